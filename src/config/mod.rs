@@ -1,0 +1,1 @@
+//! `sonograph.toml`, `SONOGRAPH_*` and flags, resolved into one value.

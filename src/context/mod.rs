@@ -1,0 +1,159 @@
+//! What every long-running piece of work is handed: progress, cancellation, seed and threads.
+//!
+//! [`Context`] is passed last. A loop calls [`Step::tick`] at chunk granularity (about 16 000 items); that one call
+//! moves the bar and answers [`Cancelled`] once somebody has asked to stop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many items a loop should handle between two calls of [`Step::tick`].
+pub const TICK_EVERY: u64 = 16_384;
+
+/// Somebody asked to stop; the work ended early and left nothing half-written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+/// A flag that asks work to stop; cheap to clone and to read.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks everything that shares this flag to stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where progress is shown; implemented by the terminal.
+pub trait Progress: fmt::Debug + Send + Sync {
+    /// Begins a step of `total` items (`None`: unknown) and returns its display.
+    fn begin(&self, title: &str, total: Option<u64>) -> Box<dyn Bar>;
+}
+
+/// One step's display.
+pub trait Bar: Send + Sync {
+    /// Shows that `done` items (of `total`, where known) are behind us.
+    fn set(&self, done: u64, total: Option<u64>);
+    /// Takes the display away.
+    fn end(&self);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+struct NoBar;
+
+impl Bar for NoBar {
+    fn set(&self, _: u64, _: Option<u64>) {}
+    fn end(&self) {}
+}
+
+impl Progress for Silent {
+    fn begin(&self, _: &str, _: Option<u64>) -> Box<dyn Bar> {
+        Box::new(NoBar)
+    }
+}
+
+/// What work is handed: where to show progress, whether to stop, the seed and the number of threads.
+#[derive(Debug, Clone)]
+pub struct Context {
+    progress: Arc<dyn Progress>,
+    /// Asks the work to stop.
+    pub cancel: Cancel,
+    /// Seed of everything random; streams are derived from it by index, never shared between threads.
+    pub seed: u64,
+    /// Threads a kernel may use (at least 1).
+    pub threads: usize,
+}
+
+impl Context {
+    /// A context that reports to `progress` and stops on `cancel`.
+    pub fn new(progress: Arc<dyn Progress>, cancel: Cancel, seed: u64, threads: usize) -> Self {
+        Self { progress, cancel, seed, threads: threads.max(1) }
+    }
+
+    /// A context for tests and benches: shows nothing, one thread, seed 1.
+    pub fn silent() -> Self {
+        Self::new(Arc::new(Silent), Cancel::default(), 1, 1)
+    }
+
+    /// The same context with another seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The same context with another number of threads.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Begins a named step whose progress is shown until the returned value is dropped.
+    pub fn step(&self, title: &str, total: Option<u64>) -> Step {
+        Step { bar: self.progress.begin(title, total), cancel: self.cancel.clone() }
+    }
+
+    /// Answers [`Cancelled`] once somebody has asked to stop.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        if self.cancel.is_requested() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+/// One running step; ends its display when dropped.
+pub struct Step {
+    bar: Box<dyn Bar>,
+    cancel: Cancel,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step").finish_non_exhaustive()
+    }
+}
+
+impl Step {
+    /// Shows `done` of `total` and answers [`Cancelled`] once somebody has asked to stop.
+    pub fn tick(&self, done: u64, total: Option<u64>) -> Result<(), Cancelled> {
+        self.bar.set(done, total);
+        if self.cancel.is_requested() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.bar.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_after_a_request_to_stop_answers_cancelled() {
+        let cx = Context::silent();
+        let step = cx.step("count", Some(2));
+        assert_eq!(step.tick(1, Some(2)), Ok(()));
+        cx.cancel.request();
+        assert_eq!(step.tick(2, Some(2)), Err(Cancelled));
+        assert_eq!(cx.check(), Err(Cancelled));
+    }
+}

@@ -1,0 +1,1 @@
+//! Postgres sources → `FalkorDB` business graph: read, resolve, plan, apply.

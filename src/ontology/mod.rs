@@ -1,0 +1,12 @@
+//! The business vocabulary: which things and relations exist, what they carry, how they are named.
+//!
+//! Pure: no input or output. The mirror writes this vocabulary into `FalkorDB`, snapshots type their columns by it, and
+//! studies name labels and relations through it.
+
+mod schema;
+mod uid;
+mod vocabulary;
+
+pub use schema::{Constraint, Index, constraints, indexes};
+pub use uid::{SourceRef, Uid};
+pub use vocabulary::{Label, Property, PropertyKind, Relation};

@@ -1,0 +1,1 @@
+//! Findings → HTML, Markdown and figures.

@@ -1,0 +1,1 @@
+//! Private `FalkorDB` and `PostgreSQL` as child processes.

@@ -1,0 +1,3 @@
+//! What was frozen: tables in memory and at rest, their manifest, and the proof that they are whole.
+
+pub mod tables;

@@ -1,0 +1,126 @@
+//! The one vocabulary in which every source speaks to the mirror.
+//!
+//! A fact says what one source row claims. Nothing is merged or normalised here: resolving is the mirror's work.
+
+use crate::ontology::{Label, Relation, SourceRef};
+
+/// A value of a property.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    /// Epoch milliseconds UTC.
+    Instant(i64),
+    /// A wall clock at the venue that hosts the event; becomes `local_start` and, with the merged venue's zone, `starts_at`.
+    WallClock(jiff::civil::DateTime),
+    /// Degrees.
+    Point {
+        latitude: f64,
+        longitude: f64,
+    },
+    TextList(Vec<String>),
+}
+
+/// An address by which a thing is known outside its source, as raw as the source holds it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    Instagram(String),
+    /// A URL, host or e-mail whose registrable domain names an organisation.
+    Domain(String),
+    PlaceId(String),
+    Email(String),
+    /// `user_id` of the touchpoints.
+    User(String),
+}
+
+/// A source row that is, or is evidence of, one node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeFact {
+    pub label: Label,
+    /// `Artist`, `Fan`, `Contact`.
+    pub extra_labels: Vec<&'static str>,
+    pub source: SourceRef,
+    pub name: Option<String>,
+    pub addresses: Vec<Address>,
+    /// Declared properties of the label; names as in the ontology.
+    pub properties: Vec<(&'static str, Value)>,
+}
+
+/// One end of a link.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// The node that a source row became.
+    Row(SourceRef),
+    /// An organisation known by domain, by name, or both; made where nobody else knows it.
+    Organization { domain: Option<String>, name: Option<String> },
+    /// A genre by name; made where missing.
+    Genre(String),
+}
+
+/// A source row that is, or is evidence of, one edge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeFact {
+    pub relation: Relation,
+    pub src: End,
+    pub dst: End,
+    pub properties: Vec<(&'static str, Value)>,
+}
+
+/// A unified entity: the one row per real-world thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntityFact {
+    /// uuid.
+    pub id: String,
+    /// Person, Venue or Organization.
+    pub label: Label,
+    pub extra_labels: Vec<&'static str>,
+    pub source: SourceRef,
+    pub canonical_id: Option<String>,
+    pub claim_status: String,
+    pub claimed_by: Option<String>,
+    pub name: Option<String>,
+}
+
+/// The crosswalk says that a source row belongs to an entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrosswalkFact {
+    /// uuid of the entity.
+    pub entity: String,
+    /// `system:table:pk`, as text because the crosswalk may name systems we do not read.
+    pub source: String,
+    pub confidence: f64,
+}
+
+/// Facts of all sources, in the order the sources delivered them; resolving does not depend on that order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    pub nodes: Vec<NodeFact>,
+    pub edges: Vec<EdgeFact>,
+    pub entities: Vec<EntityFact>,
+    pub crosswalk: Vec<CrosswalkFact>,
+    /// `None`: the installation has no `claim_events`.
+    pub claims: Option<Vec<super::rows::ClaimEventRow>>,
+    pub identifies: Vec<super::rows::IdentifyRow>,
+    pub aliases: Vec<super::rows::AliasRow>,
+    pub touches: Vec<super::rows::TouchRow>,
+    /// Schema of the touchpoints and of the events and artists they point at: `touches` name these by primary key.
+    pub touch_schema: String,
+    /// `directus.events`, as named in [`SourceRef::table`].
+    pub events_table: String,
+    /// `directus.artists`, as named in [`SourceRef::table`].
+    pub artists_table: String,
+    /// Rows read and left out, per table, for the plan and the data-health page.
+    pub read: Vec<TableRead>,
+}
+
+/// What was read of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRead {
+    pub system: &'static str,
+    pub table: String,
+    pub rows: u64,
+    /// Archived, soft-deleted, half-empty or duplicate rows that were left out, with the reason.
+    pub left_out: Vec<(&'static str, u64)>,
+}

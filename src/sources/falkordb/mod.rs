@@ -1,0 +1,1 @@
+//! `FalkorDB`: client, quoting, bounded scans.

@@ -1,0 +1,1 @@
+//! `PostgreSQL`: read-only client and the four layouts.

@@ -1,0 +1,139 @@
+//! What a study found: scores, tables, charts, facts and caveats.
+
+use polars::prelude::DataFrame;
+use serde::Serialize;
+
+/// A study's answer.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// `influence`, `community`, `conversion`, `paths`, `virality`.
+    pub family: &'static str,
+    /// The parameters in force, defaults included.
+    pub parameters: serde_json::Value,
+    /// One row per node, to be written back as node properties.
+    pub scores: Option<Scores>,
+    /// Every other table, `scores` not among them.
+    pub tables: Vec<Table>,
+    /// What the report draws.
+    pub charts: Vec<Chart>,
+    /// Single numbers a reader should know.
+    pub facts: Vec<Fact>,
+    /// What these numbers do not say.
+    pub caveats: Vec<String>,
+}
+
+/// Scores of nodes: `uid`, `label`, then one column per declared score.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    /// What each score column means; in the order of the frame.
+    pub columns: Vec<ScoreColumn>,
+    /// `uid` String, `label` String, then the score columns (Float64 or Int64).
+    pub frame: DataFrame,
+}
+
+/// Declares a score once: the report's glossary and the write-back plan both read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ScoreColumn {
+    /// Column name and name of the node property it becomes.
+    pub name: &'static str,
+    /// Unit, `1` for a pure number.
+    pub unit: &'static str,
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+}
+
+/// A table of a study, written as `OUT/<family>/<name>.<format>`.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// File stem.
+    pub name: &'static str,
+    /// Heading for people.
+    pub title: &'static str,
+    /// The rows.
+    pub frame: DataFrame,
+}
+
+/// One number, with its interval where it is an estimate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fact {
+    /// Stable name, `snake_case`.
+    pub name: &'static str,
+    /// What it is, in words.
+    pub label: &'static str,
+    /// The number.
+    pub value: f64,
+    /// Unit, `1` for a pure number.
+    pub unit: &'static str,
+    /// 95 % interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Something to draw; the report decides how.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Chart {
+    /// File stem of the figure, unique over all families.
+    pub name: &'static str,
+    /// Heading for people.
+    pub title: String,
+    /// What to conclude from it.
+    pub caption: String,
+    /// The axes' labels with units: x, then y.
+    pub axes: (String, String),
+    /// What is drawn.
+    pub marks: Marks,
+}
+
+/// The shapes a chart may take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Marks {
+    /// Horizontal bars, longest first.
+    Bars {
+        /// (label, value).
+        bars: Vec<(String, f64)>,
+    },
+    /// Estimates with intervals, one row each.
+    Forest {
+        /// The rows, top to bottom.
+        rows: Vec<Estimate>,
+        /// A value to compare with, drawn as a vertical line.
+        reference: Option<f64>,
+    },
+    /// Points, optionally on logarithmic axes.
+    Scatter {
+        /// (x, y).
+        points: Vec<(f64, f64)>,
+        /// Whether x is logarithmic.
+        log_x: bool,
+        /// Whether y is logarithmic.
+        log_y: bool,
+    },
+    /// Share of values at least as large as x, on logarithmic axes.
+    Ccdf {
+        /// (x, share), x rising.
+        steps: Vec<(f64, f64)>,
+    },
+    /// A small network with given positions in the unit square.
+    Network {
+        /// (label, x, y, size in 0..1, emphasised).
+        nodes: Vec<(String, f64, f64, f64, bool)>,
+        /// Indices into `nodes`.
+        edges: Vec<(usize, usize)>,
+    },
+}
+
+/// A value with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Row label.
+    pub label: String,
+    /// Point estimate.
+    pub value: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end of the 95 % interval.
+    pub high: f64,
+    /// Number of observations behind it.
+    pub n: u64,
+}

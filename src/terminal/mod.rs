@@ -1,0 +1,1 @@
+//! Everything a human sees.

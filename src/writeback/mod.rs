@@ -1,0 +1,1 @@
+//! Scores → node properties: plan, apply, verify, undo.
