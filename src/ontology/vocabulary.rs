@@ -31,8 +31,8 @@ pub struct Property {
     pub kind: PropertyKind,
 }
 
-const fn p(name: &'static str, kind: PropertyKind) -> Property {
-    Property { name, kind }
+macro_rules! carries {
+    ($($name:ident: $kind:ident),+) => { &[$(Property { name: stringify!($name), kind: $kind }),+] };
 }
 
 use PropertyKind::{Boolean, Float, Instant, Integer, Point, Text, TextList};
@@ -143,37 +143,26 @@ vocabulary! {
 impl Label {
     /// The properties a node of this label may carry beside `uid`, which every node has.
     pub fn properties(self) -> impl Iterator<Item = Property> {
-        const EVERY: &[Property] =
-            &[p("name", Text), p("refs", TextList), p("gen", Integer), p("deleted_at", Instant)];
+        const EVERY: &[Property] = carries![name: Text, refs: TextList, gen: Integer, deleted_at: Instant];
         let own: &[Property] = match self {
-            Label::Person => &[p("canonical_id", Text), p("email_sha256", Text), p("claim_status", Text)],
-            Label::Venue => &[
-                p("canonical_id", Text),
-                p("location", Point),
-                p("city", Text),
-                p("tz", Text),
-                p("capacity", Integer),
-                p("claim_status", Text),
-            ],
-            Label::Event => &[
-                p("starts_at", Instant),
-                p("ends_at", Instant),
-                p("local_start", Text),
-                p("status", Text),
-                p("source_url", Text),
-                p("price_min", Float),
-            ],
-            Label::Organization => &[p("canonical_id", Text), p("claim_status", Text)],
-            Label::Opportunity => &[
-                p("stage", Text),
-                p("amount", Float),
-                p("currency", Text),
-                p("close_at", Instant),
-                p("created_at", Instant),
-            ],
-            Label::Content => &[p("url", Text), p("kind", Text)],
+            Label::Person => {
+                carries![canonical_id: Text, email_sha256: Text, claim_status: Text]
+            }
+            Label::Venue => {
+                carries![canonical_id: Text, location: Point, city: Text, tz: Text, capacity: Integer, claim_status: Text]
+            }
+            Label::Event => {
+                carries![starts_at: Instant, ends_at: Instant, local_start: Text, status: Text, source_url: Text, price_min: Float]
+            }
+            Label::Organization => carries![canonical_id: Text, claim_status: Text],
+            Label::Opportunity => {
+                carries![stage: Text, amount: Float, currency: Text, close_at: Instant, created_at: Instant]
+            }
+            Label::Content => carries![url: Text, kind: Text],
             Label::Genre => &[],
-            Label::Visitor => &[p("first_seen", Instant), p("last_seen", Instant), p("shared", Boolean)],
+            Label::Visitor => {
+                carries![first_seen: Instant, last_seen: Instant, shared: Boolean]
+            }
         };
         EVERY.iter().chain(own).copied()
     }
@@ -183,31 +172,27 @@ impl Relation {
     /// The properties an edge of this relation may carry.
     pub fn properties(self) -> &'static [Property] {
         match self {
-            Relation::PerformsAt => &[p("timestamp", Instant), p("billing", Integer)],
-            Relation::Hosts => &[p("timestamp", Instant)],
-            Relation::Promotes => &[p("timestamp", Instant), p("weight", Float)],
+            Relation::PerformsAt => carries![timestamp: Instant, billing: Integer],
+            Relation::Hosts => carries![timestamp: Instant],
+            Relation::Promotes => carries![timestamp: Instant, weight: Float],
             Relation::Attended => {
-                &[p("mid", Text), p("timestamp", Instant), p("weight", Float), p("attribution_source", Text)]
+                const { carries![mid: Text, timestamp: Instant, weight: Float, attribution_source: Text] }
             }
-            Relation::InterestedIn => &[
-                p("mid", Text),
-                p("kind", Text),
-                p("timestamp", Instant),
-                p("weight", Float),
-                p("attribution_source", Text),
-            ],
+            Relation::InterestedIn => {
+                carries![mid: Text, kind: Text, timestamp: Instant, weight: Float, attribution_source: Text]
+            }
             Relation::Shared => {
-                &[p("mid", Text), p("channel", Text), p("timestamp", Instant), p("parent", Text)]
+                carries![mid: Text, channel: Text, timestamp: Instant, parent: Text]
             }
-            Relation::Referred => &[p("timestamp", Instant), p("via", Text)],
+            Relation::Referred => carries![timestamp: Instant, via: Text],
             Relation::About | Relation::ContactFor | Relation::ForOrg | Relation::HasGenre => &[],
-            Relation::Follows => &[p("timestamp", Instant)],
-            Relation::WorksFor => &[p("title", Text)],
+            Relation::Follows => carries![timestamp: Instant],
+            Relation::WorksFor => carries![title: Text],
             Relation::ConvertedTo | Relation::IdentifiedAs => {
-                &[p("timestamp", Instant), p("weight", Float), p("attribution_source", Text)]
+                carries![timestamp: Instant, weight: Float, attribution_source: Text]
             }
-            Relation::Claims => &[p("status", Text), p("timestamp", Instant)],
-            Relation::SameAs => &[p("rule", Text), p("confidence", Float)],
+            Relation::Claims => carries![status: Text, timestamp: Instant],
+            Relation::SameAs => carries![rule: Text, confidence: Float],
         }
     }
 
