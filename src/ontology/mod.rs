@@ -5,8 +5,10 @@
 
 mod schema;
 mod uid;
+mod value;
 mod vocabulary;
 
 pub use schema::{Constraint, Index, constraints, indexes};
 pub use uid::{SourceRef, Uid};
+pub use value::Value;
 pub use vocabulary::{Label, Property, PropertyKind, Relation};

@@ -1,3 +1,5 @@
 //! What was frozen: tables in memory and at rest, their manifest, and the proof that they are whole.
 
+pub mod assemble;
+mod column;
 pub mod tables;
