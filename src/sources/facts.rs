@@ -13,7 +13,9 @@ pub enum Value {
     Boolean(bool),
     /// Epoch milliseconds UTC.
     Instant(i64),
-    /// A wall clock at the venue that hosts the event; becomes `local_start` and, with the merged venue's zone, `starts_at`.
+    /// A wall clock at the venue that hosts the event. On an Event (property `starts_at`) it becomes `local_start` and,
+    /// with the merged venue's zone, `starts_at`; on an edge (property `timestamp`) it is the start of the event that
+    /// the edge leads to, and needs the same zone.
     WallClock(jiff::civil::DateTime),
     /// Degrees.
     Point {
@@ -48,12 +50,17 @@ pub struct NodeFact {
     pub properties: Vec<(&'static str, Value)>,
 }
 
+/// Weight of a link to an organisation that is known by its name only.
+pub const BY_NAME: f64 = 0.5;
+
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
     /// The node that a source row became.
     Row(SourceRef),
-    /// An organisation known by domain, by name, or both; made where nobody else knows it.
+    /// An organisation known by domain, by name, or both; made where nobody else knows it. The edge's `weight` is what
+    /// the row hopes for, 1 where it gives a domain; resolving by name alone (say, a shared host) lowers it to
+    /// [`BY_NAME`].
     Organization { domain: Option<String>, name: Option<String> },
     /// A genre by name; made where missing.
     Genre(String),

@@ -274,7 +274,7 @@ pub struct TouchRow {
 }
 
 /// What was done, with the properties of the event's own table.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Touch {
     /// `event_viewed`: `events.id`.
     Viewed { event: Option<String> },
@@ -295,7 +295,28 @@ pub enum Touch {
     ArtistFollowed { artist: Option<String> },
     /// `user_followed`.
     UserFollowed { user: Option<String> },
-    /// Any other event name: kept as a touch of a journey, no edge.
-    #[default]
-    Other,
+    /// Any other event, by its name in the tracking plan: kept as a touch of a journey, no edge.
+    Other { action: String },
+}
+
+impl Touch {
+    /// The name of the event's own table.
+    pub fn action(&self) -> &str {
+        match self {
+            Touch::Viewed { .. } => "event_viewed",
+            Touch::TicketClicked { .. } => "ticket_link_clicked",
+            Touch::Saved { .. } => "event_saved",
+            Touch::Attended { .. } => "event_attended",
+            Touch::Shared { .. } => "content_shared",
+            Touch::ArtistFollowed { .. } => "artist_followed",
+            Touch::UserFollowed { .. } => "user_followed",
+            Touch::Other { action } => action,
+        }
+    }
+}
+
+impl Default for Touch {
+    fn default() -> Self {
+        Touch::Other { action: String::new() }
+    }
 }

@@ -1,1 +1,15 @@
-//! `PostgreSQL`: read-only client and the four layouts.
+//! `PostgreSQL`: a read-only client and the four layouts read through it.
+//!
+//! Each layout is one file: it discovers its tables and columns, reads them into [`rows`](super::rows), and says what
+//! those rows claim in a pure function `facts`.
+
+pub mod directus;
+mod frame;
+pub mod touchpoints;
+pub mod twenty;
+pub mod unified;
+
+/// Epoch microseconds → epoch milliseconds, rounded down.
+fn millis(micros: i64) -> i64 {
+    micros.div_euclid(1000)
+}
