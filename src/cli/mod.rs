@@ -1,1 +1,191 @@
-//! Command line → settings; one file per verb.
+//! Command line → settings; one file per verb, no domain logic.
+
+mod config;
+mod failure;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub use failure::{Failure, Outcome};
+pub use output::{Format, write_frame};
+
+use crate::config::Config;
+use crate::context::{Cancel, Context};
+use crate::terminal::{self, Printer, ProgressMode};
+
+/// Graph analytics and benchmark workbench for an event platform.
+///
+/// Mirrors Postgres sources into a FalkorDB business graph, freezes graph and tables into a snapshot, studies it,
+/// writes the weekly report and puts scores back on the nodes.
+#[derive(Debug, Parser)]
+#[command(name = "sonograph", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "New here? `sonograph demo` runs the whole loop on private servers it starts and stops."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Configuration file [default: ./sonograph.toml where it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Threads a kernel may use [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more (-v: what is done, -vv: in detail)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// How diagnostic messages are written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// How progress is shown
+    #[arg(long, global = true, value_enum, default_value_t = ProgressChoice::Auto)]
+    progress: ProgressChoice,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProgressChoice {
+    /// Bars on a terminal, nothing elsewhere
+    Auto,
+    /// Lines of text
+    Plain,
+    /// Nothing
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, show and describe the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// What every verb is handed beside its own arguments.
+#[derive(Debug)]
+pub struct Session {
+    /// The resolved configuration.
+    pub config: Config,
+    /// Where output goes.
+    pub printer: Printer,
+    /// Progress, cancellation, seed and threads.
+    pub cx: Context,
+}
+
+impl Session {
+    /// Runs async work to its end on this thread's runtime.
+    pub fn block_on<F: Future>(&self, work: F) -> Result<F::Output, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::environment("cannot start the asynchronous runtime", error))?;
+        Ok(runtime.block_on(work))
+    }
+}
+
+/// Parses the command line, runs the command and answers with the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::command().try_get_matches().and_then(|m| Cli::from_arg_matches(&m)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with 0, everything else to stderr with 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let printer = Printer::new(cli.global.quiet);
+    match session(&cli.global, printer).and_then(|session| run(cli.command, &session)) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::AnswerIsNo) => ExitCode::from(1),
+        Err(failure) => {
+            printer.error(failure.error.as_ref(), failure.hint.as_deref());
+            terminal::exit_code(failure.fault)
+        }
+    }
+}
+
+fn session(global: &Global, printer: Printer) -> Result<Session, Failure> {
+    start_log(global);
+    let mut config = Config::load(global.config.clone())?;
+    if let Some(threads) = global.threads {
+        config.threads = threads;
+    }
+    let threads = config.resolved_threads();
+    // Fails only when a pool exists already, which then serves.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let mode = match global.progress {
+        _ if global.quiet => ProgressMode::None,
+        ProgressChoice::Auto => ProgressMode::Auto,
+        ProgressChoice::Plain => ProgressMode::Plain,
+        ProgressChoice::None => ProgressMode::None,
+    };
+    let cancel = Cancel::default();
+    on_interrupt(&cancel, printer)?;
+    let cx = Context::new(terminal::progress(mode), cancel, config.seed, threads);
+    Ok(Session { config, printer, cx })
+}
+
+/// The first Ctrl-C (or SIGTERM) asks, the second ends the process with 130.
+fn on_interrupt(cancel: &Cancel, printer: Printer) -> Result<(), Failure> {
+    let cancel = cancel.clone();
+    ctrlc::set_handler(move || {
+        if cancel.is_requested() {
+            #[expect(clippy::exit, reason = "the second Ctrl-C means now")]
+            std::process::exit(130);
+        }
+        cancel.request();
+        printer.note("stopping after the current step; press Ctrl-C again to stop at once");
+    })
+    .map_err(|error| Failure::environment("cannot listen for Ctrl-C", error))
+}
+
+fn start_log(global: &Global) {
+    use tracing_subscriber::EnvFilter;
+    let default = match global.verbose {
+        0 => "sonograph=warn",
+        1 => "sonograph=info",
+        _ => "sonograph=debug",
+    };
+    let filter = EnvFilter::try_from_env("SONOGRAPH_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Fails only when a subscriber is set already.
+    let _ = match global.log_format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}
+
+fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
+    match command {
+        Command::Config(command) => config::run(&command, session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,185 @@
 //! `sonograph.toml`, `SONOGRAPH_*` and flags, resolved into one value.
+//!
+//! Flag > environment > project file > user file > default. Unknown keys are an error with line and caret. A secret is
+//! named by the environment variable that holds it, never written.
+
+mod layer;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use layer::{FileLayer, PROJECT_FILE, TEMPLATE, json_schema, user_file};
+pub use secret::SecretUrl;
+
+use crate::context::{Diagnose, Fault};
+
+/// Everything that may be configured, resolved.
+#[derive(Debug, Clone, Serialize)]
+pub struct Config {
+    /// Where `FalkorDB` is.
+    pub falkordb: FalkorDb,
+    /// Where the sources are, unless one names its own.
+    pub postgres: Postgres,
+    /// How the sources are read.
+    pub sources: Sources,
+    /// Folder of snapshots; `latest` is the newest in it.
+    pub snapshots_dir: PathBuf,
+    /// Folder in which write-back runs are kept, so that they can be undone.
+    pub writeback_dir: PathBuf,
+    /// Folder of the private servers.
+    pub services_dir: PathBuf,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Threads a kernel may use; 0: all cores.
+    pub threads: usize,
+    /// Parameters of studies by family, as written in the file.
+    pub studies: BTreeMap<String, toml::Table>,
+    /// Which layer gave each value that is not a default, by dotted key.
+    #[serde(skip)]
+    pub origins: BTreeMap<&'static str, String>,
+}
+
+/// Where `FalkorDB` is.
+#[derive(Debug, Clone, Serialize)]
+pub struct FalkorDb {
+    /// Environment variable that holds the URL.
+    pub url_env: String,
+    /// Key of the business graph.
+    pub graph: String,
+}
+
+/// Where `PostgreSQL` is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Postgres {
+    /// Environment variable that holds the libpq URL.
+    pub url_env: String,
+}
+
+/// How the sources are read.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sources {
+    /// Stages of an opportunity that mean it was won.
+    pub won_stages: Vec<String>,
+    /// Schema of Directus where discovery should not decide.
+    pub directus_schema: Option<String>,
+    /// Schema of the Twenty workspace where discovery should not decide.
+    pub twenty_schema: Option<String>,
+    /// Schema of `entities` where discovery should not decide.
+    pub unified_schema: Option<String>,
+    /// Schema of the touchpoints where discovery should not decide.
+    pub touchpoints_schema: Option<String>,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("cannot read the configuration")]
+    Read(#[source] std::io::Error),
+    /// A file is not what it should be; the message shows line and caret.
+    #[error("cannot read the configuration file `{file}`\n{message}")]
+    Parse {
+        /// The file.
+        file: PathBuf,
+        /// Line, caret and reason.
+        message: String,
+    },
+    /// An environment variable holds something else than it should.
+    #[error("cannot use the environment variable `{name}`: {reason}")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The variable that should hold a URL is not set.
+    #[error("the environment variable `{name}` that should hold the {system} URL is not set")]
+    MissingUrl {
+        /// The variable.
+        name: String,
+        /// `FalkorDB` or `PostgreSQL`.
+        system: &'static str,
+    },
+    /// A file would be overwritten.
+    #[error("`{0}` exists already")]
+    Exists(PathBuf),
+}
+
+impl Diagnose for ConfigError {
+    fn fault(&self) -> Fault {
+        Fault::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingUrl { .. } => Some(
+                "set it, or start private servers: `set -a; eval \"$(sonograph services up)\"; set +a`"
+                    .to_owned(),
+            ),
+            Self::Parse { .. } => Some("`sonograph config schema` lists every key".to_owned()),
+            Self::Exists(_) => Some("edit it, or remove it first".to_owned()),
+            Self::Read(_) | Self::Environment { .. } => None,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            falkordb: FalkorDb { url_env: "SONOGRAPH_FALKORDB_URL".into(), graph: "business".into() },
+            postgres: Postgres { url_env: "SONOGRAPH_POSTGRES_URL".into() },
+            sources: Sources {
+                won_stages: vec!["CUSTOMER".into()],
+                directus_schema: None,
+                twenty_schema: None,
+                unified_schema: None,
+                touchpoints_schema: None,
+            },
+            snapshots_dir: "snapshots".into(),
+            writeback_dir: ".sonograph/writeback".into(),
+            services_dir: ".sonograph/services".into(),
+            seed: 1,
+            threads: 0,
+            studies: BTreeMap::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Resolves the user file, the project file (or `file`, when named) and the environment, in rising precedence.
+    pub fn load(file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if let Some(path) = user_file().filter(|p| p.is_file()) {
+            FileLayer::read(&path)?.apply(&mut config, &path.display().to_string());
+        }
+        let project = file.or_else(|| Some(PathBuf::from(PROJECT_FILE)).filter(|p| p.is_file()));
+        if let Some(path) = project {
+            FileLayer::read(&path)?.apply(&mut config, &path.display().to_string());
+        }
+        FileLayer::from_environment(|name| std::env::var(name).ok())?.apply(&mut config, "environment");
+        Ok(config)
+    }
+
+    /// The `FalkorDB` URL.
+    pub fn falkordb_url(&self) -> Result<SecretUrl, ConfigError> {
+        SecretUrl::from_env(&self.falkordb.url_env, "FalkorDB")
+    }
+
+    /// The `PostgreSQL` URL.
+    pub fn postgres_url(&self) -> Result<SecretUrl, ConfigError> {
+        SecretUrl::from_env(&self.postgres.url_env, "PostgreSQL")
+    }
+
+    /// Threads to use: as configured, or as many as the machine offers.
+    pub fn resolved_threads(&self) -> usize {
+        if self.threads > 0 {
+            self.threads
+        } else {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        }
+    }
+}

@@ -22,6 +22,36 @@ impl fmt::Display for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
+/// Whose move it is after a failure; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The work is done and the answer is no (exit 1).
+    Negative,
+    /// What the user gave: flags, files, configuration, names (exit 2).
+    Input,
+    /// What is around us: unreachable, refused, partial (exit 3).
+    Environment,
+    /// Somebody asked to stop (exit 130).
+    Cancelled,
+}
+
+/// An error that knows whose move it is and what to try next.
+pub trait Diagnose: std::error::Error + Send + Sync + 'static {
+    /// Whose move it is.
+    fn fault(&self) -> Fault;
+
+    /// What to try next, in one sentence or command.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Diagnose for Cancelled {
+    fn fault(&self) -> Fault {
+        Fault::Cancelled
+    }
+}
+
 /// A flag that asks work to stop; cheap to clone and to read.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);

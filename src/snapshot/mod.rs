@@ -3,3 +3,7 @@
 pub mod assemble;
 mod column;
 pub mod tables;
+
+mod write;
+
+pub use write::{SnapshotError, parquet_bytes};

@@ -1,0 +1,183 @@
+//! Frames as tables, CSV, JSON Lines or Parquet, by the rules of the command-line contract.
+//!
+//! CSV is RFC 4180 with LF, a header always, null empty, floats in the shortest form that reads back, times RFC 3339
+//! UTC. JSON is one object a line.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::ValueEnum;
+use polars::prelude::{AnyValue, DataFrame, TimeUnit};
+
+use super::Failure;
+use crate::terminal::{Align, Grid};
+
+/// How rows come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned text for people
+    Table,
+    /// One JSON object a line
+    Json,
+    /// RFC 4180 with LF and a header
+    Csv,
+    /// Apache Parquet
+    Parquet,
+}
+
+impl Format {
+    /// The ending of a file in this format.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Table => "txt",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// Writes a frame as text; Parquet goes to files only, see [`save_frame`].
+pub fn write_frame(frame: &DataFrame, format: Format, out: &mut impl Write) -> Result<(), Failure> {
+    match format {
+        Format::Table => write!(out, "{}", grid(frame, usize::MAX)).map(|()| ())?,
+        Format::Json => json_lines(frame, out)?,
+        Format::Csv => csv(frame, out)?,
+        Format::Parquet => {
+            let bytes = crate::snapshot::parquet_bytes(frame)?;
+            out.write_all(&bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a frame to `dir/stem.<ending>`.
+pub fn save_frame(frame: &DataFrame, format: Format, dir: &Path, stem: &str) -> Result<(), Failure> {
+    let path = dir.join(format!("{stem}.{}", format.extension()));
+    let mut file = std::io::BufWriter::new(fs_err::File::create(path)?);
+    write_frame(frame, format, &mut file)?;
+    file.flush()?;
+    Ok(())
+}
+
+/// The first `top` rows as a grid for a terminal.
+pub fn grid(frame: &DataFrame, top: usize) -> Grid {
+    let columns = frame.columns();
+    let names: Vec<String> = columns.iter().map(|c| c.name().to_string()).collect();
+    let header: Vec<(&str, Align)> = names
+        .iter()
+        .zip(columns)
+        .map(|(name, c)| (name.as_str(), if c.dtype().is_numeric() { Align::Right } else { Align::Left }))
+        .collect();
+    let mut grid = Grid::new(&header);
+    for row in 0..frame.height().min(top) {
+        grid.row(columns.iter().map(|c| match c.get(row).unwrap_or(AnyValue::Null) {
+            AnyValue::Float64(v) if v != 0.0 && v.abs() < 1e-3 => format!("{v:.3e}"),
+            AnyValue::Float64(v) => format!("{v:.4}"),
+            value => text(&value),
+        }));
+    }
+    grid
+}
+
+fn csv(frame: &DataFrame, out: &mut impl Write) -> Result<(), Failure> {
+    let fail = |error: ::csv::Error| Failure::environment("cannot write CSV", error);
+    let mut writer = ::csv::WriterBuilder::new().from_writer(out);
+    let columns = frame.columns();
+    writer.write_record(columns.iter().map(|c| c.name().as_str())).map_err(fail)?;
+    for row in 0..frame.height() {
+        writer
+            .write_record(columns.iter().map(|c| text(&c.get(row).unwrap_or(AnyValue::Null))))
+            .map_err(fail)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn json_lines(frame: &DataFrame, out: &mut impl Write) -> Result<(), Failure> {
+    for row in 0..frame.height() {
+        let object: serde_json::Map<String, serde_json::Value> = frame
+            .columns()
+            .iter()
+            .map(|c| (c.name().to_string(), json(&c.get(row).unwrap_or(AnyValue::Null))))
+            .collect();
+        writeln!(out, "{}", serde_json::Value::Object(object))?;
+    }
+    Ok(())
+}
+
+fn json(value: &AnyValue<'_>) -> serde_json::Value {
+    match value {
+        AnyValue::Null => serde_json::Value::Null,
+        AnyValue::Boolean(v) => (*v).into(),
+        AnyValue::Int64(v) => (*v).into(),
+        AnyValue::Float64(v) => (*v).into(),
+        AnyValue::List(series) => series.iter().map(|v| json(&v)).collect(),
+        other => text(other).into(),
+    }
+}
+
+/// One cell as text; null is empty.
+fn text(value: &AnyValue<'_>) -> String {
+    match value {
+        AnyValue::Null => String::new(),
+        AnyValue::String(v) => (*v).to_owned(),
+        AnyValue::StringOwned(v) => v.to_string(),
+        AnyValue::Float64(v) => v.to_string(),
+        AnyValue::Datetime(v, unit, _) => rfc3339(*v, *unit),
+        AnyValue::DatetimeOwned(v, unit, _) => rfc3339(*v, *unit),
+        AnyValue::List(series) => json(&AnyValue::List(series.clone())).to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn rfc3339(value: i64, unit: TimeUnit) -> String {
+    let micros = match unit {
+        TimeUnit::Nanoseconds => value / 1_000,
+        TimeUnit::Microseconds => value,
+        TimeUnit::Milliseconds => value.saturating_mul(1_000),
+    };
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| value.to_string(), |t| t.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{DataType, IntoColumn, NamedFrom, Series, TimeZone};
+
+    use super::*;
+
+    fn frame() -> DataFrame {
+        let at = Series::new("at".into(), [Some(0i64), None])
+            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))
+            .expect("integers are instants");
+        let columns = vec![
+            Series::new("name".into(), ["a \"b\", c", "d\ne"]).into_column(),
+            Series::new("n".into(), [Some(1i64), None]).into_column(),
+            Series::new("x".into(), [0.1f64, 2.0]).into_column(),
+            at.into_column(),
+        ];
+        DataFrame::new(2, columns).expect("columns of one length")
+    }
+
+    #[test]
+    fn csv_is_quoted_where_needed_with_shortest_floats_and_rfc_3339_times() {
+        let mut out = Vec::new();
+        write_frame(&frame(), Format::Csv, &mut out).expect("written");
+        let expected = "name,n,x,at\n\"a \"\"b\"\", c\",1,0.1,1970-01-01T00:00:00Z\n\"d\ne\",,2,\n";
+        assert_eq!(String::from_utf8(out).expect("text"), expected);
+    }
+
+    #[test]
+    fn json_is_one_object_a_line() {
+        let mut out = Vec::new();
+        write_frame(&frame(), Format::Json, &mut out).expect("written");
+        let lines: Vec<serde_json::Value> = String::from_utf8(out)
+            .expect("text")
+            .lines()
+            .map(|l| serde_json::from_str(l).expect("an object"))
+            .collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["at"], "1970-01-01T00:00:00Z");
+        assert!(lines[1]["n"].is_null());
+    }
+}

@@ -1,0 +1,205 @@
+//! One layer of configuration: a file or the environment, every key optional.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Config, ConfigError};
+
+/// The project's configuration file, looked for in the current folder.
+pub const PROJECT_FILE: &str = "sonograph.toml";
+
+/// What `config init` writes.
+pub const TEMPLATE: &str = include_str!("template.toml");
+
+/// The user's configuration file.
+pub fn user_file() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+    Some(base.join("sonograph").join("config.toml"))
+}
+
+/// `sonograph.toml`: how sonograph is set up. Every key is optional.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileLayer {
+    /// Folder of snapshots; `latest` is the newest in it. Default `snapshots`.
+    snapshots_dir: Option<PathBuf>,
+    /// Folder in which write-back runs are kept, so that they can be undone. Default `.sonograph/writeback`.
+    writeback_dir: Option<PathBuf>,
+    /// Folder of the private servers. Default `.sonograph/services`.
+    services_dir: Option<PathBuf>,
+    /// Seed of everything random. Default 1.
+    seed: Option<u64>,
+    /// Threads a kernel may use; 0 (the default) takes all cores.
+    threads: Option<usize>,
+    /// Where `FalkorDB` is.
+    #[serde(default)]
+    falkordb: FalkorDbLayer,
+    /// Where the sources are.
+    #[serde(default)]
+    postgres: PostgresLayer,
+    /// How the sources are read.
+    #[serde(default)]
+    sources: SourcesLayer,
+    /// Parameters of studies by family, for example `[studies.influence]` with `damping = 0.9`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    studies: BTreeMap<String, toml::Table>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FalkorDbLayer {
+    /// Environment variable that holds the URL. Default `SONOGRAPH_FALKORDB_URL`.
+    url_env: Option<String>,
+    /// Key of the business graph. Default `business`.
+    graph: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PostgresLayer {
+    /// Environment variable that holds the libpq URL. Default `SONOGRAPH_POSTGRES_URL`.
+    url_env: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SourcesLayer {
+    /// Stages of an opportunity that mean it was won. Default `["CUSTOMER"]`.
+    won_stages: Option<Vec<String>>,
+    /// Schema of Directus where discovery should not decide.
+    directus_schema: Option<String>,
+    /// Schema of the Twenty workspace where discovery should not decide.
+    twenty_schema: Option<String>,
+    /// Schema of `entities` where discovery should not decide.
+    unified_schema: Option<String>,
+    /// Schema of the touchpoints where discovery should not decide.
+    touchpoints_schema: Option<String>,
+}
+
+impl FileLayer {
+    /// Reads a file; an unknown key or wrong type is an error that shows line and caret.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs_err::read_to_string(path).map_err(ConfigError::Read)?;
+        toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            file: path.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        })
+    }
+
+    /// Reads `SONOGRAPH_*`.
+    pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, ConfigError> {
+            text.map(|t| {
+                t.trim().parse().map_err(|_| ConfigError::Environment {
+                    name: name.to_owned(),
+                    reason: format!("`{t}` is not a whole number"),
+                })
+            })
+            .transpose()
+        }
+        let mut layer = Self {
+            snapshots_dir: get("SONOGRAPH_SNAPSHOTS_DIR").map(Into::into),
+            writeback_dir: get("SONOGRAPH_WRITEBACK_DIR").map(Into::into),
+            services_dir: get("SONOGRAPH_SERVICES_DIR").map(Into::into),
+            seed: number("SONOGRAPH_SEED", get("SONOGRAPH_SEED"))?,
+            threads: number("SONOGRAPH_THREADS", get("SONOGRAPH_THREADS"))?,
+            ..Self::default()
+        };
+        layer.falkordb.graph = get("SONOGRAPH_GRAPH");
+        Ok(layer)
+    }
+
+    /// Lays this layer over `config`, remembering where each value came from.
+    pub fn apply(self, config: &mut Config, origin: &str) {
+        let Config { origins, .. } = config;
+        let mut take = |key: &'static str| {
+            origins.insert(key, origin.to_owned());
+        };
+        macro_rules! lay {
+            ($($key:literal: $from:expr => $to:expr;)+) => {
+                $(if let Some(value) = $from { take($key); $to = value.into(); })+
+            };
+        }
+        lay! {
+            "snapshots_dir": self.snapshots_dir => config.snapshots_dir;
+            "writeback_dir": self.writeback_dir => config.writeback_dir;
+            "services_dir": self.services_dir => config.services_dir;
+            "seed": self.seed => config.seed;
+            "threads": self.threads => config.threads;
+            "falkordb.url_env": self.falkordb.url_env => config.falkordb.url_env;
+            "falkordb.graph": self.falkordb.graph => config.falkordb.graph;
+            "postgres.url_env": self.postgres.url_env => config.postgres.url_env;
+            "sources.won_stages": self.sources.won_stages => config.sources.won_stages;
+            "sources.directus_schema": self.sources.directus_schema => config.sources.directus_schema;
+            "sources.twenty_schema": self.sources.twenty_schema => config.sources.twenty_schema;
+            "sources.unified_schema": self.sources.unified_schema => config.sources.unified_schema;
+            "sources.touchpoints_schema": self.sources.touchpoints_schema => config.sources.touchpoints_schema;
+        }
+        if !self.studies.is_empty() {
+            take("studies");
+            config.studies.extend(self.studies);
+        }
+    }
+}
+
+/// The JSON Schema of the configuration file.
+pub fn json_schema() -> String {
+    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(FileLayer))
+        .expect("a schema made of strings, numbers and maps can be written");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_valid_configuration_that_changes_nothing() {
+        let layer: FileLayer = toml::from_str(TEMPLATE).expect("the template parses");
+        let mut config = Config::default();
+        layer.apply(&mut config, "template");
+        assert!(config.origins.is_empty(), "every key of the template is commented out");
+    }
+
+    #[test]
+    fn every_commented_key_of_the_template_is_known() {
+        let text: String = TEMPLATE
+            .lines()
+            .map(|l| l.strip_prefix("# ").filter(|l| l.contains('=')).unwrap_or(l))
+            .fold(String::new(), |all, line| all + line + "\n");
+        toml::from_str::<FileLayer>(&text).expect("the keys in the template's comments parse");
+    }
+
+    #[test]
+    fn a_later_layer_wins_and_is_remembered() {
+        let mut config = Config::default();
+        toml::from_str::<FileLayer>("seed = 3").expect("valid").apply(&mut config, "user");
+        toml::from_str::<FileLayer>("seed = 4\n[falkordb]\ngraph = 'g'")
+            .expect("valid")
+            .apply(&mut config, "project");
+        assert_eq!((config.seed, config.falkordb.graph.as_str()), (4, "g"));
+        assert_eq!(config.origins["seed"], "project");
+    }
+
+    #[test]
+    fn a_number_in_the_environment_must_be_one() {
+        let result = FileLayer::from_environment(|name| (name == "SONOGRAPH_SEED").then(|| "x".to_owned()));
+        assert!(matches!(result, Err(ConfigError::Environment { .. })));
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_with_line_and_caret() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("sonograph.toml");
+        fs_err::write(&file, "[falkordb]\ngraf = 'business'\n").expect("written");
+        let message = FileLayer::read(&file).expect_err("unknown key").to_string();
+        assert!(message.contains("line 2") && message.contains('^') && message.contains("graf"), "{message}");
+    }
+}

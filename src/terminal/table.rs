@@ -1,0 +1,67 @@
+//! Tables of text for a terminal.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+
+/// How a column is aligned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A grid of text that wraps to the terminal's width, 80 columns where there is no terminal.
+#[derive(Debug)]
+pub struct Grid(Table);
+
+impl Grid {
+    /// A grid with these columns.
+    pub fn new(columns: &[(&str, Align)]) -> Self {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if table.width().is_none() {
+            table.set_width(80);
+        }
+        table.set_header(columns.iter().map(|(name, align)| {
+            Cell::new(name).set_alignment(if *align == Align::Right {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            })
+        }));
+        for (i, (_, align)) in columns.iter().enumerate() {
+            if let (Align::Right, Some(column)) = (align, table.column_mut(i)) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        Self(table)
+    }
+
+    /// Adds a row; control characters are shown, not obeyed.
+    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.0.add_row(cells.into_iter().map(|c| printable(c.as_ref())));
+    }
+}
+
+impl std::fmt::Display for Grid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.trim_fmt().fmt(f)
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_sequence_in_a_cell_reaches_no_terminal() {
+        let mut grid = Grid::new(&[("name", Align::Left)]);
+        grid.row(["\u{1b}[31mred"]);
+        assert!(!grid.to_string().contains('\u{1b}'));
+    }
+}
