@@ -1,0 +1,4 @@
+//! Who belongs together.
+
+pub mod coattendance;
+pub mod components;

@@ -1,0 +1,4 @@
+//! Who matters in the network.
+
+pub mod degree;
+pub mod pagerank;

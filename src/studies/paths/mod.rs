@@ -1,0 +1,3 @@
+//! The warm path from one person to another.
+
+pub mod bidirectional;
