@@ -171,7 +171,11 @@ impl Csr {
 
     /// Weight of the edge at `position` of the list the graph was built from.
     pub fn weight(&self, position: u32) -> f32 {
-        self.weights.get(position as usize).copied().unwrap_or(1.0)
+        *self.weight_ref(position)
+    }
+
+    pub(super) fn weight_ref(&self, position: u32) -> &f32 {
+        self.weights.get(position as usize).unwrap_or(&1.0)
     }
 }
 

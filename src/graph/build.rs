@@ -1,0 +1,441 @@
+//! The tables of a snapshot, checked and indexed as one graph.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::{Column, DataFrame, DataType, PolarsError, TimeUnit, TimeZone};
+
+use super::NodeId;
+use super::error::{GraphError, in_column};
+use crate::ontology::Relation;
+use crate::snapshot::tables::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID};
+
+/// Relations whose times say how far the data reaches; the dates of planned events would run ahead of it.
+const OBSERVED: [Relation; 4] =
+    [Relation::Attended, Relation::InterestedIn, Relation::Shared, Relation::Follows];
+
+/// The nodes of one label.
+#[derive(Debug)]
+struct NodeTable {
+    label: String,
+    /// Dense id of its first row.
+    start: usize,
+    frame: DataFrame,
+}
+
+/// The edges of one relation, columns as vectors; row `i` of the frame is edge `i`.
+#[derive(Debug)]
+pub struct EdgeTable {
+    /// The relation.
+    pub relation: String,
+    /// Dense id of the source, by row.
+    pub src: Vec<u32>,
+    /// Dense id of the target, by row.
+    pub dst: Vec<u32>,
+    /// `src, dst, properties…` as frozen.
+    pub frame: DataFrame,
+}
+
+impl EdgeTable {
+    /// Number of edges.
+    pub fn len(&self) -> usize {
+        self.src.len()
+    }
+
+    /// Whether the relation has no edge.
+    pub fn is_empty(&self) -> bool {
+        self.src.is_empty()
+    }
+
+    /// When each edge happened, microseconds UTC by row; `None` where the relation carries no times. O(edges).
+    pub fn timestamps(&self) -> Option<Vec<Option<i64>>> {
+        microseconds(self.frame.column(TIMESTAMP).ok()?).ok()
+    }
+}
+
+/// A snapshot as a graph: nodes by dense id and uid, edges by relation.
+///
+/// Memory: the tables themselves plus 8 bytes per edge. Lookup by uid is a binary search per label, so no index of
+/// uids is kept.
+///
+/// ```
+/// use polars::prelude::df;
+/// use sonograph::graph::{BusinessGraph, NodeId, Projection};
+/// use sonograph::snapshot::tables::Tables;
+///
+/// let mut tables = Tables::default();
+/// tables.nodes.insert("Person".into(), df!("node" => [0i64, 1], "uid" => ["ana", "ben"], "name" => ["Ana", "Ben"])?);
+/// tables.edges.insert("FOLLOWS".into(), df!("src" => [0i64], "dst" => [1i64])?);
+/// let graph = BusinessGraph::build(tables)?;
+///
+/// assert_eq!(graph.node("ben"), Some(NodeId(1)));
+/// let follows = graph.project(&Projection::of(["FOLLOWS"]))?;
+/// assert_eq!(follows.csr.out_neighbors(NodeId(0)), &[1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct BusinessGraph {
+    nodes: Vec<NodeTable>,
+    edges: Vec<EdgeTable>,
+    companions: BTreeMap<String, DataFrame>,
+    /// Further label → its nodes, rising.
+    further: BTreeMap<String, Vec<u32>>,
+    count: usize,
+    undirected: bool,
+}
+
+impl BusinessGraph {
+    /// Checks the tables and indexes them. O(nodes + edges).
+    ///
+    /// # Errors
+    ///
+    /// When the tables are not in canonical order ([`Tables`]), an edge leads nowhere, or a column is missing.
+    pub fn build(tables: Tables) -> Result<Self, GraphError> {
+        let count = tables.node_count();
+        for (number, what) in [(count, "nodes"), (tables.edge_count(), "edges")] {
+            if number > i32::MAX as usize {
+                return Err(GraphError::TooLarge { what: format!("{number} {what}") });
+            }
+        }
+        let mut nodes = Vec::with_capacity(tables.nodes.len());
+        let mut further = BTreeMap::new();
+        let mut start = 0;
+        for (label, mut frame) in tables.nodes {
+            frame.rechunk_mut();
+            check_nodes(&label, start, &frame)?;
+            collect_labels(&label, start, &frame, &mut further)?;
+            let height = frame.height();
+            nodes.push(NodeTable { label, start, frame });
+            start += height;
+        }
+        let mut edges = Vec::with_capacity(tables.edges.len());
+        for (relation, mut frame) in tables.edges {
+            frame.rechunk_mut();
+            let src = endpoints(&relation, SRC, &frame, count)?;
+            let dst = endpoints(&relation, DST, &frame, count)?;
+            if let Ok(column) = frame.column(TIMESTAMP) {
+                microseconds(column).map_err(in_column(&relation, TIMESTAMP))?;
+            }
+            edges.push(EdgeTable { relation, src, dst, frame });
+        }
+        Ok(Self {
+            nodes,
+            edges,
+            companions: tables.companions,
+            further,
+            count,
+            undirected: tables.undirected,
+        })
+    }
+
+    /// Number of nodes.
+    pub fn node_count(&self) -> usize {
+        self.count
+    }
+
+    /// Number of edges over all relations.
+    pub fn edge_count(&self) -> usize {
+        self.edges.iter().map(EdgeTable::len).sum()
+    }
+
+    /// Whether every edge stands for both directions, by what the snapshot remembers.
+    pub fn is_undirected(&self) -> bool {
+        self.undirected
+    }
+
+    /// The labels that nodes are filed under, by name.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.nodes.iter().map(|t| t.label.as_str())
+    }
+
+    /// Labels that nodes carry beside the one they are filed under, by name.
+    pub fn further_labels(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.further.keys().map(String::as_str)
+    }
+
+    /// The relations, by name; their order is the index in [`super::Projected::edge_origin`].
+    pub fn relations(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.edges.iter().map(|t| t.relation.as_str())
+    }
+
+    /// The edges of one relation; `None` where the graph has no such relation.
+    pub fn edges(&self, relation: &str) -> Option<&EdgeTable> {
+        self.edges.iter().find(|t| t.relation == relation)
+    }
+
+    /// All edge tables, in the order of [`BusinessGraph::relations`].
+    pub fn edge_tables(&self) -> &[EdgeTable] {
+        &self.edges
+    }
+
+    /// A companion table, for example `touchpoints`.
+    pub fn companion(&self, name: &str) -> Option<&DataFrame> {
+        self.companions.get(name)
+    }
+
+    /// The node with this uid. O(labels · log nodes).
+    pub fn node(&self, uid: &str) -> Option<NodeId> {
+        self.nodes.iter().find_map(|table| {
+            let uids = table.text(UID);
+            let row = partition_point(table.frame.height(), |row| uids.get(row).is_some_and(|u| u < uid));
+            (row < table.frame.height() && uids.get(row) == Some(uid))
+                .then(|| NodeId((table.start + row) as u32))
+        })
+    }
+
+    /// The uid of a node.
+    ///
+    /// # Panics
+    ///
+    /// Here and in every method that takes a [`NodeId`]: when the id is not of this graph.
+    pub fn uid(&self, node: NodeId) -> &str {
+        let (table, row) = self.locate(node);
+        table.text(UID).get(row).expect("build checked that every node has a uid")
+    }
+
+    /// The display name of a node; its uid where it has none.
+    pub fn name(&self, node: NodeId) -> &str {
+        let (table, row) = self.locate(node);
+        let name = table.frame.column(NAME).ok().and_then(|c| c.str().ok()).and_then(|c| c.get(row));
+        name.unwrap_or_else(|| self.uid(node))
+    }
+
+    /// The label a node is filed under: its vertex.
+    pub fn label(&self, node: NodeId) -> &str {
+        &self.locate(node).0.label
+    }
+
+    /// The row of a node within the table of its label, as in [`BusinessGraph::property`].
+    pub fn row(&self, node: NodeId) -> usize {
+        self.locate(node).1
+    }
+
+    /// Whether a node is filed under `label` or carries it beside.
+    pub fn has_label(&self, node: NodeId, label: &str) -> bool {
+        self.label(node) == label
+            || self.further.get(label).is_some_and(|nodes| nodes.binary_search(&node.0).is_ok())
+    }
+
+    /// The nodes that are filed under `label` or carry it beside, rising.
+    pub fn nodes_with(&self, label: &str) -> Vec<NodeId> {
+        let filed = self.nodes.iter().find(|t| t.label == label);
+        let filed = filed.map_or(0..0, |t| t.start as u32..(t.start + t.frame.height()) as u32);
+        let beside = self.further.get(label).map_or(&[][..], Vec::as_slice);
+        let mut all: Vec<NodeId> = filed.chain(beside.iter().copied()).map(NodeId).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The nodes filed under `label` as a frame `node, uid, name, properties…`.
+    pub fn node_frame(&self, label: &str) -> Option<&DataFrame> {
+        self.nodes.iter().find(|t| t.label == label).map(|t| &t.frame)
+    }
+
+    /// A property of the nodes filed under `label`, by [`BusinessGraph::row`].
+    pub fn property(&self, label: &str, name: &str) -> Option<&Column> {
+        self.node_frame(label)?.column(name).ok()
+    }
+
+    /// The data's own clock, microseconds UTC: its newest attendance, interest, share or follow; where it knows none
+    /// of these relations, the newest time of any edge. `None` where no edge has a time.
+    pub fn as_of(&self) -> Option<i64> {
+        let newest = |tables: &mut dyn Iterator<Item = &EdgeTable>| {
+            tables
+                .filter_map(EdgeTable::timestamps)
+                .filter_map(|times| times.into_iter().flatten().max())
+                .max()
+        };
+        let is_observed = |t: &EdgeTable| OBSERVED.iter().any(|r| r.name() == t.relation);
+        if self.edges.iter().any(is_observed) {
+            newest(&mut self.edges.iter().filter(|t| is_observed(t)))
+        } else {
+            newest(&mut self.edges.iter())
+        }
+    }
+
+    fn locate(&self, node: NodeId) -> (&NodeTable, usize) {
+        assert!(node.index() < self.count, "node {node} is not of this graph of {} nodes", self.count);
+        let table = &self.nodes[self.nodes.partition_point(|t| t.start <= node.index()) - 1];
+        (table, node.index() - table.start)
+    }
+}
+
+impl NodeTable {
+    fn text(&self, column: &str) -> &polars::prelude::StringChunked {
+        let column = self.frame.column(column).expect("build checked that the column is there");
+        column.str().expect("build checked that the column is text")
+    }
+}
+
+/// The first row that does not satisfy `before`, where those that do come first.
+fn partition_point(rows: usize, before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, rows);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// The times of a `Datetime(UTC)` column in microseconds.
+pub(super) fn microseconds(column: &Column) -> Result<Vec<Option<i64>>, PolarsError> {
+    column.datetime()?;
+    let column = column.cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
+    Ok(column.datetime()?.physical().iter().collect())
+}
+
+fn check_nodes(label: &str, start: usize, frame: &DataFrame) -> Result<(), GraphError> {
+    let ids = frame.column(NODE).and_then(|c| c.i64()).map_err(in_column(label, NODE))?;
+    for (row, id) in ids.iter().enumerate() {
+        if id != Some((start + row) as i64) {
+            let found = id.map_or("null".into(), |id| id.to_string());
+            return Err(GraphError::NodeId { label: label.to_owned(), row, found, expected: start + row });
+        }
+    }
+    let uids = frame.column(UID).and_then(|c| c.str()).map_err(in_column(label, UID))?;
+    let mut before = None;
+    for (row, uid) in uids.iter().enumerate() {
+        if uid.is_none() || (row > 0 && uid <= before) {
+            return Err(GraphError::Uid { label: label.to_owned(), row });
+        }
+        before = uid;
+    }
+    Ok(())
+}
+
+fn collect_labels(
+    table: &str,
+    start: usize,
+    frame: &DataFrame,
+    further: &mut BTreeMap<String, Vec<u32>>,
+) -> Result<(), GraphError> {
+    let Ok(column) = frame.column(LABELS) else { return Ok(()) };
+    let lists = column.list().map_err(in_column(table, LABELS))?;
+    for row in 0..lists.len() {
+        let Some(list) = lists.get_as_series(row) else { continue };
+        for label in list.str().map_err(in_column(table, LABELS))?.iter().flatten() {
+            if let Some(nodes) = further.get_mut(label) {
+                nodes.push((start + row) as u32);
+            } else {
+                further.insert(label.to_owned(), vec![(start + row) as u32]);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn endpoints(
+    relation: &str,
+    column: &'static str,
+    frame: &DataFrame,
+    nodes: usize,
+) -> Result<Vec<u32>, GraphError> {
+    let ids = frame.column(column).and_then(|c| c.i64()).map_err(in_column(relation, column))?;
+    let mut ends = Vec::with_capacity(ids.len());
+    for (row, id) in ids.iter().enumerate() {
+        match id {
+            Some(id) if (0..nodes as i64).contains(&id) => ends.push(id as u32),
+            _ => {
+                let found = id.map_or("null".into(), |id| id.to_string());
+                return Err(GraphError::Endpoint {
+                    relation: relation.to_owned(),
+                    column,
+                    row,
+                    found,
+                    nodes,
+                });
+            }
+        }
+    }
+    Ok(ends)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use polars::prelude::{IntoColumn, NamedFrom, Series, df};
+
+    use super::*;
+
+    /// Two events, an artist who is also a fan, a fan; one follow, three attendances of which one has no time.
+    pub(in crate::graph) fn small() -> Tables {
+        let day = |d: i64| Some(d * 86_400_000_000);
+        let timed = |frame: DataFrame, times: &[Option<i64>]| {
+            let times = Series::new(TIMESTAMP.into(), times);
+            let times = times.cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)));
+            let mut frame = frame;
+            frame.with_column(times.expect("integers become times").into_column()).expect("same height");
+            frame
+        };
+        let labels = Series::new(
+            LABELS.into(),
+            [Series::new("".into(), ["Artist", "Fan"]), Series::new("".into(), ["Fan"])],
+        );
+        let mut people =
+            df!("node" => [2i64, 3], "uid" => ["ana", "ben"], "name" => [Some("Ana"), None]).expect("frame");
+        people.with_column(labels.into_column()).expect("same height");
+        let events =
+            df!("node" => [0i64, 1], "uid" => ["e1", "e2"], "name" => ["One", "Two"]).expect("frame");
+        let attended =
+            df!("src" => [2i64, 3, 3], "dst" => [0i64, 0, 1], "weight" => [Some(2.0), None, Some(0.5)])
+                .expect("frame");
+        let hosts = df!("src" => [0i64], "dst" => [1i64]).expect("frame");
+        let follows = df!("src" => [3i64], "dst" => [2i64]).expect("frame");
+        Tables {
+            nodes: BTreeMap::from([("Event".into(), events), ("Person".into(), people)]),
+            edges: BTreeMap::from([
+                ("ATTENDED".into(), timed(attended, &[day(10), day(20), None])),
+                ("FOLLOWS".into(), timed(follows, &[day(15)])),
+                ("HOSTS".into(), timed(hosts, &[day(99)])),
+            ]),
+            ..Tables::default()
+        }
+    }
+
+    #[test]
+    fn nodes_are_found_by_uid_id_and_label() {
+        let graph = BusinessGraph::build(small()).expect("a graph");
+        assert_eq!((graph.node_count(), graph.edge_count()), (4, 5));
+        for node in (0..4).map(NodeId) {
+            assert_eq!(graph.node(graph.uid(node)), Some(node));
+        }
+        assert_eq!(graph.node("nobody"), None);
+        assert_eq!((graph.name(NodeId(2)), graph.name(NodeId(3))), ("Ana", "ben"));
+        assert_eq!((graph.label(NodeId(1)), graph.row(NodeId(3))), ("Event", 1));
+        assert_eq!(graph.nodes_with("Fan"), [NodeId(2), NodeId(3)]);
+        assert_eq!(graph.nodes_with("Person"), [NodeId(2), NodeId(3)]);
+        assert!(graph.has_label(NodeId(2), "Artist") && !graph.has_label(NodeId(3), "Artist"));
+        assert_eq!(graph.property("Event", "name").map(Column::len), Some(2));
+    }
+
+    #[test]
+    fn the_clock_of_the_data_ignores_dates_of_events_to_come() {
+        let graph = BusinessGraph::build(small()).expect("a graph");
+        assert_eq!(graph.as_of(), Some(20 * 86_400_000_000));
+        let mut tables = small();
+        tables.edges.retain(|relation, _| relation == "HOSTS");
+        assert_eq!(BusinessGraph::build(tables).expect("a graph").as_of(), Some(99 * 86_400_000_000));
+    }
+
+    #[test]
+    fn tables_out_of_canonical_order_are_refused_with_their_row() {
+        let refused = |change: &dyn Fn(&mut Tables)| {
+            let mut tables = small();
+            change(&mut tables);
+            BusinessGraph::build(tables).expect_err("refused").to_string()
+        };
+        let events = |uids: [&str; 2], ids: [i64; 2]| df!("node" => ids, "uid" => uids).expect("frame");
+        assert_eq!(
+            refused(&|t| drop(t.nodes.insert("Event".into(), events(["e2", "e1"], [0, 1])))),
+            "row 1 of `Event` has no uid, or one that is not after the uid before it"
+        );
+        assert_eq!(
+            refused(&|t| drop(t.nodes.insert("Event".into(), events(["e1", "e2"], [0, 2])))),
+            "row 1 of `Event` has node id 2, expected 1"
+        );
+        let far = df!("src" => [0i64], "dst" => [4i64]).expect("frame");
+        assert_eq!(
+            refused(&|t| drop(t.edges.insert("HOSTS".into(), far.clone()))),
+            "row 0 of `HOSTS` has dst 4, outside the 4 nodes"
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! What can be wrong with tables, or with what is asked of them.
+
+use polars::prelude::PolarsError;
+use thiserror::Error;
+
+/// Why tables are not a graph, or a projection cannot be made of it.
+#[derive(Debug, Error)]
+pub enum GraphError {
+    /// A table lacks a column or holds it in another type.
+    #[error("cannot read column `{column}` of `{table}`")]
+    Column {
+        /// Label or relation.
+        table: String,
+        /// Column.
+        column: String,
+        /// What polars says.
+        source: PolarsError,
+    },
+    /// Dense ids do not count up through labels and rows.
+    #[error("row {row} of `{label}` has node id {found}, expected {expected}")]
+    NodeId {
+        /// Label.
+        label: String,
+        /// Row, from 0.
+        row: usize,
+        /// What is there; `None`: null.
+        found: String,
+        /// What canonical order asks for.
+        expected: usize,
+    },
+    /// A uid is missing, repeated, or out of byte order.
+    #[error("row {row} of `{label}` has no uid, or one that is not after the uid before it")]
+    Uid {
+        /// Label.
+        label: String,
+        /// Row, from 0.
+        row: usize,
+    },
+    /// An edge names a node that does not exist.
+    #[error("row {row} of `{relation}` has {column} {found}, outside the {nodes} nodes")]
+    Endpoint {
+        /// Relation.
+        relation: String,
+        /// `src` or `dst`.
+        column: &'static str,
+        /// Row, from 0.
+        row: usize,
+        /// What is there.
+        found: String,
+        /// Number of nodes.
+        nodes: usize,
+    },
+    /// More nodes or edges than 32-bit ids can name.
+    #[error("{what} are more than this build can hold in one graph (2^31)")]
+    TooLarge {
+        /// `5000000000 edges`.
+        what: String,
+    },
+    /// A projection names a relation that the graph has not.
+    #[error("there is no relation `{name}` in this graph; it has {known}")]
+    UnknownRelation {
+        /// As asked for.
+        name: String,
+        /// Names there are, joined by commas.
+        known: String,
+    },
+    /// A projection names a label that no node has.
+    #[error("there is no label `{name}` in this graph; it has {known}")]
+    UnknownLabel {
+        /// As asked for.
+        name: String,
+        /// Names there are, joined by commas.
+        known: String,
+    },
+    /// A projection weighs by a column that none of its relations has.
+    #[error("none of the relations {relations} has a number column `{column}` to weigh by")]
+    UnknownWeight {
+        /// As asked for.
+        column: String,
+        /// Names of the projected relations, joined by commas.
+        relations: String,
+    },
+    /// A weight is not a number.
+    #[error("row {row} of `{relation}` has the weight {value} in `{column}`; weights must be finite")]
+    Weight {
+        /// Relation.
+        relation: String,
+        /// Weight column.
+        column: String,
+        /// Row, from 0.
+        row: usize,
+        /// What is there.
+        value: f64,
+    },
+}
+
+pub(super) fn in_column<'a>(table: &'a str, column: &'a str) -> impl Fn(PolarsError) -> GraphError + 'a {
+    move |source| GraphError::Column { table: table.to_owned(), column: column.to_owned(), source }
+}
