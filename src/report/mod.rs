@@ -1,1 +1,6 @@
 //! Findings → HTML, Markdown and figures.
+
+mod axis;
+mod canvas;
+pub mod charts;
+mod numbers;

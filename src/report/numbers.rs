@@ -1,0 +1,155 @@
+//! Numbers as people read them; the tables at rest keep the exact ones.
+
+/// A whole number with thousands separators.
+pub fn count(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if n < 0 {
+        text.push('−');
+    }
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// A number with three significant digits: `0.0123`, `4.5`, `12,346`, `1.2×10⁻⁷`.
+pub fn number(x: f64) -> String {
+    if !x.is_finite() {
+        return if x.is_nan() { "–".to_owned() } else if x > 0.0 { "∞".to_owned() } else { "−∞".to_owned() };
+    }
+    let size = x.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if (999.5..1e15).contains(&size) {
+        return count(x.round() as i64);
+    }
+    if !(1e-4..1e15).contains(&size) {
+        return scientific(x);
+    }
+    let decimals = 2 - size.log10().floor() as i32;
+    signed(x, &trimmed(format!("{size:.*}", decimals.clamp(0, 7) as usize)))
+}
+
+fn scientific(x: f64) -> String {
+    let text = format!("{:.2e}", x.abs());
+    let (mantissa, exponent) = text.split_once('e').expect("`{:e}` writes an exponent");
+    let raised: String = exponent.chars().map(superscript).collect();
+    signed(x, &format!("{}×10{raised}", trimmed(mantissa.to_owned())))
+}
+
+fn superscript(c: char) -> char {
+    match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        other => char::from_u32(0x2070 + other.to_digit(10).unwrap_or(0)).unwrap_or(other),
+    }
+}
+
+fn signed(x: f64, digits: &str) -> String {
+    if x < 0.0 { format!("−{digits}") } else { digits.to_owned() }
+}
+
+fn trimmed(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A share of one as a percentage: `12.3 %`.
+pub fn percent(share: f64) -> String {
+    let hundred = share * 100.0;
+    if !hundred.is_finite() || (hundred != 0.0 && hundred.abs() < 0.1) {
+        return format!("{} %", number(hundred));
+    }
+    signed(hundred, &format!("{} %", trimmed(format!("{:.1}", hundred.abs()))))
+}
+
+/// A span of seconds in its two largest units: `3 d 4 h`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return number(seconds);
+    }
+    if seconds.abs() < 60.0 {
+        return format!("{} s", number(seconds));
+    }
+    let minutes = (seconds.abs() / 60.0).round() as i64;
+    let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    let text = match (days, hours, rest) {
+        (0, 0, m) => format!("{m} min"),
+        (0, h, 0) => format!("{h} h"),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, 0, _) => format!("{} d", count(d)),
+        (d, h, _) => format!("{} d {h} h", count(d)),
+    };
+    signed(seconds, &text)
+}
+
+/// A value in the unit a study declared for it.
+pub fn in_unit(x: f64, unit: &str) -> String {
+    let whole = x.fract() == 0.0 && x.abs() < 1e15;
+    match unit {
+        "share" | "rate" | "probability" => percent(x),
+        "%" => percent(x / 100.0),
+        "s" => duration(x),
+        "1" | "" if whole => count(x as i64),
+        "1" | "" => number(x),
+        other if whole => format!("{} {other}", count(x as i64)),
+        other => format!("{} {other}", number(x)),
+    }
+}
+
+/// An instant (µs since 1970, UTC) to the minute.
+pub fn instant(micros: i64) -> String {
+    written(micros, "%Y-%m-%d %H:%M")
+}
+
+/// The day of an instant in words: `Monday, 2 November 2026`.
+pub fn day(micros: i64) -> String {
+    written(micros, "%A, %-d %B %Y")
+}
+
+/// An instant exactly, RFC 3339.
+pub fn exact_instant(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| format!("{micros} µs"), |t| t.to_string())
+}
+
+fn written(micros: i64, format: &str) -> String {
+    jiff::Timestamp::from_microsecond(micros)
+        .map_or_else(|_| format!("{micros} µs"), |t| t.strftime(format).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_like_a_person_wrote_them() {
+        let cases = [
+            (0.0, "0"),
+            (0.012_345, "0.0123"),
+            (4.5, "4.5"),
+            (999.4, "999"),
+            (999.6, "1,000"),
+            (-1_234_567.8, "−1,234,568"),
+            (1.2e-7, "1.2×10⁻⁷"),
+            (3e20, "3×10²⁰"),
+            (f64::NAN, "–"),
+        ];
+        for (x, text) in cases {
+            assert_eq!(number(x), text);
+        }
+        assert_eq!(count(i64::MIN), "−9,223,372,036,854,775,808");
+        assert_eq!(percent(0.1234), "12.3 %");
+        assert_eq!(percent(0.0004), "0.04 %");
+        assert_eq!(duration(90_061.0), "1 d 1 h");
+        assert_eq!(duration(59.0), "59 s");
+        assert_eq!(in_unit(0.5, "share"), "50 %");
+        assert_eq!(in_unit(3.0, "1"), "3");
+        assert_eq!(in_unit(2.5, "hops"), "2.5 hops");
+    }
+}
