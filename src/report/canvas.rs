@@ -4,14 +4,13 @@
 //! it stays sharp on a dense screen. Plotters' own bitmap text drops each glyph's left bearing and sits it above its
 //! anchor, so [`Lettered`] sets the words itself, with the same bundled font that measures them.
 
-use std::path::Path;
 use std::sync::LazyLock;
 
 use ab_glyph::{Font as _, FontRef, Point, PxScale, ScaleFont as _};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
+use plotters::element::{Circle, PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontFamily, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind};
@@ -53,6 +52,17 @@ fn font(bytes: &'static [u8]) -> FontRef<'static> {
 #[error("{0}")]
 pub struct DrawError(String);
 
+/// Which part of a line of words stands at a given point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// Where it begins.
+    Start,
+    /// Its middle.
+    Middle,
+    /// Where it ends.
+    End,
+}
+
 /// How words are set.
 #[derive(Debug, Clone, Copy)]
 pub struct Type {
@@ -62,27 +72,27 @@ pub struct Type {
     pub bold: bool,
     /// Colour.
     pub ink: RGBColor,
-    /// Which end of the words stands at the given point; vertically it is always their middle.
-    pub anchor: HPos,
+    /// What stands at the given point; vertically it is always the middle.
+    pub anchor: Anchor,
 }
 
 impl Type {
     /// Words of an axis or a row.
-    pub const LABEL: Self = Self { size: 12.0, bold: false, ink: INK, anchor: HPos::Left };
+    pub const LABEL: Self = Self { size: 12.0, bold: false, ink: INK, anchor: Anchor::Start };
     /// Ticks, units and remarks.
-    pub const SMALL: Self = Self { size: 11.5, bold: false, ink: MUTED, anchor: HPos::Left };
+    pub const SMALL: Self = Self { size: 11.5, bold: false, ink: MUTED, anchor: Anchor::Start };
     /// Headings.
-    pub const TITLE: Self = Self { size: 15.0, bold: true, ink: INK, anchor: HPos::Left };
+    pub const TITLE: Self = Self { size: 15.0, bold: true, ink: INK, anchor: Anchor::Start };
 
     /// The same, ending at the given point.
     pub const fn right(mut self) -> Self {
-        self.anchor = HPos::Right;
+        self.anchor = Anchor::End;
         self
     }
 
     /// The same, centred on the given point.
     pub const fn centred(mut self) -> Self {
-        self.anchor = HPos::Center;
+        self.anchor = Anchor::Middle;
         self
     }
 
@@ -152,7 +162,13 @@ fn em(face: &FontRef<'_>, size: f64) -> PxScale {
 pub fn clean(text: &str) -> String {
     text.chars()
         .filter(|c| !matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
-        .map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}' | '\u{2028}' | '\u{2029}') { ' ' } else { c })
+        .map(|c| {
+            if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}' | '\u{2028}' | '\u{2029}') {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -182,19 +198,35 @@ pub fn svg(
     Ok(text)
 }
 
-/// Draws a PNG of `width` × `height` CSS pixels into the file `path`.
+/// Draws a PNG of `width` × `height` CSS pixels and returns its bytes.
 pub fn png(
-    path: &Path,
     (width, height): (u32, u32),
     draw: impl FnOnce(&Canvas<Lettered<'_>>) -> Result<(), DrawError>,
-) -> Result<(), DrawError> {
+) -> Result<Vec<u8>, DrawError> {
+    let (columns, rows) = (width * PNG_SCALE, height * PNG_SCALE);
+    let mut pixels = vec![0; columns as usize * rows as usize * 3];
     let canvas = Canvas {
-        area: Lettered(BitMapBackend::new(path, (width * PNG_SCALE, height * PNG_SCALE))).into_drawing_area(),
+        area: Lettered(BitMapBackend::with_buffer(&mut pixels, (columns, rows))).into_drawing_area(),
         scale: f64::from(PNG_SCALE),
         width: f64::from(width),
         height: f64::from(height),
     };
-    canvas.finish(draw)
+    canvas.finish(draw)?;
+    encode(columns, rows, &pixels).map_err(|e| DrawError(e.to_string()))
+}
+
+/// Plotters' own encoder favours speed; a report is kept, mailed and committed.
+fn encode(columns: u32, rows: u32, pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, columns, rows);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Best);
+    encoder.set_adaptive_filter(png::AdaptiveFilterType::NonAdaptive);
+    encoder.set_filter(png::FilterType::NoFilter);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 impl<DB: DrawingBackend> Canvas<DB> {
@@ -209,48 +241,65 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     fn stroke(&self, colour: RGBColor, opacity: f64, width: f64) -> ShapeStyle {
-        colour.mix(opacity).stroke_width((width * self.scale).round().max(1.0) as u32)
+        Color::stroke_width(&colour.mix(opacity), (width * self.scale).round().max(1.0) as u32)
     }
 
     /// A polyline.
-    pub fn path(&self, points: &[(f64, f64)], colour: RGBColor, opacity: f64, width: f64) -> Result<(), DrawError> {
+    pub fn path(
+        &self,
+        points: &[(f64, f64)],
+        colour: RGBColor,
+        opacity: f64,
+        width: f64,
+    ) -> Result<(), DrawError> {
         let points: Vec<_> = points.iter().map(|&p| self.at(p)).collect();
         self.area.draw(&PathElement::new(points, self.stroke(colour, opacity, width))).map_err(failed)
     }
 
-    /// A filled polygon.
-    pub fn polygon(&self, points: &[(f64, f64)], colour: RGBColor, opacity: f64) -> Result<(), DrawError> {
-        let points: Vec<_> = points.iter().map(|&p| self.at(p)).collect();
-        self.area.draw(&Polygon::new(points, colour.mix(opacity).filled())).map_err(failed)
-    }
-
     /// A filled rectangle between two corners.
-    pub fn rect(&self, from: (f64, f64), to: (f64, f64), colour: RGBColor) -> Result<(), DrawError> {
-        self.area.draw(&Rectangle::new([self.at(from), self.at(to)], colour.filled())).map_err(failed)
+    pub fn rect(
+        &self,
+        from: (f64, f64),
+        to: (f64, f64),
+        colour: RGBColor,
+        opacity: f64,
+    ) -> Result<(), DrawError> {
+        self.area
+            .draw(&Rectangle::new([self.at(from), self.at(to)], colour.mix(opacity).filled()))
+            .map_err(failed)
     }
 
     /// A filled disc.
-    pub fn disc(&self, centre: (f64, f64), radius: f64, colour: RGBColor, opacity: f64) -> Result<(), DrawError> {
+    pub fn disc(
+        &self,
+        centre: (f64, f64),
+        radius: f64,
+        colour: RGBColor,
+        opacity: f64,
+    ) -> Result<(), DrawError> {
         let radius = (radius * self.scale).round().max(1.0) as i32;
         self.area.draw(&Circle::new(self.at(centre), radius, colour.mix(opacity).filled())).map_err(failed)
     }
 
     /// Words, their vertical middle at `at`.
     pub fn text(&self, text: &str, at: (f64, f64), set: Type) -> Result<(), DrawError> {
+        let anchor = match set.anchor {
+            Anchor::Start => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::End => HPos::Right,
+        };
         let style = TextStyle::from((FAMILY, set.size * self.scale * PLOTTERS_FONT_RATIO).into_font())
             .color(&set.ink)
-            .pos(Pos::new(set.anchor, VPos::Center));
-        let style = if set.bold {
-            let font = style.font.clone().style(FontStyle::Bold);
-            TextStyle { font, ..style }
-        } else {
-            style
-        };
+            .pos(Pos::new(anchor, VPos::Center));
+        let weight = if set.bold { FontStyle::Bold } else { FontStyle::Normal };
+        let style = TextStyle { font: style.font.clone().style(weight), ..style };
         self.area.draw(&Text::new(clean(text), self.at(at), style)).map_err(failed)
     }
 }
 
-fn failed<E: std::error::Error + Send + Sync>(error: plotters::drawing::DrawingAreaErrorKind<E>) -> DrawError {
+fn failed<E: std::error::Error + Send + Sync>(
+    error: plotters::drawing::DrawingAreaErrorKind<E>,
+) -> DrawError {
     DrawError(error.to_string())
 }
 
@@ -274,7 +323,11 @@ impl<'a> DrawingBackend for Lettered<'a> {
         self.0.present()
     }
 
-    fn draw_pixel(&mut self, at: BackendCoord, colour: BackendColor) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+    fn draw_pixel(
+        &mut self,
+        at: BackendCoord,
+        colour: BackendColor,
+    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         self.0.draw_pixel(at, colour)
     }
 

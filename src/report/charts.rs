@@ -4,12 +4,11 @@
 //! no legend that a label could replace. Long labels are shortened with `…`; the tables hold them whole.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use plotters::backend::DrawingBackend;
 
 use super::axis::{Axis, Reads};
-use super::canvas::{self, ACCENT, Canvas, DATA, DrawError, GRID, INK, MUTED, Type};
+use super::canvas::{self, ACCENT, Canvas, DATA, DrawError, GRID, INK, MUTED, PAPER, Type};
 use super::numbers;
 use crate::studies::findings::{Chart, Estimate, Marks};
 
@@ -52,9 +51,9 @@ pub fn svg(chart: &Chart, look: Look) -> Result<String, DrawError> {
     canvas::svg((look.width, height(chart, look)), |sheet| paint(sheet, chart, look))
 }
 
-/// The figure as a PNG file at twice its CSS size. `O(pixels + marks)` time and memory.
-pub fn png(chart: &Chart, look: Look, path: &Path) -> Result<(), DrawError> {
-    canvas::png(path, (look.width, height(chart, look)), |sheet| paint(sheet, chart, look))
+/// The figure as a PNG at twice its CSS size. `O(pixels + marks)` time and memory.
+pub fn png(chart: &Chart, look: Look) -> Result<Vec<u8>, DrawError> {
+    canvas::png((look.width, height(chart, look)), |sheet| paint(sheet, chart, look))
 }
 
 /// Whether there is anything to draw.
@@ -72,8 +71,11 @@ pub fn is_empty(chart: &Chart) -> bool {
 pub fn sparkline(values: &[i64]) -> Result<String, DrawError> {
     let largest = values.iter().copied().max().unwrap_or(0).max(1) as f64;
     let step = 112.0 / (values.len().max(2) - 1) as f64;
-    let points: Vec<_> =
-        values.iter().enumerate().map(|(i, &v)| (4.0 + i as f64 * step, 26.0 - 22.0 * v as f64 / largest)).collect();
+    let points: Vec<_> = values
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| (4.0 + i as f64 * step, 26.0 - 22.0 * v as f64 / largest))
+        .collect();
     canvas::svg((120, 30), |sheet| {
         sheet.path(&[(4.0, 27.0), (116.0, 27.0)], GRID, 1.0, 1.0)?;
         sheet.path(&points, DATA, 1.0, 2.0)?;
@@ -91,8 +93,20 @@ fn height(chart: &Chart, look: Look) -> u32 {
             let n = forest_rows(all).len();
             76 + rows(n) + if n > MOST_ROWS { 20 } else { 0 }
         }
-        Marks::Scatter { .. } | Marks::Ccdf { .. } => if look.is_narrow() { 300 } else { 360 },
-        Marks::Network { .. } => if look.is_narrow() { 360 } else { 460 },
+        Marks::Scatter { .. } | Marks::Ccdf { .. } => {
+            if look.is_narrow() {
+                300
+            } else {
+                360
+            }
+        }
+        Marks::Network { .. } => {
+            if look.is_narrow() {
+                360
+            } else {
+                460
+            }
+        }
     };
     title + body
 }
@@ -108,7 +122,9 @@ fn paint<DB: DrawingBackend>(sheet: &Canvas<DB>, chart: &Chart, look: Look) -> R
     }
     match &chart.marks {
         Marks::Bars { bars } => paint_bars(sheet, top, bars, chart),
-        Marks::Forest { rows, reference } => paint_forest(sheet, top, &forest_rows(rows), *reference, chart, look),
+        Marks::Forest { rows, reference } => {
+            paint_forest(sheet, top, &forest_rows(rows), *reference, chart, look)
+        }
         Marks::Scatter { points, log_x, log_y } => paint_scatter(sheet, top, points, (*log_x, *log_y), chart),
         Marks::Ccdf { steps } => paint_ccdf(sheet, top, steps, chart),
         Marks::Network { nodes, edges } => paint_network(sheet, top, nodes, edges),
@@ -142,7 +158,7 @@ fn paint_bars<DB: DrawingBackend>(
         let middle = y + ROW / 2.0;
         let end = zero + x * per_unit;
         sheet.text(&Type::LABEL.fit(label, left - 10.0), (left - 8.0, middle), Type::LABEL.right())?;
-        sheet.rect((zero.min(end), y + 4.0), (zero.max(end).max(zero + 1.0), y + ROW - 4.0), DATA)?;
+        sheet.rect((zero.min(end), y + 4.0), (zero.max(end).max(zero + 1.0), y + ROW - 4.0), DATA, 1.0)?;
         sheet.text(&reads.write(*x), (zero.max(end) + 6.0, middle), Type::LABEL)?;
     }
     let bottom = top + 26.0 + drawn.len() as f64 * ROW;
@@ -154,7 +170,11 @@ fn more<DB: DrawingBackend>(sheet: &Canvas<DB>, rows: usize, at: (f64, f64)) -> 
     if rows <= MOST_ROWS {
         return Ok(());
     }
-    sheet.text(&format!("and {} more in the table", numbers::count((rows - MOST_ROWS) as i64)), at, Type::SMALL)
+    sheet.text(
+        &format!("and {} more in the table", numbers::count((rows - MOST_ROWS) as i64)),
+        at,
+        Type::SMALL,
+    )
 }
 
 fn forest_rows(rows: &[Estimate]) -> Vec<&Estimate> {
@@ -173,15 +193,24 @@ fn paint_forest<DB: DrawingBackend>(
     let largest = drawn.iter().map(|r| r.high).chain(reference).fold(f64::MIN, f64::max);
     let smallest = drawn.iter().map(|r| r.low).chain(reference).fold(0.0, f64::min);
     let reads = Reads::of(&chart.axes.0, largest);
-    let interval = |r: &Estimate| format!("{} ({} to {})", reads.write(r.value), reads.write(r.low), reads.write(r.high));
+    let interval = |r: &Estimate| {
+        format!("{} ({} to {})", reads.write(r.value), reads.write(r.low), reads.write(r.high))
+    };
     let n = |r: &Estimate| numbers::count(r.n as i64);
     let n_width = drawn.iter().map(|r| Type::LABEL.width(&n(r))).fold(16.0, f64::max);
     let interval_width = if look.is_narrow() {
         0.0
     } else {
-        drawn.iter().map(|r| Type::LABEL.width(&interval(r))).fold(Type::SMALL.width("rate (95 % interval)"), f64::max) + 14.0
+        drawn
+            .iter()
+            .map(|r| Type::LABEL.width(&interval(r)))
+            .fold(Type::SMALL.width("rate (95 % interval)"), f64::max)
+            + 14.0
     };
-    let left = label_column(drawn.iter().map(|r| r.label.as_str()), sheet.width * if look.is_narrow() { 0.36 } else { 0.28 }) + 10.0;
+    let left = label_column(
+        drawn.iter().map(|r| r.label.as_str()),
+        sheet.width * if look.is_narrow() { 0.36 } else { 0.28 },
+    ) + 10.0;
     let right = sheet.width - n_width - interval_width - 24.0;
     let most = if look.is_narrow() { 3 } else { 5 };
     let axis = Axis::linear((smallest, largest), (left + 6.0, right), most, false);
@@ -191,7 +220,11 @@ fn paint_forest<DB: DrawingBackend>(
         sheet.path(&[(axis.at(tick), first), (axis.at(tick), last)], GRID, 1.0, 1.0)?;
     }
     ticks_below(sheet, &axis, reads, last)?;
-    sheet.text(&Type::SMALL.fit(&chart.axes.0, sheet.width - left), (left + 6.0, last + 38.0), Type::SMALL)?;
+    sheet.text(
+        &Type::SMALL.fit(&chart.axes.0, sheet.width - left),
+        (left + 6.0, last + 38.0),
+        Type::SMALL,
+    )?;
     sheet.text("n", (sheet.width - 2.0, top + 14.0), Type::SMALL.right())?;
     if !look.is_narrow() {
         let at = (sheet.width - n_width - 16.0, top + 14.0);
@@ -227,7 +260,12 @@ fn paint_forest<DB: DrawingBackend>(
 }
 
 /// Tick labels under a horizontal axis; one that would touch its neighbour is left out.
-fn ticks_below<DB: DrawingBackend>(sheet: &Canvas<DB>, axis: &Axis, reads: Reads, y: f64) -> Result<(), DrawError> {
+fn ticks_below<DB: DrawingBackend>(
+    sheet: &Canvas<DB>,
+    axis: &Axis,
+    reads: Reads,
+    y: f64,
+) -> Result<(), DrawError> {
     let mut free_from = f64::MIN;
     for &tick in &axis.ticks {
         let words = reads.write(tick);
@@ -271,7 +309,13 @@ fn plane<DB: DrawingBackend>(
     let (ceiling, floor) = (top + 32.0, sheet.height - 42.0);
     let y = make(log_y, y_bounds, (floor, ceiling), 5, whole(|p| p.1));
     let left = y.ticks.iter().map(|&t| Type::SMALL.width(&y_reads.write(t))).fold(0.0, f64::max) + 8.0;
-    let x = make(log_x, x_bounds, (left + 8.0, sheet.width - 10.0), (sheet.width / 110.0) as u32, whole(|p| p.0));
+    let x = make(
+        log_x,
+        x_bounds,
+        (left + 8.0, sheet.width - 10.0),
+        (sheet.width / 110.0).max(4.0) as u32,
+        whole(|p| p.0),
+    );
 
     sheet.text(&Type::SMALL.fit(&chart.axes.1, sheet.width), (0.0, top + 10.0), Type::SMALL)?;
     for &tick in &y.ticks {
@@ -311,7 +355,10 @@ fn paint_scatter<DB: DrawingBackend>(
         remarks.push("larger dots: several in one place".to_owned());
     }
     if drawn.len() < points.len() {
-        remarks.push(format!("{} without a place on a logarithmic axis", numbers::count((points.len() - drawn.len()) as i64)));
+        remarks.push(format!(
+            "{} without a place on a logarithmic axis",
+            numbers::count((points.len() - drawn.len()) as i64)
+        ));
     }
     let words = Type::SMALL.fit(&remarks.join(" · "), sheet.width * 0.6);
     sheet.text(&words, (0.0, sheet.height - 9.0), Type::SMALL)
@@ -366,7 +413,9 @@ fn paint_network<DB: DrawingBackend>(
     }
     // Emphasised and large nodes lie on top and are named first.
     let mut order: Vec<usize> = (0..nodes.len()).collect();
-    order.sort_by(|&a, &b| nodes[b].4.cmp(&nodes[a].4).then(nodes[b].3.total_cmp(&nodes[a].3)).then(a.cmp(&b)));
+    order.sort_by(|&a, &b| {
+        nodes[b].4.cmp(&nodes[a].4).then(nodes[b].3.total_cmp(&nodes[a].3)).then(a.cmp(&b))
+    });
     for &i in order.iter().rev() {
         sheet.disc(at(i), radius(i), if nodes[i].4 { ACCENT } else { DATA }, 1.0)?;
     }
@@ -395,8 +444,10 @@ fn paint_network<DB: DrawingBackend>(
                 _ => tx - w / 2.0,
             };
             let frame = (from - 1.0, ty - 7.0, from + w + 1.0, ty + 7.0);
-            let inside = frame.0 >= 0.0 && frame.2 <= sheet.width && frame.1 >= top && frame.3 <= sheet.height;
+            let inside =
+                frame.0 >= 0.0 && frame.2 <= sheet.width && frame.1 >= top && frame.3 <= sheet.height;
             if inside && !taken.iter().any(|t| overlap(t, &frame)) {
+                sheet.rect((frame.0, frame.1), (frame.2, frame.3), PAPER, 0.7)?;
                 sheet.text(&words, (tx, ty), set)?;
                 taken.push(frame);
                 named += 1;
@@ -473,7 +524,11 @@ mod tests {
         for chart in every_shape("Ada") {
             let text = svg(&chart, Look::FILE).expect("a figure");
             for (i, _) in text.match_indices("=\"#") {
-                assert!(known.iter().any(|k| k == &text[i + 2..i + 9]), "{} is no house colour", &text[i + 2..i + 9]);
+                assert!(
+                    known.iter().any(|k| k == &text[i + 2..i + 9]),
+                    "{} is no house colour",
+                    &text[i + 2..i + 9]
+                );
             }
         }
     }

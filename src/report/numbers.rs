@@ -19,7 +19,13 @@ pub fn count(n: i64) -> String {
 /// A number with three significant digits: `0.0123`, `4.5`, `12,346`, `1.2×10⁻⁷`.
 pub fn number(x: f64) -> String {
     if !x.is_finite() {
-        return if x.is_nan() { "–".to_owned() } else if x > 0.0 { "∞".to_owned() } else { "−∞".to_owned() };
+        return if x.is_nan() {
+            "–".to_owned()
+        } else if x > 0.0 {
+            "∞".to_owned()
+        } else {
+            "−∞".to_owned()
+        };
     }
     let size = x.abs();
     if size == 0.0 {
