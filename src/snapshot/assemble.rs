@@ -13,6 +13,7 @@ use polars::prelude::{Column, DataFrame};
 
 use super::column::{Cells, ints, label_lists, texts};
 use super::tables::{DST, LABELS, NAME, NODE, SRC, Tables, UID};
+use crate::context::{Diagnose, Fault};
 use crate::ontology::{Label, Property, PropertyKind, Relation, Value};
 
 /// One node; `N` is how property names and further labels are held.
@@ -66,6 +67,21 @@ pub enum AssembleError {
         /// The name.
         column: String,
     },
+}
+
+impl Diagnose for AssembleError {
+    fn fault(&self) -> Fault {
+        Fault::Environment
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::DuplicateUid { .. } => Some(
+                "`sonograph doctor` shows whether the graph's unique constraints are operational".to_owned(),
+            ),
+            Self::UnknownEnd { .. } | Self::ColumnTwice { .. } => None,
+        }
+    }
 }
 
 /// Builds the canonical [`Tables`] of a graph.

@@ -1,1 +1,16 @@
-//! `FalkorDB`: client, quoting, bounded scans.
+//! `FalkorDB`: the business graph's server.
+//!
+//! [`Client`] speaks to it, [`cypher`] writes what may be put into a query, [`schema`] makes indexes and constraints,
+//! [`scan`] reads a whole graph by bounded pages.
+
+mod client;
+pub mod cypher;
+mod error;
+mod reply;
+mod scan;
+
+pub use client::{Client, Version};
+pub use cypher::{Param, Params};
+pub use error::FalkorError;
+pub use reply::{CypherValue, Edge, Node, Reply, Stats};
+pub use scan::{FALKORDB_IDS, Scanned, scan};

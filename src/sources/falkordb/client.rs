@@ -1,0 +1,226 @@
+//! One connection to `FalkorDB`: commands, errors, and the names behind the numbers of compact replies.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ConnectionAddr, Value as Wire};
+
+use super::reply::{Names, Reply, Undecoded, decode};
+use super::{CypherValue, FalkorError, Params};
+
+/// The oldest module version whose behaviour we know.
+pub const OLDEST: Version = Version { major: 4, minor: 22, patch: 0 };
+
+/// How long a command may take; a page takes milliseconds, but a big graph's `count` or an index build takes longer.
+const RESPONSE: Duration = Duration::from_mins(5);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A module version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Changes what is stored.
+    pub major: u32,
+    /// Adds.
+    pub minor: u32,
+    /// Repairs.
+    pub patch: u32,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// A connection to `FalkorDB`. It never repeats a command by itself: a write that was sent twice is written twice.
+pub struct Client {
+    connection: MultiplexedConnection,
+    address: String,
+    version: Option<Version>,
+    names: HashMap<String, Arc<Names>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("address", &self.address)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects to `url` (`redis://` or `rediss://`) and checks that a module of version 4.22 or newer is there.
+    pub async fn connect(url: &str) -> Result<Self, FalkorError> {
+        let client = redis::Client::open(url.trim()).map_err(|error| FalkorError::Url {
+            reason: error.detail().map_or_else(|| error.to_string(), str::to_owned),
+        })?;
+        let address = match client.get_connection_info().addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                format!("{host}:{port}")
+            }
+            other => other.to_string(),
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(RESPONSE));
+        let connection =
+            client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| {
+                match FalkorError::of(error, &address, None, "connecting") {
+                    FalkorError::Lost { address, source, .. } => FalkorError::Unreachable { address, source },
+                    other => other,
+                }
+            })?;
+        let mut client = Self { connection, address, version: None, names: HashMap::new() };
+        client.version = client.probe().await?;
+        match client.version {
+            Some(found) if found < OLDEST => Err(FalkorError::TooOld { address: client.address, found }),
+            _ => Ok(client),
+        }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The module's version; `None` where the user may not ask for it.
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// Runs a query that may write.
+    pub async fn query(&mut self, graph: &str, cypher: &str, params: &Params) -> Result<Reply, FalkorError> {
+        self.run("GRAPH.QUERY", graph, cypher, params).await
+    }
+
+    /// Runs a query that only reads; the server refuses one that writes.
+    pub async fn ro_query(
+        &mut self,
+        graph: &str,
+        cypher: &str,
+        params: &Params,
+    ) -> Result<Reply, FalkorError> {
+        self.run("GRAPH.RO_QUERY", graph, cypher, params).await
+    }
+
+    /// Whether the key holds a graph. A reading query on a missing key makes none.
+    pub async fn exists(&mut self, graph: &str) -> Result<bool, FalkorError> {
+        match self.ro_query(graph, "RETURN 1", &Params::new()).await {
+            Ok(_) => Ok(true),
+            Err(FalkorError::NoGraph { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The keys of all graphs, in byte order.
+    pub async fn graphs(&mut self) -> Result<Vec<String>, FalkorError> {
+        let wire = self.command(&["GRAPH.LIST"], None).await?;
+        let mut graphs: Vec<String> = redis::from_redis_value(wire).map_err(|_| FalkorError::Reply {
+            doing: "GRAPH.LIST".to_owned(),
+            reason: "it is no list of names".to_owned(),
+        })?;
+        graphs.sort_unstable();
+        Ok(graphs)
+    }
+
+    /// Deletes a graph.
+    pub async fn delete_graph(&mut self, graph: &str) -> Result<(), FalkorError> {
+        self.names.remove(graph);
+        self.command(&["GRAPH.DELETE", graph], Some(graph)).await.map(drop)
+    }
+
+    /// Asks for the names behind the numbers of compact replies.
+    ///
+    /// A graph that somebody else deletes and makes again may number them otherwise; a scan asks before and after.
+    pub(super) async fn refresh_names(&mut self, graph: &str) -> Result<Arc<Names>, FalkorError> {
+        let names = Arc::new(Names {
+            labels: self.names_of(graph, "CALL db.labels()").await?,
+            properties: self.names_of(graph, "CALL db.propertyKeys()").await?,
+            relations: self.names_of(graph, "CALL db.relationshipTypes()").await?,
+        });
+        self.names.insert(graph.to_owned(), Arc::clone(&names));
+        Ok(names)
+    }
+
+    async fn names_of(&mut self, graph: &str, call: &str) -> Result<Vec<Arc<str>>, FalkorError> {
+        let reply = self.ro_query(graph, call, &Params::new()).await?;
+        reply
+            .rows
+            .iter()
+            .map(|row| {
+                row.first().and_then(CypherValue::as_text).map(Arc::from).ok_or_else(|| FalkorError::Reply {
+                    doing: format!("{call} on graph `{graph}`"),
+                    reason: "a name is no text".to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Sends one command, once.
+    pub(super) async fn command(&mut self, argv: &[&str], graph: Option<&str>) -> Result<Wire, FalkorError> {
+        let mut command = redis::Cmd::new();
+        for arg in argv {
+            command.arg(*arg);
+        }
+        let result: Result<Wire, _> = command.query_async(&mut self.connection).await;
+        result.map_err(|error| {
+            let doing = graph.map_or_else(|| argv[0].to_owned(), |graph| doing(argv[0], graph));
+            FalkorError::of(error, &self.address, graph, &doing)
+        })
+    }
+
+    async fn run(
+        &mut self,
+        verb: &str,
+        graph: &str,
+        cypher: &str,
+        params: &Params,
+    ) -> Result<Reply, FalkorError> {
+        let text = params.head()? + cypher;
+        let wire = self.command(&[verb, graph, &text, "--compact"], Some(graph)).await?;
+        let known = self.names.get(graph).cloned().unwrap_or_default();
+        let decoded = match decode(&wire, &known) {
+            // Only nodes and edges hold numbers of names, the calls below return texts: this does not recurse again.
+            Err(Undecoded::Name) => decode(&wire, &*Box::pin(self.refresh_names(graph)).await?),
+            decoded => decoded,
+        };
+        decoded.map_err(|undecoded| {
+            let doing = doing(verb, graph);
+            match undecoded {
+                Undecoded::Failed(message) => FalkorError::Query { doing, message },
+                Undecoded::Shape(reason) => FalkorError::Reply { doing, reason },
+                Undecoded::Name => FalkorError::Reply { doing, reason: "a name has no entry".to_owned() },
+            }
+        })
+    }
+
+    /// The module's version, `None` where the user may not ask.
+    async fn probe(&mut self) -> Result<Option<Version>, FalkorError> {
+        let wire = match self.command(&["MODULE", "LIST"], None).await {
+            Ok(wire) => wire,
+            Err(FalkorError::Forbidden { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let modules: Vec<HashMap<String, Wire>> = redis::from_redis_value(wire).unwrap_or_default();
+        for module in modules {
+            if let (Some(Wire::BulkString(name)), Some(Wire::Int(number))) =
+                (module.get("name"), module.get("ver"))
+                && name == b"graph"
+            {
+                let number = u32::try_from(*number).unwrap_or_default();
+                let version =
+                    Version { major: number / 10_000, minor: number / 100 % 100, patch: number % 100 };
+                return Ok(Some(version));
+            }
+        }
+        Err(FalkorError::NoModule { address: self.address.clone() })
+    }
+}
+
+fn doing(verb: &str, graph: &str) -> String {
+    format!("{verb} on graph `{graph}`")
+}

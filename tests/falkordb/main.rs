@@ -1,0 +1,6 @@
+//! The `FalkorDB` room against a real server.
+
+mod client;
+mod cypher;
+mod graph;
+mod scan;
