@@ -3,11 +3,13 @@
 //! Pure: no input or output. The mirror writes this vocabulary into `FalkorDB`, snapshots type their columns by it, and
 //! studies name labels and relations through it.
 
+pub mod canonical;
 mod schema;
 mod uid;
 mod value;
 mod vocabulary;
 
+pub use canonical::CanonicalId;
 pub use schema::{Constraint, Index, constraints, indexes};
 pub use uid::{SourceRef, Uid};
 pub use value::Value;
