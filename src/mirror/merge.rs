@@ -101,11 +101,8 @@ impl<'a> Elements<'a> {
         let mut entities: Vec<&EntityFact> = facts.entities.iter().collect();
         entities.sort_by_cached_key(|e| (e.id.clone(), format!("{e:?}")));
         entities.dedup_by(|a, b| a.id == b.id);
-        let mut rows: Vec<Row> = facts
-            .nodes
-            .iter()
-            .map(|fact| Row { reference: fact.source.to_string(), fact })
-            .collect();
+        let mut rows: Vec<Row> =
+            facts.nodes.iter().map(|fact| Row { reference: fact.source.to_string(), fact }).collect();
         rows.sort_by(|a, b| a.reference.cmp(&b.reference));
         // Rows of one reference are one row read twice: whichever reads smallest stands first.
         for same in rows.chunk_by_mut(|a, b| a.reference == b.reference).filter(|same| same.len() > 1) {
@@ -137,8 +134,12 @@ impl<'a> Elements<'a> {
 type Keys = BTreeMap<(Label, Evidence, String), Vec<usize>>;
 
 /// Joins the rows of `facts` into things.
-pub(super) fn merge<'a>(facts: &'a Facts, options: &ResolveOptions, report: &mut Report) -> Merged<'a> {
-    let shared = SharedHosts::with(options.shared_hosts.iter().cloned());
+pub(super) fn merge<'a>(
+    facts: &'a Facts,
+    options: &ResolveOptions,
+    shared: &SharedHosts,
+    report: &mut Report,
+) -> Merged<'a> {
     let elements = Elements::of(facts);
     let mut joins = Joins {
         parent: (0..elements.len()).collect(),
@@ -153,7 +154,7 @@ pub(super) fn merge<'a>(facts: &'a Facts, options: &ResolveOptions, report: &mut
         }
     }
     let candidates = by_crosswalk(facts, &elements, &mut joins, report);
-    let keys = keys(&elements, &shared, report);
+    let keys = keys(&elements, shared, report);
     let joins_of = |wanted: Evidence, joins: &mut Joins, report: &mut Report| {
         for ((label, evidence, id), members) in &keys {
             if *evidence == wanted {
@@ -186,8 +187,11 @@ fn by_crosswalk(
     for (row, at) in elements.rows.iter().zip(elements.entities.len()..) {
         row_at.entry(&row.reference).or_insert(at);
     }
-    let mut crosswalk: Vec<(String, &str, f64)> =
-        facts.crosswalk.iter().map(|c| (SourceRef::reread(&c.source), c.entity.as_str(), c.confidence)).collect();
+    let mut crosswalk: Vec<(String, &str, f64)> = facts
+        .crosswalk
+        .iter()
+        .map(|c| (SourceRef::reread(&c.source), c.entity.as_str(), c.confidence))
+        .collect();
     crosswalk.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)).then(b.2.total_cmp(&a.2)));
     let mut candidates = Vec::new();
     for (source, entity, confidence) in crosswalk {
@@ -297,7 +301,8 @@ fn join_all(
     joins: &mut Joins,
     report: &mut Report,
 ) {
-    let refused: Vec<usize> = members[1..].iter().copied().filter(|&at| !joins.join(members[0], at)).collect();
+    let refused: Vec<usize> =
+        members[1..].iter().copied().filter(|&at| !joins.join(members[0], at)).collect();
     if !refused.is_empty() {
         let rows = members.iter().map(|&at| elements.name(at));
         let what = "one address leads to two entities; the crosswalk wins, nothing is joined";

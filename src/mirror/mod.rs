@@ -8,6 +8,8 @@ mod merge;
 mod report;
 mod resolve;
 mod resolved;
+#[cfg(test)]
+pub(crate) mod sample;
 mod touches;
 
 pub use report::{Conflict, Note};

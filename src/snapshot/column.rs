@@ -248,7 +248,7 @@ fn exact(n: i64) -> Option<f64> {
 }
 
 /// `x` rounded to 15 significant digits, which is what the graph server prints; rounding again changes nothing.
-pub(super) fn fifteen_digits(x: f64) -> f64 {
+pub fn fifteen_digits(x: f64) -> f64 {
     if x.is_nan() {
         return f64::NAN;
     }
@@ -260,7 +260,7 @@ pub(super) fn fifteen_digits(x: f64) -> f64 {
 }
 
 /// A coordinate as the graph server returns it: single precision, printed with 15 digits.
-fn single(degrees: f64) -> f64 {
+pub fn single(degrees: f64) -> f64 {
     fifteen_digits(f64::from(degrees as f32))
 }
 

@@ -1,0 +1,216 @@
+use proptest::prelude::*;
+
+use super::super::super::sample::{self, artist, entity};
+use super::*;
+use crate::ontology::SourceRef;
+use crate::sources::facts::{CrosswalkFact, EntityFact, NodeFact};
+use crate::sources::rows::{DirectusRows, EventRow, UnifiedRows};
+
+fn of(directus: &DirectusRows, unified: &UnifiedRows) -> Resolved {
+    resolved(&sample::of(directus, &sample::twenty(), unified, &sample::touchpoints()))
+}
+
+#[test]
+fn one_address_of_two_entities_joins_nothing_and_is_listed() {
+    let mut unified = sample::unified();
+    // The crosswalk gives company 1 to Harbour although its domain is Night Shift's.
+    unified.crosswalk[4].entity = entity(6);
+    let graph = of(&sample::directus(), &unified);
+    assert_eq!(graph.node_count(Label::Organization), 2);
+    let harbour = &node(&graph, Label::Organization, &format!("ent:{}", entity(6))).properties;
+    let Some(Value::TextList(refs)) = property(harbour, "refs") else { panic!("refs are a list") };
+    assert_eq!(refs.iter().filter(|r| r.contains(".company:")).count(), 2, "the crosswalk wins");
+    assert_eq!(property(harbour, "canonical_id"), Some(&text("harbourtouring.co.uk")));
+    let night_shift = &node(&graph, Label::Organization, &format!("ent:{}", entity(5))).properties;
+    assert_eq!(
+        property(night_shift, "canonical_id"),
+        Some(&text("nightshift.example")),
+        "its owner keeps it"
+    );
+    let listed = graph.conflicts.iter().any(|c| c.id == "nightshift.example" && c.rows.len() == 2);
+    assert!(listed, "{:?}", graph.conflicts);
+}
+
+#[test]
+fn a_crosswalk_row_short_of_certainty_is_a_candidate() {
+    let mut facts = sample::facts();
+    let source = format!("directus:directus.artists:{}", artist(4));
+    facts.crosswalk.push(CrosswalkFact { entity: entity(7), source, confidence: 0.8 });
+    let graph = resolved(&facts);
+    let rules: Vec<_> = edges(&graph, Relation::SameAs)
+        .iter()
+        .map(|e| (property(&e.properties, "rule").cloned(), property(&e.properties, "confidence").cloned()))
+        .collect();
+    let candidate = |rule, confidence| (Some(text(rule)), Some(Value::Float(confidence)));
+    assert_eq!(rules, [candidate("crosswalk", 0.8), candidate("name", 0.5)]);
+}
+
+#[test]
+fn promoters_known_by_events_only_are_made_once_by_domain_and_once_by_name() {
+    let mut directus = sample::directus();
+    let event = |id: &str, name: Option<&str>, domain: Option<&str>| EventRow {
+        id: id.into(),
+        status: "published".into(),
+        name: id.into(),
+        promoter_name: name.map(Into::into),
+        promoter_domain: domain.map(Into::into),
+        ..EventRow::default()
+    };
+    directus.events = vec![
+        event("10", Some("Dock Eleven"), Some("https://dock11.example/a")),
+        event("11", Some("DOCK 11"), Some("www.dock11.example")),
+        event("12", Some("dock eleven"), Some("https://dock11.bandcamp.com")),
+        event("13", Some("Harbour touring"), None),
+        event("14", Some("Nobody Else Knows"), None),
+        event("15", None, Some("10.0.0.1")),
+    ];
+    let graph = of(&directus, &sample::unified());
+    let by = |event: &str| {
+        edges(&graph, Relation::Promotes)
+            .iter()
+            .find(|e| e.dst.ends_with(&format!(":{event}")))
+            .map(|e| (e.src.to_string(), property(&e.properties, "weight").cloned()))
+    };
+    let known = |uid: &str, weight| Some((uid.to_owned(), Some(Value::Float(weight))));
+    let dock = "directus:directus.events.promoter_domain:dock11.example";
+    assert_eq!(by("10"), known(dock, 1.0));
+    assert_eq!(by("11"), known(dock, 1.0));
+    // A shared host says nothing, and the name is that of the one organisation which a domain tells.
+    assert_eq!(by("12"), known(dock, 0.5));
+    assert_eq!(by("13"), known(&format!("ent:{}", entity(6)), 0.5));
+    assert_eq!(by("14"), known("directus:directus.events.promoter_name:nobody else knows", 0.5));
+    assert_eq!(by("15"), None);
+}
+
+#[test]
+fn a_claim_is_an_edge_where_a_source_knows_the_claimant() {
+    let mut unified = sample::unified();
+    unified.entities[4].claimed_by = Some(sample::contact(1));
+    for event in unified.claim_events.iter_mut().flatten().filter(|e| e.entity == entity(5)) {
+        event.claimant = Some(sample::contact(1));
+    }
+    let graph = of(&sample::directus(), &unified);
+    let [claim] = edges(&graph, Relation::Claims) else { panic!("Mara's, and only hers") };
+    assert_eq!(*claim.dst, *format!("ent:{}", entity(5)));
+    assert_eq!(property(&claim.properties, "status"), Some(&text("claimed")));
+    assert_eq!(property(&claim.properties, "timestamp"), Some(&instant("2025-12-05T10:00:00Z")));
+}
+
+#[test]
+fn damage_of_ids_and_times_is_counted_and_not_guessed_away() {
+    let mut directus = sample::directus();
+    directus.venues[1].google_place_id = Some("chijrtlr-gyuemsrbfy61i59si0".into());
+    directus.venues[1].timezone = Some("America/Nowhere".into());
+    let graph = of(&directus, &sample::unified());
+    assert_eq!(graph.node_count(Label::Venue), 3, "the damaged id joins nothing");
+    assert_eq!(noted(&graph, "upper and lower case"), 1);
+    assert_eq!(noted(&graph, "time zone is unknown"), 1);
+    let kiln = &node(&graph, Label::Event, "directus:directus.events:2").properties;
+    assert_eq!(property(kiln, "starts_at"), None);
+    assert_eq!(property(kiln, "local_start"), Some(&text("2025-12-13T20:00:00")));
+}
+
+fn by_email(system: &'static str, email: Option<&str>) -> NodeFact {
+    NodeFact {
+        label: Label::Person,
+        extra_labels: vec![],
+        source: SourceRef::new(system, "t.person", "1"),
+        name: None,
+        addresses: email.map(|e| Address::Email(e.into())).into_iter().collect(),
+        properties: vec![],
+    }
+}
+
+fn people(facts: &Facts, kept: &[(&str, &str)]) -> Vec<String> {
+    let kept = kept.iter().map(|(row, uid)| ((*row).to_owned(), (*uid).to_owned())).collect();
+    let options = ResolveOptions { kept, ..ResolveOptions::default() };
+    let graph = resolve(facts, &options).expect("a graph");
+    graph.nodes[&Label::Person].iter().map(|n| n.uid.to_string()).collect()
+}
+
+#[test]
+fn a_uid_once_given_is_kept_when_a_smaller_row_joins() {
+    const GIVEN: &str = "twenty:t.person:1";
+    const SMALLER: &str = "directus:t.person:1";
+    let email = Some("a@b.example");
+    let alone = Facts { nodes: vec![by_email("twenty", email)], ..Facts::default() };
+    assert_eq!(people(&alone, &[]), [GIVEN]);
+    let joined =
+        Facts { nodes: vec![by_email("twenty", email), by_email("directus", email)], ..Facts::default() };
+    assert_eq!(people(&joined, &[]), [SMALLER]);
+    assert_eq!(people(&joined, &[(GIVEN, GIVEN)]), [GIVEN]);
+    // Two rows that were one thing part: the one that the uid names keeps it.
+    let parted =
+        Facts { nodes: vec![by_email("twenty", email), by_email("directus", None)], ..Facts::default() };
+    assert_eq!(people(&parted, &[(GIVEN, GIVEN), (SMALLER, GIVEN)]), [SMALLER, GIVEN]);
+}
+
+#[test]
+fn a_row_delivered_as_two_kinds_of_thing_is_refused() {
+    let person = by_email("twenty", None);
+    let venue = NodeFact { label: Label::Venue, ..person.clone() };
+    let facts = Facts { nodes: vec![person, venue], ..Facts::default() };
+    let error = resolve(&facts, &ResolveOptions::default()).expect_err("two labels");
+    assert_eq!(error.to_string(), "source row `twenty:t.person:1` is delivered both as Person and as Venue");
+}
+
+/// People with few addresses, few entities and a wild crosswalk, so that most of these contradict themselves.
+fn contradictions() -> impl Strategy<Value = Facts> {
+    let row = (0..8_u8, proptest::option::of(0..3_u8), proptest::collection::vec(0..4_u8, 0..3), 0..3_u8);
+    let rows = proptest::collection::vec(row, 0..10);
+    let entities = proptest::collection::vec((0..4_u8, proptest::option::of(0..3_u8)), 0..4);
+    let crosswalk = proptest::collection::vec((0..4_u8, 0..8_u8), 0..6);
+    (rows, entities, crosswalk).prop_map(|(rows, entities, crosswalk)| {
+        let mut facts = Facts::default();
+        for (pk, handle, mails, name) in rows {
+            let mails = mails.into_iter().map(|m| Address::Email(format!("{m}@b.example")));
+            let handle = handle.map(|h| Address::Instagram(format!("@h{h}")));
+            facts.nodes.push(NodeFact {
+                source: SourceRef::new("directus", "d.artists", pk.to_string()),
+                name: Some(format!("name {name}")),
+                addresses: mails.chain(handle).collect(),
+                ..by_email("directus", None)
+            });
+        }
+        facts.entities = entities
+            .into_iter()
+            .map(|(id, handle)| EntityFact {
+                id: id.to_string(),
+                label: Label::Person,
+                extra_labels: vec![],
+                source: SourceRef::new("unified", "unified.entities", id.to_string()),
+                canonical_id: handle.map(|h| format!("instagram.com/h{h}")),
+                claim_status: "unclaimed".into(),
+                claimed_by: None,
+                name: None,
+            })
+            .collect();
+        let crossing = |(entity, pk): (u8, u8)| CrosswalkFact {
+            entity: entity.to_string(),
+            source: format!("directus:d.artists:{pk}"),
+            confidence: 1.0,
+        };
+        facts.crosswalk = crosswalk.into_iter().map(crossing).collect();
+        facts
+    })
+}
+
+proptest! {
+    #[test]
+    fn contradictions_are_decided_alike_in_any_order(facts in contradictions(), seed in any::<u64>()) {
+        let graph = resolved(&facts);
+        prop_assert_eq!(&resolved(&shuffled(&facts, seed)), &graph);
+        let nodes = || graph.nodes.values().flatten();
+        let mut carried: Vec<String> =
+            nodes().filter_map(|n| property(&n.properties, "canonical_id")).map(|id| format!("{id:?}")).collect();
+        let all = carried.len();
+        carried.sort_unstable();
+        carried.dedup();
+        prop_assert_eq!(carried.len(), all, "two nodes carry one canonical id");
+        prop_assert!(graph.to_tables().is_ok());
+        let mut known: Vec<&str> = facts.entities.iter().map(|e| e.id.as_str()).collect();
+        known.sort_unstable();
+        known.dedup();
+        prop_assert_eq!(nodes().filter(|n| n.uid.starts_with("ent:")).count(), known.len());
+    }
+}

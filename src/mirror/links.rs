@@ -1,0 +1,252 @@
+//! Edges that rows state outright: line-ups, hosts, promoters, the CRM, genres, claims, and candidates for sameness.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::MirrorError;
+use super::report::Report;
+use super::resolve::{Places, held, millis};
+use super::resolved::{At, Draft};
+use crate::ontology::canonical::{self, SharedHosts};
+use crate::ontology::{Label, Relation, Uid, Value};
+use crate::sources::facts::{self, BY_NAME, End, Facts};
+
+/// Confidence of a candidate that rests on equal names alone.
+pub const EQUAL_NAMES: f64 = 0.5;
+
+/// Weight of a link to an organisation that is known by its domain.
+const BY_DOMAIN: f64 = 1.0;
+
+/// Relations whose time is the start of the event they lead to.
+const AT_EVENT_START: [Relation; 3] = [Relation::PerformsAt, Relation::Hosts, Relation::Promotes];
+
+/// Drafts the edges that rows state, and the genres and organisations only they name.
+pub(super) fn edges(
+    facts: &Facts,
+    draft: &mut Draft,
+    places: &mut Places,
+    shared: &SharedHosts,
+    report: &mut Report,
+) -> Result<(), MirrorError> {
+    let promoters = promoters(facts, draft, places, shared, report)?;
+    for edge in &facts.edges {
+        let mut find = |end: &End| -> Result<Option<(At, f64)>, MirrorError> {
+            Ok(match end {
+                End::Row(row) => places.by_ref.get(&row.to_string()).map(|&at| (at, 1.0)),
+                End::Organization { domain, name } => {
+                    promoters.find(domain.as_deref(), name.as_deref(), shared)
+                }
+                End::Genre(raw) => match canonical::genre(raw) {
+                    Some(name) => {
+                        let at = draft.node(Label::Genre, &format!("genre:{name}"))?;
+                        draft.nodes[at].properties.insert("name", Value::Text(name));
+                        Some((at, 1.0))
+                    }
+                    None => None,
+                },
+            })
+        };
+        let (Some((src, src_weight)), Some((dst, _))) = (find(&edge.src)?, find(&edge.dst)?) else {
+            let named = [&edge.src, &edge.dst].into_iter().find_map(|end| match end {
+                End::Row(row) => Some(row.to_string()),
+                _ => None,
+            });
+            let named = named.unwrap_or_default();
+            report.note("links lead to a row that was not read", format!("{} {named}", edge.relation));
+            continue;
+        };
+        let mut properties: BTreeMap<&'static str, Value> =
+            edge.properties.iter().filter_map(|(name, value)| Some((*name, held(value)?))).collect();
+        if AT_EVENT_START.contains(&edge.relation)
+            && let Some(start @ Value::Instant(_)) = draft.nodes[dst].properties.get("starts_at")
+        {
+            properties.insert("timestamp", start.clone());
+        }
+        if matches!(edge.src, End::Organization { .. }) {
+            properties.insert("weight", Value::Float(src_weight));
+        }
+        draft.edge(edge.relation, src, dst, properties);
+    }
+    Ok(())
+}
+
+/// Organisations that links name by domain or by name.
+#[derive(Default)]
+struct Promoters {
+    by_domain: BTreeMap<String, At>,
+    /// Name key → the organisation; only names that are exactly one organisation's, or nobody's.
+    by_name: BTreeMap<String, At>,
+}
+
+impl Promoters {
+    fn find(&self, domain: Option<&str>, name: Option<&str>, shared: &SharedHosts) -> Option<(At, f64)> {
+        let by_domain = domain
+            .and_then(|raw| canonical::domain(raw, shared))
+            .and_then(|domain| self.by_domain.get(domain.as_str()))
+            .map(|&at| (at, BY_DOMAIN));
+        by_domain.or_else(|| self.by_name.get(&canonical::name_key(name?)?).map(|&at| (at, BY_NAME)))
+    }
+}
+
+/// Finds the organisations that links name, and makes those that nobody else knows: first all by domain, then those
+/// that only a name tells.
+fn promoters(
+    facts: &Facts,
+    draft: &mut Draft,
+    places: &mut Places,
+    shared: &SharedHosts,
+    report: &mut Report,
+) -> Result<Promoters, MirrorError> {
+    let mut domains: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for edge in &facts.edges {
+        for end in [&edge.src, &edge.dst] {
+            let End::Organization { domain, name } = end else { continue };
+            let name = name.as_deref();
+            if let Some(domain) = domain.as_deref().and_then(|raw| canonical::domain(raw, shared)) {
+                domains.entry(domain.into_string()).or_default().extend(name);
+            } else if let Some((name, key)) = name.and_then(|name| Some((name, canonical::name_key(name)?))) {
+                names.entry(key).or_default().insert(name);
+            }
+        }
+    }
+    let make = |draft: &mut Draft, what: &str, key: &str, name: &str| -> Result<At, MirrorError> {
+        let uid = format!("directus:{}.{what}:{key}", facts.events_table);
+        let at = draft.node(Label::Organization, &uid)?;
+        draft.nodes[at].properties.insert("name", Value::Text(name.to_owned()));
+        draft.nodes[at].properties.insert("refs", Value::TextList(vec![uid]));
+        Ok(at)
+    };
+    let mut found = Promoters::default();
+    for (domain, names) in domains {
+        let at = if let Some(&at) = places.by_domain.get(&domain) {
+            at
+        } else {
+            let name = names.first().copied().unwrap_or(&domain);
+            let at = make(draft, "promoter_domain", &domain, name)?;
+            draft.nodes[at].properties.insert("canonical_id", Value::Text(domain.clone()));
+            for name in names {
+                places.called(Label::Organization, name, at);
+            }
+            at
+        };
+        found.by_domain.insert(domain, at);
+    }
+    for (key, spellings) in names {
+        let known = places.by_name.get(&(Label::Organization, key.clone())).map_or(&[][..], Vec::as_slice);
+        let at = if let [only] = known {
+            *only
+        } else {
+            if !known.is_empty() {
+                report.note("promoters' names are those of several organisations, so of none of them", &key);
+            }
+            let name = spellings.first().expect("a key comes from a spelling");
+            make(draft, "promoter_name", &key, name)?
+        };
+        found.by_name.insert(key, at);
+    }
+    // Names of those just made are candidates too, but only now: what links to them must not depend on the others.
+    for &at in found.by_name.values() {
+        if let Some(name) = draft.text(at, "name").map(str::to_owned) {
+            places.called(Label::Organization, &name, at);
+        }
+    }
+    Ok(found)
+}
+
+/// Drafts who claims what, where a source knows the claimant as a person.
+///
+/// The status is the last that the claimant's own moves reached, the timestamp when; without moves, the entity's.
+pub(super) fn claims(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut Report) {
+    let mut moves: BTreeMap<(&str, &str), (i64, &str, &str)> = BTreeMap::new();
+    let mut ends: BTreeMap<&str, (i64, &str, &str)> = BTreeMap::new();
+    for event in facts.claims.iter().flatten() {
+        let this = (event.occurred_at, event.id.as_str(), event.to_status.as_str());
+        let end = ends.entry(&event.entity).or_insert(this);
+        *end = this.max(*end);
+        if let Some(claimant) = &event.claimant {
+            let last = moves.entry((&event.entity, claimant)).or_insert(this);
+            *last = this.max(*last);
+        }
+    }
+    let mut claims: BTreeMap<(&str, &str), (Option<i64>, &str)> =
+        moves.into_iter().map(|(key, (at, _, status))| (key, (Some(at), status))).collect();
+    for entity in &facts.entities {
+        if let Some(owner) = &entity.claimed_by {
+            claims.entry((&entity.id, owner)).or_insert((None, &entity.claim_status));
+        }
+        if let Some((_, _, status)) = ends.get(entity.id.as_str())
+            && *status != entity.claim_status
+        {
+            report.note("entities have a claim status that their last claim event does not give", &entity.id);
+        }
+    }
+    let wanted: BTreeSet<&str> = claims.keys().map(|(_, claimant)| *claimant).collect();
+    let mut people: BTreeMap<&str, BTreeSet<At>> = BTreeMap::new();
+    for claimant in &wanted {
+        let entity = draft.find(Uid::entity(claimant).as_str());
+        let user = places.by_user.get(*claimant).copied();
+        people.entry(claimant).or_default().extend(entity.into_iter().chain(user));
+    }
+    for fact in facts.nodes.iter().filter(|fact| wanted.contains(fact.source.pk.as_str())) {
+        let at = places.by_ref.get(&fact.source.to_string()).copied();
+        people.entry(&fact.source.pk).or_default().extend(at);
+    }
+    for all in people.values_mut() {
+        all.retain(|&at| draft.nodes[at].label == Label::Person);
+    }
+    for ((entity, claimant), (at, status)) in claims {
+        let Some(claimed) = draft.find(Uid::entity(entity).as_str()) else {
+            report.note("claims are on an entity that was not read", entity);
+            continue;
+        };
+        let people = &people[claimant];
+        match (people.len(), people.first()) {
+            (1, Some(&person)) => {
+                let status = ("status", Value::Text(status.to_owned()));
+                let at = at.map(|at| ("timestamp", Value::Instant(millis(at))));
+                draft.edge(Relation::Claims, person, claimed, std::iter::once(status).chain(at));
+            }
+            (0, _) => report.note("claims are by somebody whom no source knows", claimant),
+            _ => report.note("claims are by an id that several people have", claimant),
+        }
+    }
+}
+
+/// Drafts candidates for sameness: crosswalk rows short of certainty, and different things of one name.
+pub(super) fn same_as(
+    crosswalk: &[(String, String, f64)],
+    limit: usize,
+    draft: &mut Draft,
+    places: &Places,
+    report: &mut Report,
+) {
+    let mut found = Vec::new();
+    for (row, entity, confidence) in crosswalk {
+        if let (Some(&row), Some(entity)) = (places.by_ref.get(row), draft.find(entity)) {
+            found.push((row, entity, "crosswalk", *confidence));
+        }
+    }
+    for ((label, _), things) in &places.by_name {
+        if !matches!(label, Label::Person | Label::Venue | Label::Organization) || things.len() < 2 {
+            continue;
+        }
+        if things.len() > limit {
+            let first = things.iter().map(|&at| &draft.nodes[at].uid).min().expect("more than one thing");
+            report.note("names belong to too many things to be a hint of sameness", first.as_ref());
+            continue;
+        }
+        for (nth, &a) in things.iter().enumerate() {
+            found.extend(things[nth + 1..].iter().map(|&b| (a, b, "name", EQUAL_NAMES)));
+        }
+    }
+    for (a, b, rule, confidence) in found.into_iter().filter(|(a, b, ..)| a != b) {
+        let (src, dst) = if draft.nodes[a].uid < draft.nodes[b].uid { (a, b) } else { (b, a) };
+        let confidence = held(&facts::Value::Float(confidence)).unwrap_or(Value::Float(EQUAL_NAMES));
+        draft.edge(
+            Relation::SameAs,
+            src,
+            dst,
+            [("rule", Value::Text(rule.to_owned())), ("confidence", confidence)],
+        );
+    }
+}

@@ -1,0 +1,122 @@
+use super::super::super::sample::{self, at, identify, touch};
+use super::*;
+use crate::sources::rows::{AliasRow, IdentifyRow, Touch, TouchRow};
+
+const ANA: &str = "touchpoints:sonik_web.users:u-ana";
+const BEN: &str = "touchpoints:sonik_web.users:u-ben";
+const EVENT: &str = "directus:directus.events:1";
+
+/// Touches and identifies of one's own instead of the published ones.
+fn with_touches(identifies: Vec<IdentifyRow>, aliases: Vec<AliasRow>, touches: Vec<TouchRow>) -> Resolved {
+    let mut rows = sample::touchpoints();
+    (rows.identifies, rows.aliases, rows.touches) = (identifies, aliases, touches);
+    resolved(&sample::of(&sample::directus(), &sample::twenty(), &sample::unified(), &rows))
+}
+
+fn attended(id: &str, when: &str, device: &str, user: Option<&str>) -> TouchRow {
+    touch(id, when, Some(device), user, Touch::Attended { event: Some("1".into()) })
+}
+
+fn viewed(id: &str, device: Option<&str>, user: Option<&str>, event: &str) -> TouchRow {
+    touch(id, "2025-12-09T08:00:00Z", device, user, Touch::Viewed { event: Some(event.into()) })
+}
+
+fn pair(src: &str, dst: &str) -> (String, String) {
+    (src.to_owned(), dst.to_owned())
+}
+
+#[test]
+fn an_attendance_by_a_device_is_its_owners_unless_the_device_is_shared() {
+    let graph = with_touches(
+        vec![
+            identify("i1", "2025-12-10T08:00:00Z", "mine", "u-ana", "ana@fans.example", "Ana"),
+            identify("i2", "2025-12-10T08:00:00Z", "ours", "u-ana", "ana@fans.example", "Ana"),
+        ],
+        vec![],
+        vec![
+            attended("before", "2025-12-09T08:00:00Z", "mine", None),
+            attended("after", "2025-12-11T08:00:00Z", "mine", None),
+            attended("other", "2025-12-11T09:00:00Z", "ours", Some("u-ben")),
+            attended("whose", "2025-12-11T10:00:00Z", "ours", None),
+            attended("nobody", "2025-12-11T11:00:00Z", "foreign", None),
+        ],
+    );
+    assert_eq!(ends(&graph, Relation::Attended), [pair(ANA, EVENT), pair(ANA, EVENT), pair(BEN, EVENT)]);
+    assert_eq!(noted(&graph, "nobody is known to own"), 2, "whose, nobody");
+    // `ours` was identified as Ana and used by Ben: it is nobody's.
+    assert_eq!(ends(&graph, Relation::IdentifiedAs), [pair("anon:mine", ANA)]);
+}
+
+#[test]
+fn an_alias_names_the_owner_of_a_device_or_joins_two_users() {
+    let alias = |id: &str, from: &str, to: &str| AliasRow {
+        id: id.into(),
+        at: at("2025-12-10T08:00:00Z"),
+        previous_id: from.into(),
+        user_id: to.into(),
+    };
+    let graph = with_touches(
+        vec![],
+        vec![alias("a1", "tablet", "u-ben"), alias("a2", "u-cy", "u-ben")],
+        vec![viewed("v1", Some("tablet"), None, "1"), viewed("v2", Some("tablet"), Some("u-cy"), "1")],
+    );
+    // u-cy and u-ben are one, so the tablet has one owner.
+    assert_eq!(ends(&graph, Relation::IdentifiedAs), [pair("anon:tablet", BEN)]);
+    assert_eq!(graph.node_count(Label::Visitor), 1, "a former user is no device");
+    assert_eq!(ends(&graph, Relation::InterestedIn), [pair("anon:tablet", EVENT), pair(BEN, EVENT)]);
+}
+
+#[test]
+fn a_share_of_a_share_refers_from_sharer_to_sharer() {
+    let share = |id: &str, minute: u8, user: &str, parent: Option<&str>| {
+        let shared = Touch::Shared {
+            content_url: Some("https://sonik.example/e/1?utm_source=x".into()),
+            event: None,
+            channel: None,
+            parent: parent.map(Into::into),
+        };
+        touch(id, &format!("2025-12-09T08:{minute:02}:00Z"), Some("d"), Some(user), shared)
+    };
+    let graph = with_touches(
+        vec![],
+        vec![],
+        vec![
+            share("s1", 1, "u-ana", None),
+            share("s2", 2, "u-ben", Some("s1")),
+            share("s3", 3, "u-ben", Some("s1")),
+            share("s4", 4, "u-ben", Some("s2")),
+            share("s5", 5, "u-cy", Some("gone")),
+        ],
+    );
+    assert_eq!(graph.edge_count(Relation::Shared), 5);
+    assert_eq!(graph.node_count(Label::Content), 1);
+    let [referred] = edges(&graph, Relation::Referred) else { panic!("s2 and s3 are one referral") };
+    assert_eq!((&*referred.src, &*referred.dst), (ANA, BEN));
+    assert_eq!(property(&referred.properties, "via"), Some(&text("s1")));
+    assert_eq!(
+        property(&referred.properties, "timestamp"),
+        Some(&instant("2025-12-09T08:02:00Z")),
+        "the earliest"
+    );
+    assert_eq!(noted(&graph, "the sharer's own"), 1);
+    assert_eq!(noted(&graph, "a share that was not read"), 1);
+}
+
+#[test]
+fn a_message_loaded_twice_is_one_touch_and_a_touch_of_an_unknown_event_is_counted() {
+    let graph = with_touches(
+        vec![],
+        vec![],
+        vec![
+            attended("m1", "2025-12-09T08:00:00Z", "d", Some("u-ana")),
+            attended("m1", "2025-12-09T08:00:00Z", "d", Some("u-ana")),
+            viewed("m2", Some("d"), Some("u-ana"), "99"),
+            viewed("m3", None, None, "1"),
+        ],
+    );
+    assert_eq!(graph.edge_count(Relation::Attended), 1);
+    assert_eq!(graph.edge_count(Relation::InterestedIn), 0);
+    assert_eq!(noted(&graph, "more than once"), 1);
+    assert_eq!(noted(&graph, "an event that was not read"), 1);
+    assert_eq!(noted(&graph, "by nobody"), 1);
+}
