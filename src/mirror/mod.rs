@@ -12,6 +12,8 @@ mod resolved;
 pub(crate) mod sample;
 mod touches;
 
+use crate::context::{Diagnose, Fault};
+
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
 pub use resolved::Resolved;
@@ -32,4 +34,12 @@ pub enum MirrorError {
     /// The resolved rows are no graph.
     #[error("cannot build the tables of the business graph")]
     Assemble(#[from] crate::snapshot::assemble::AssembleError),
+}
+
+impl Diagnose for MirrorError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
+        }
+    }
 }
