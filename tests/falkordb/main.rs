@@ -4,4 +4,3 @@ mod client;
 mod cypher;
 mod graph;
 mod scan;
-mod schema;

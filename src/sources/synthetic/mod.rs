@@ -1,1 +1,20 @@
-//! Seeded generators.
+//! Seeded generators: the synthetic city, a whole event business of venues, artists, promoters and fans.
+//!
+//! [`generate`] plants heavy-tailed activity, weekly seasonality, sub-critical cascades, influencers, promoters of known
+//! worth, duplicates, shared devices, late data and hidden rows, and returns the [`Truth`] beside the rows.
+
+mod addresses;
+mod calendar;
+mod chance;
+mod city;
+mod crm;
+mod names;
+mod people;
+mod programme;
+mod register;
+mod spread;
+mod touches;
+mod truth;
+
+pub use city::{City, CityError, FEWEST_PEOPLE, Hidden, MOST_PEOPLE, generate, now};
+pub use truth::{Cascades, Channel, Counts, Duplicate, Influencer, PromoterTruth, SharedDevice, Truth};

@@ -1,0 +1,6 @@
+//! The synthetic city: that what is planted can be found again in the rows alone, and that the rows survive a server.
+
+#![allow(clippy::print_stdout, reason = "a person who tunes the city wants to see its figures")]
+
+mod realism;
+mod sameness;
