@@ -52,7 +52,7 @@ fn same(sent: &Param, got: &CypherValue) -> bool {
         (Param::Int(a), CypherValue::Int(b)) => a == b,
         // The server prints 15 digits.
         (Param::Float(a), CypherValue::Float(b)) => {
-            a == b || ((a - b) / a).abs() <= 1e-14 || (a - b).abs() < 1e-307
+            a.to_bits() == b.to_bits() || (a - b).abs() <= a.abs() * 1e-14 || (a - b).abs() < 1e-307
         }
         (Param::Text(a), CypherValue::Text(b)) => a == b,
         (Param::List(a), CypherValue::List(b)) => {

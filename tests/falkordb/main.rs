@@ -4,3 +4,4 @@ mod client;
 mod cypher;
 mod graph;
 mod scan;
+mod schema;

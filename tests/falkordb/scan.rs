@@ -25,11 +25,13 @@ fn assert_same(ours: &Tables, theirs: &Tables) {
     }
 }
 
+type Properties = Vec<(&'static str, Value)>;
+
 /// What a graph should hold, kept beside the server while it is changed.
 #[derive(Default)]
 struct Shadow {
-    nodes: BTreeMap<String, (&'static str, Vec<&'static str>, Vec<(&'static str, Value)>)>,
-    edges: Vec<(String, String, &'static str, Vec<(&'static str, Value)>)>,
+    nodes: BTreeMap<String, (&'static str, Vec<&'static str>, Properties)>,
+    edges: Vec<(String, String, &'static str, Properties)>,
 }
 
 impl Shadow {
@@ -94,12 +96,12 @@ fn properties(rng: &mut impl rand::Rng, names: &[&'static str]) -> Vec<(&'static
 
 fn map(properties: &[(&'static str, Value)]) -> (Param, String) {
     let entries = properties.iter().map(|(name, value)| ((*name).to_owned(), Param::from(value))).collect();
-    let points: String = properties
+    let points: Vec<String> = properties
         .iter()
         .filter(|(_, value)| matches!(value, Value::Point { .. }))
         .map(|(name, _)| format!(" SET x.{name} = point($p.{name})"))
         .collect();
-    (Param::Map(entries), points)
+    (Param::Map(entries), points.concat())
 }
 
 async fn set(
@@ -144,9 +146,9 @@ async fn live(client: &mut Client, graph: &str, seed: u64, steps: usize) -> Shad
             ];
             let held = properties(&mut rng, &names);
             let uid = format!("u'{at}\\");
-            let labels: String = further.iter().chain([&label]).map(|l| format!(":{l}")).collect();
+            let labels = further.iter().chain([&label]).copied().collect::<Vec<_>>().join(":");
             let params = Params::new().with("uid", Param::Text(uid.clone()));
-            set(client, graph, &format!("CREATE (x{labels} {{uid: $uid}})"), params, &held).await;
+            set(client, graph, &format!("CREATE (x:{labels} {{uid: $uid}})"), params, &held).await;
             shadow.nodes.insert(uid, (label, further, held));
         } else if roll < 85 {
             let (src, dst) =
@@ -187,12 +189,11 @@ fn a_random_graph_with_parallel_edges_deletions_and_reused_ids_is_read_exactly()
             let ids = &scanned.tables.companions[FALKORDB_IDS];
             assert_eq!(ids.height(), shadow.nodes.len());
             let dense: Vec<String> = scanned.tables.nodes.values().flat_map(uids).collect();
-            for row in 0..ids.height() {
+            for (row, uid) in dense.iter().enumerate() {
                 let AnyValue::Int64(id) = ids.column("id").expect("ids").get(row).expect("a row") else {
                     panic!("row {row} has no internal id");
                 };
-                let params =
-                    Params::new().with("id", Param::Int(id)).with("uid", Param::Text(dense[row].clone()));
+                let params = Params::new().with("id", Param::Int(id)).with("uid", Param::Text(uid.clone()));
                 let query = "MATCH (n) WHERE id(n) = $id AND n.uid = $uid RETURN count(n)";
                 assert_eq!(client.ro_query(graph, query, &params).await.expect("looked up").count(), Some(1));
             }

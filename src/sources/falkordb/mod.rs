@@ -8,6 +8,7 @@ pub mod cypher;
 mod error;
 mod reply;
 mod scan;
+pub mod schema;
 
 pub use client::{Client, Version};
 pub use cypher::{Param, Params};

@@ -1,14 +1,281 @@
 //! Directus: venues, artists, events and who plays them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use futures_util::future::BoxFuture;
+use jiff::civil::DateTime;
+
+use super::client::{Session, Taken};
+use super::columns::Instant;
 use super::millis;
+use super::select::{Field, Row, Select};
+use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, BY_NAME, EdgeFact, End, Facts, NodeFact, Value};
-use crate::sources::rows::{ArtistRow, DirectusRows, EventRow, VenueRow};
+use crate::sources::rows::{ArtistRow, DirectusRows, EventRow, LineupRow, VenueRow};
+use crate::sources::{Found, Source, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "directus";
+
+/// The Directus layout.
+#[derive(Debug, Clone, Copy)]
+pub struct Directus;
+
+impl Source for Directus {
+    fn name(&self) -> &'static str {
+        SYSTEM
+    }
+
+    fn read<'a>(
+        &'a self,
+        session: &'a mut Session,
+        options: &'a SourceOptions,
+        into: &'a mut Facts,
+        cx: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
+        Box::pin(async move {
+            let Some(layout) = Layout::discover(session, options).await? else { return Ok(None) };
+            let rows = layout.rows(session, cx).await?;
+            facts(&rows, into);
+            Ok(Some(layout.found))
+        })
+    }
+}
+
+/// What the modeller chose, as Directus's own tables tell it.
+#[derive(Debug)]
+struct Layout {
+    found: Found,
+    /// Collection → field and value that mean "archived".
+    archive: BTreeMap<String, (String, String)>,
+    /// Field of `events` that names the venue.
+    venue: Option<String>,
+    lineup: Option<Junction>,
+}
+
+#[derive(Debug)]
+struct Junction {
+    table: String,
+    event: String,
+    artist: String,
+    sort: Option<String>,
+}
+
+impl Layout {
+    async fn discover(session: &mut Session, options: &SourceOptions) -> Result<Option<Self>, SourceError> {
+        let catalog = session.catalog();
+        let candidates = catalog.schemas_with(&["directus_collections", "directus_relations"]);
+        let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)? else {
+            return Ok(None);
+        };
+        let mut notes = Vec::new();
+        if catalog.table(&schema, "directus_migrations").is_some() {
+            let release = session.texts(include_str!("sql/directus_release.sql"), &schema).await?;
+            notes.extend(release.into_iter().flatten().flatten().map(|version| format!("release {version}")));
+        }
+        let archive = session.texts(include_str!("sql/directus_archive.sql"), &schema).await?;
+        let archive = archive.into_iter().filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
+            Ok([Some(collection), Some(field), Some(value)]) => Some((collection, (field, value))),
+            _ => None,
+        });
+        let venue = session.texts(include_str!("sql/directus_venue.sql"), &schema).await?;
+        let lineup = session.texts(include_str!("sql/directus_lineup.sql"), &schema).await?;
+        let lineup = lineup.into_iter().find_map(|row| match <[Option<String>; 4]>::try_from(row) {
+            Ok([Some(table), Some(event), Some(artist), sort]) => {
+                Some(Junction { table, event, artist, sort })
+            }
+            _ => None,
+        });
+        notes.push(match &lineup {
+            Some(junction) => format!("lineup through {}", junction.table),
+            None => "no junction between events and artists".to_owned(),
+        });
+        for collection in ["venues", "artists", "events"] {
+            if catalog.table(&schema, collection).is_none() {
+                notes.push(format!("no collection {collection}"));
+            }
+        }
+        let venue = venue.into_iter().flatten().flatten().next();
+        Ok(Some(Self { found: Found { schema, notes }, archive: archive.collect(), venue, lineup }))
+    }
+
+    async fn rows(&self, session: &mut Session, cx: &Context) -> Result<DirectusRows, SourceError> {
+        Ok(DirectusRows {
+            schema: self.found.schema.clone(),
+            venues: self.venues(session, cx).await?,
+            artists: self.artists(session, cx).await?,
+            events: self.events(session, cx).await?,
+            lineup: self.lineup(session, cx).await?,
+        })
+    }
+
+    /// The column that tells archived rows, and the value that does.
+    fn archived<'a>(
+        &'a self,
+        select: &mut Select<'_>,
+        collection: &str,
+    ) -> Result<impl Fn(&Row<'_>) -> Result<bool, SourceError> + use<'a>, SourceError> {
+        let rule = self.archive.get(collection);
+        let field: Option<Field<String>> = rule.map(|(field, _)| select.required(&[field])).transpose()?;
+        Ok(move |row: &Row<'_>| match (field, rule) {
+            (Some(field), Some((_, value))) => Ok(row.get(field)?.as_ref() == Some(value)),
+            _ => Ok(false),
+        })
+    }
+
+    async fn venues(&self, session: &mut Session, cx: &Context) -> Result<Vec<VenueRow>, SourceError> {
+        let catalog = session.catalog();
+        let Some(table) = catalog.table(&self.found.schema, "venues") else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let archived = self.archived(&mut select, "venues")?;
+        let status = select.optional(&["status"])?;
+        let name = select.required(&["name", "title"])?;
+        let google_place_id = select.optional(&["google_place_id", "place_id"])?;
+        let city = select.optional(&["city"])?;
+        let country = select.optional(&["country"])?;
+        let latitude = select.optional(&["latitude", "lat"])?;
+        let longitude = select.optional(&["longitude", "lng", "lon"])?;
+        let timezone = select.optional(&["timezone", "time_zone", "tz"])?;
+        let capacity = select.optional(&["capacity"])?;
+        let website = select.optional(&["website", "url"])?;
+        let instagram_url = select.optional(&["instagram_url", "instagram"])?;
+        let (created, updated) = stamps(&mut select)?;
+        session
+            .read(&select, cx, |row| {
+                if archived(row)? {
+                    return Ok(Taken::LeftOut(ARCHIVED));
+                }
+                Ok(Taken::Row(VenueRow {
+                    id: row.need(id)?,
+                    status: row.get(status)?.unwrap_or_default(),
+                    name: row.get(name)?.unwrap_or_default(),
+                    google_place_id: row.get(google_place_id)?,
+                    city: row.get(city)?,
+                    country: row.get(country)?,
+                    latitude: row.get(latitude)?,
+                    longitude: row.get(longitude)?,
+                    timezone: row.get(timezone)?,
+                    capacity: row.get(capacity)?,
+                    website: row.get(website)?,
+                    instagram_url: row.get(instagram_url)?,
+                    date_created: row.get(created)?.map(|Instant(at)| at),
+                    date_updated: row.get(updated)?.map(|Instant(at)| at),
+                }))
+            })
+            .await
+    }
+
+    async fn artists(&self, session: &mut Session, cx: &Context) -> Result<Vec<ArtistRow>, SourceError> {
+        let catalog = session.catalog();
+        let Some(table) = catalog.table(&self.found.schema, "artists") else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let archived = self.archived(&mut select, "artists")?;
+        let status = select.optional(&["status"])?;
+        let name = select.required(&["name", "title"])?;
+        let instagram_url = select.optional(&["instagram_url", "instagram"])?;
+        let genres = select.optional(&["genres", "genre"])?;
+        let (created, updated) = stamps(&mut select)?;
+        session
+            .read(&select, cx, |row| {
+                if archived(row)? {
+                    return Ok(Taken::LeftOut(ARCHIVED));
+                }
+                Ok(Taken::Row(ArtistRow {
+                    id: row.need(id)?,
+                    status: row.get(status)?.unwrap_or_default(),
+                    name: row.get(name)?.unwrap_or_default(),
+                    instagram_url: row.get(instagram_url)?,
+                    genres: row.get(genres)?.unwrap_or_default(),
+                    date_created: row.get(created)?.map(|Instant(at)| at),
+                    date_updated: row.get(updated)?.map(|Instant(at)| at),
+                }))
+            })
+            .await
+    }
+
+    async fn events(&self, session: &mut Session, cx: &Context) -> Result<Vec<EventRow>, SourceError> {
+        let catalog = session.catalog();
+        let Some(table) = catalog.table(&self.found.schema, "events") else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let archived = self.archived(&mut select, "events")?;
+        let status = select.optional(&["status"])?;
+        let name = select.required(&["name", "title"])?;
+        let start: Field<DateTime> = select.optional(&["start_date", "starts_at", "start", "date"])?;
+        let end = select.optional(&["end_date", "ends_at"])?;
+        let source = select.optional(&["source"])?;
+        let source_url = select.optional(&["source_url", "url"])?;
+        let price_min = select.optional(&["price_min", "price"])?;
+        let promoter_name = select.optional(&["promoter_name", "promoter"])?;
+        let promoter_domain = select.optional(&["promoter_domain", "promoter_url"])?;
+        let tags = select.optional(&["tags"])?;
+        let external_id = select.counter(&["external_id"])?;
+        let venue = match &self.venue {
+            Some(field) => select.required(&[field])?,
+            None => select.optional(&["venue", "venue_id"])?,
+        };
+        let (created, updated) = stamps(&mut select)?;
+        session
+            .read(&select, cx, |row| {
+                if archived(row)? {
+                    return Ok(Taken::LeftOut(ARCHIVED));
+                }
+                Ok(Taken::Row(EventRow {
+                    id: row.need(id)?,
+                    status: row.get(status)?.unwrap_or_default(),
+                    name: row.get(name)?.unwrap_or_default(),
+                    start_date: row.get(start)?,
+                    end_date: row.get(end)?.map(|Instant(at)| at),
+                    source: row.get(source)?,
+                    source_url: row.get(source_url)?,
+                    price_min: row.get(price_min)?,
+                    promoter_name: row.get(promoter_name)?,
+                    promoter_domain: row.get(promoter_domain)?,
+                    tags: row.get(tags)?.unwrap_or_default(),
+                    external_id: row.get(external_id)?,
+                    venue: row.get(venue)?,
+                    date_created: row.get(created)?.map(|Instant(at)| at),
+                    date_updated: row.get(updated)?.map(|Instant(at)| at),
+                }))
+            })
+            .await
+    }
+
+    /// Neither half of a pair is mandatory and no pair is unique in a junction: the first by sort order stands.
+    async fn lineup(&self, session: &mut Session, cx: &Context) -> Result<Vec<LineupRow>, SourceError> {
+        let catalog = session.catalog();
+        let Some(junction) = &self.lineup else { return Ok(Vec::new()) };
+        let Some(table) = catalog.table(&self.found.schema, &junction.table) else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let event = select.required(&[&junction.event])?;
+        let artist = select.required(&[&junction.artist])?;
+        let sort = select.optional(&[junction.sort.as_deref().unwrap_or("sort")])?;
+        let mut rows = session
+            .read(&select, cx, |row| match (row.get(event)?, row.get(artist)?) {
+                (Some(event), Some(artist)) => {
+                    let lineup = LineupRow { event, artist, sort: row.get(sort)? };
+                    Ok(Taken::Row((lineup, row.need(id)?)))
+                }
+                _ => Ok(Taken::LeftOut("half-empty")),
+            })
+            .await?;
+        let unsorted = |(row, id): &(LineupRow, String)| (row.sort.is_none(), row.sort, id.len(), id.clone());
+        rows.sort_by(|a, b| {
+            let pair = (&a.0.event, &a.0.artist).cmp(&(&b.0.event, &b.0.artist));
+            pair.then_with(|| unsorted(a).cmp(&unsorted(b)))
+        });
+        let before = rows.len();
+        rows.dedup_by(|later, first| later.0.event == first.0.event && later.0.artist == first.0.artist);
+        session.left_out(table, "duplicate pair", (before - rows.len()) as u64);
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+}
+
+const ARCHIVED: &str = "archived";
+
+fn stamps(select: &mut Select<'_>) -> Result<(Field<Instant>, Field<Instant>), SourceError> {
+    Ok((select.optional(&["date_created"])?, select.optional(&["date_updated"])?))
+}
 
 /// What the rows claim: venues, artists, events, genres; who hosts, performs at and promotes what.
 ///
@@ -49,10 +316,9 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) {
     }
 
     let artist_ids: HashSet<&str> = rows.artists.iter().map(|a| a.id.as_str()).collect();
-    let event_starts: std::collections::HashMap<&str, &EventRow> =
-        rows.events.iter().map(|e| (e.id.as_str(), e)).collect();
+    let events_by_id: HashMap<&str, &EventRow> = rows.events.iter().map(|e| (e.id.as_str(), e)).collect();
     for row in rows.lineup.iter().filter(|row| artist_ids.contains(row.artist.as_str())) {
-        let Some(event) = event_starts.get(row.event.as_str()) else { continue };
+        let Some(event) = events_by_id.get(row.event.as_str()) else { continue };
         let mut properties: Vec<_> =
             row.sort.map(|sort| ("billing", Value::Integer(sort))).into_iter().collect();
         properties.extend(start(event, "timestamp"));
@@ -81,7 +347,7 @@ fn venue(row: &VenueRow, table: &str) -> NodeFact {
         label: Label::Venue,
         extra_labels: Vec::new(),
         source: SourceRef::new(SYSTEM, table, &row.id),
-        name: Some(row.name.clone()),
+        name: Some(row.name.clone()).filter(|name| !name.is_empty()),
         addresses: row.google_place_id.clone().map(Address::PlaceId).into_iter().collect(),
         properties,
     }
@@ -92,7 +358,7 @@ fn artist(row: &ArtistRow, table: &str) -> NodeFact {
         label: Label::Person,
         extra_labels: vec!["Artist"],
         source: SourceRef::new(SYSTEM, table, &row.id),
-        name: Some(row.name.clone()),
+        name: Some(row.name.clone()).filter(|name| !name.is_empty()),
         addresses: row.instagram_url.clone().map(Address::Instagram).into_iter().collect(),
         properties: Vec::new(),
     }
@@ -101,14 +367,15 @@ fn artist(row: &ArtistRow, table: &str) -> NodeFact {
 fn event(row: &EventRow, table: &str) -> NodeFact {
     let mut properties: Vec<_> = start(row, "starts_at").into_iter().collect();
     properties.extend(row.end_date.map(|at| ("ends_at", Value::Instant(millis(at)))));
-    properties.push(("status", Value::Text(row.status.clone())));
+    let status = Some(row.status.clone()).filter(|status| !status.is_empty());
+    properties.extend(status.map(|status| ("status", Value::Text(status))));
     properties.extend(row.source_url.clone().map(|url| ("source_url", Value::Text(url))));
     properties.extend(row.price_min.map(|price| ("price_min", Value::Float(price))));
     NodeFact {
         label: Label::Event,
         extra_labels: Vec::new(),
         source: SourceRef::new(SYSTEM, table, &row.id),
-        name: Some(row.name.clone()),
+        name: Some(row.name.clone()).filter(|name| !name.is_empty()),
         addresses: Vec::new(),
         properties,
     }

@@ -2,13 +2,305 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures_util::future::BoxFuture;
+
+use super::client::{Session, Taken};
+use super::columns::Instant;
 use super::millis;
+use super::select::{Field, Row, Select};
+use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, EdgeFact, End, Facts, NodeFact, Value};
-use crate::sources::rows::{CompanyRow, ContactRow, OpportunityRow, PromoterRow, TwentyRows};
+use crate::sources::rows::{CompanyRow, ContactRow, OpportunityRow, PromoterRow, StageChangeRow, TwentyRows};
+use crate::sources::{Found, Source, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "twenty";
+
+/// The Twenty layout.
+#[derive(Debug, Clone, Copy)]
+pub struct Twenty;
+
+impl Source for Twenty {
+    fn name(&self) -> &'static str {
+        SYSTEM
+    }
+
+    fn read<'a>(
+        &'a self,
+        session: &'a mut Session,
+        options: &'a SourceOptions,
+        into: &'a mut Facts,
+        cx: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
+        Box::pin(async move {
+            let Some(found) = discover(session, options).await? else { return Ok(None) };
+            let rows = TwentyRows {
+                schema: found.schema.clone(),
+                companies: companies(session, &found.schema, cx).await?,
+                people: people(session, &found.schema, cx).await?,
+                opportunities: opportunities(session, &found.schema, cx).await?,
+                stage_changes: stage_changes(session, &found.schema, cx).await?,
+                promoters: promoters(session, &found.schema, cx).await?,
+            };
+            facts(&rows, &options.won_stages, into);
+            Ok(Some(found))
+        })
+    }
+}
+
+/// Tables that every workspace has.
+const STANDARD: &[&str] = &["company", "person", "opportunity"];
+
+/// The workspace's schema: listed in `core.workspace` where that can be read, else told by its name.
+async fn discover(session: &mut Session, options: &SourceOptions) -> Result<Option<Found>, SourceError> {
+    let catalog = session.catalog();
+    let mut candidates: Vec<String> = catalog
+        .schemas_with(STANDARD)
+        .into_iter()
+        .filter(|s| s.starts_with("workspace_"))
+        .map(str::to_owned)
+        .collect();
+    let mut notes = Vec::new();
+    let listed = catalog.table("core", "workspace");
+    if listed.is_some_and(|table| table.has(&["id", "databaseSchema", "deletedAt"])) {
+        let workspaces = session.texts(include_str!("sql/twenty_workspaces.sql"), "core").await?;
+        let alive: HashSet<String> = workspaces.into_iter().filter_map(workspace_schema).collect();
+        candidates.retain(|schema| alive.contains(schema));
+        notes.push("workspaces listed in core".to_owned());
+    }
+    // Older releases keep their metadata in a schema of its own.
+    let metadata = ["core", "metadata"].into_iter().find(|s| catalog.table(s, "objectMetadata").is_some());
+    notes.extend(metadata.map(|schema| format!("metadata in {schema}")));
+    // A configured schema is taken at its word, even where `core` does not list it.
+    let configured = options.schemas.get(SYSTEM);
+    candidates.extend(configured.filter(|s| catalog.schemas_with(STANDARD).contains(&s.as_str())).cloned());
+    let candidates: Vec<&str> = candidates.iter().map(String::as_str).collect();
+    let chosen = session.choose_schema(SYSTEM, configured, &candidates)?;
+    Ok(chosen.map(|schema| Found { schema, notes }))
+}
+
+fn workspace_schema(row: Vec<Option<String>>) -> Option<String> {
+    let [id, schema] = <[Option<String>; 2]>::try_from(row).ok()?;
+    match schema {
+        Some(schema) if !schema.is_empty() => Some(schema),
+        _ => computed_schema(&id?),
+    }
+}
+
+/// `workspace_` and the workspace's uuid in base 36: its hexadecimal digits as one number, lower case, not padded.
+pub fn computed_schema(workspace: &str) -> Option<String> {
+    let mut rest = u128::from_str_radix(&workspace.replace('-', ""), 16).ok()?;
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from_digit((rest % 36) as u32, 36)?);
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    Some(format!("workspace_{}", digits.iter().rev().collect::<String>()))
+}
+
+/// What every object has: creation, change and soft delete.
+#[derive(Debug, Clone, Copy)]
+struct Stamps {
+    created: Field<Instant>,
+    updated: Field<Instant>,
+    deleted: Field<Instant>,
+}
+
+impl Stamps {
+    fn of(select: &mut Select<'_>) -> Result<Self, SourceError> {
+        Ok(Self {
+            created: select.optional(&["createdAt"])?,
+            updated: select.optional(&["updatedAt"])?,
+            deleted: select.optional(&["deletedAt"])?,
+        })
+    }
+
+    fn deleted(self, row: &Row<'_>) -> Result<bool, SourceError> {
+        Ok(row.get(self.deleted)?.is_some())
+    }
+
+    fn created(self, row: &Row<'_>) -> Result<Option<i64>, SourceError> {
+        Ok(row.get(self.created)?.map(|Instant(at)| at))
+    }
+
+    fn updated(self, row: &Row<'_>) -> Result<Option<i64>, SourceError> {
+        Ok(row.get(self.updated)?.map(|Instant(at)| at))
+    }
+}
+
+const DELETED: &str = "soft-deleted";
+
+async fn companies(
+    session: &mut Session,
+    schema: &str,
+    cx: &Context,
+) -> Result<Vec<CompanyRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "company") else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let stamps = Stamps::of(&mut select)?;
+    let name = select.optional(&["name"])?;
+    let domain_url = select.optional(&["domainNamePrimaryLinkUrl", "domainName"])?;
+    let city = select.optional(&["addressAddressCity"])?;
+    let country = select.optional(&["addressAddressCountry"])?;
+    session
+        .read(&select, cx, |row| {
+            if stamps.deleted(row)? {
+                return Ok(Taken::LeftOut(DELETED));
+            }
+            Ok(Taken::Row(CompanyRow {
+                id: row.need(id)?,
+                name: row.get(name)?,
+                domain_url: row.get(domain_url)?,
+                city: row.get(city)?,
+                country: row.get(country)?,
+                created_at: stamps.created(row)?,
+                updated_at: stamps.updated(row)?,
+            }))
+        })
+        .await
+}
+
+async fn people(session: &mut Session, schema: &str, cx: &Context) -> Result<Vec<ContactRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "person") else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let stamps = Stamps::of(&mut select)?;
+    let first_name = select.optional(&["nameFirstName"])?;
+    let last_name = select.optional(&["nameLastName"])?;
+    let primary_email = select.optional(&["emailsPrimaryEmail", "email"])?;
+    let additional_emails = select.optional(&["emailsAdditionalEmails"])?;
+    let job_title = select.optional(&["jobTitle"])?;
+    let instagram_url = select.optional(&["instagramPrimaryLinkUrl", "instagram"])?;
+    let company = select.optional(&["companyId"])?;
+    session
+        .read(&select, cx, |row| {
+            if stamps.deleted(row)? {
+                return Ok(Taken::LeftOut(DELETED));
+            }
+            Ok(Taken::Row(ContactRow {
+                id: row.need(id)?,
+                first_name: row.get(first_name)?,
+                last_name: row.get(last_name)?,
+                primary_email: row.get(primary_email)?,
+                additional_emails: row.get(additional_emails)?.unwrap_or_default(),
+                job_title: row.get(job_title)?,
+                instagram_url: row.get(instagram_url)?,
+                company: row.get(company)?,
+                created_at: stamps.created(row)?,
+                updated_at: stamps.updated(row)?,
+            }))
+        })
+        .await
+}
+
+async fn opportunities(
+    session: &mut Session,
+    schema: &str,
+    cx: &Context,
+) -> Result<Vec<OpportunityRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "opportunity") else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let stamps = Stamps::of(&mut select)?;
+    let name = select.optional(&["name"])?;
+    let stage = select.required(&["stage"])?;
+    let amount_micros = select.optional(&["amountAmountMicros"])?;
+    let currency = select.optional(&["amountCurrencyCode"])?;
+    let close_date = select.optional(&["closeDate"])?;
+    let contact = select.optional(&["pointOfContactId"])?;
+    let company = select.optional(&["companyId"])?;
+    session
+        .read(&select, cx, |row| {
+            if stamps.deleted(row)? {
+                return Ok(Taken::LeftOut(DELETED));
+            }
+            Ok(Taken::Row(OpportunityRow {
+                id: row.need(id)?,
+                name: row.get(name)?,
+                stage: row.need(stage)?,
+                amount_micros: row.get(amount_micros)?,
+                currency: row.get(currency)?,
+                close_date: row.get(close_date)?.map(|Instant(at)| at),
+                contact: row.get(contact)?,
+                company: row.get(company)?,
+                created_at: stamps.created(row)?,
+                updated_at: stamps.updated(row)?,
+            }))
+        })
+        .await
+}
+
+/// The stage before or after, told by `diff` where there is one, else by the whole record before or after.
+fn stage(side: &str) -> String {
+    format!(
+        "CASE WHEN {{}}::jsonb -> 'diff' IS NOT NULL THEN {{}}::jsonb #>> '{{diff,stage,{side}}}' \
+         ELSE {{}}::jsonb #>> '{{{side},stage}}' END"
+    )
+}
+
+async fn stage_changes(
+    session: &mut Session,
+    schema: &str,
+    cx: &Context,
+) -> Result<Vec<StageChangeRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "timelineActivity") else { return Ok(Vec::new()) };
+    let (mut select, _) = Select::new(SYSTEM, table, "id")?;
+    let stamps = Stamps::of(&mut select)?;
+    // The newer and the older name of the join column.
+    let opportunity = select.optional(&["targetOpportunityId", "opportunityId"])?;
+    let at = select.required(&["happensAt", "createdAt"])?;
+    let before = select.computed("properties", &stage("before"), "text")?;
+    let after: Field<String> = select.computed("properties", &stage("after"), "text")?;
+    if table.has(&["name"]) {
+        select.clauses("WHERE t.name LIKE 'opportunity.%'", None);
+    }
+    session
+        .read(&select, cx, |row| {
+            if stamps.deleted(row)? {
+                return Ok(Taken::LeftOut(DELETED));
+            }
+            let before: Option<String> = row.get(before)?;
+            match (row.get(opportunity)?, row.get(after)?) {
+                (Some(opportunity), Some(after)) if before.as_ref() != Some(&after) => {
+                    let Instant(at) = row.need(at)?;
+                    Ok(Taken::Row(StageChangeRow { opportunity, before, after, at }))
+                }
+                _ => Ok(Taken::LeftOut("no change of stage")),
+            }
+        })
+        .await
+}
+
+async fn promoters(
+    session: &mut Session,
+    schema: &str,
+    cx: &Context,
+) -> Result<Vec<PromoterRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "_promoter") else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let stamps = Stamps::of(&mut select)?;
+    let name = select.optional(&["name"])?;
+    let company = select.optional(&["companyId"])?;
+    session
+        .read(&select, cx, |row| {
+            if stamps.deleted(row)? {
+                return Ok(Taken::LeftOut(DELETED));
+            }
+            Ok(Taken::Row(PromoterRow {
+                id: row.need(id)?,
+                name: row.get(name)?,
+                company: row.get(company)?,
+            }))
+        })
+        .await
+}
 
 /// The stage that means "won" on a stock installation; users edit the stages, so this is a default only.
 pub const DEFAULT_WON_STAGE: &str = "CUSTOMER";

@@ -1,14 +1,169 @@
 //! `unified.entities`: the one row per real-world thing, its crosswalk to source rows and the claims on it.
 
+use futures_util::future::BoxFuture;
 use polars::prelude::{DataFrame, PolarsResult};
 
+use super::client::{Session, Taken};
+use super::columns::Instant;
 use super::frame::{instants, texts};
+use super::select::Select;
+use crate::context::Context;
 use crate::ontology::{Label, SourceRef, Uid};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
-use crate::sources::rows::{EntityRow, UnifiedRows};
+use crate::sources::rows::{ClaimEventRow, CrosswalkRow, EntityRow, UnifiedRows};
+use crate::sources::{Found, Source, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "unified";
+
+/// The `unified` layout.
+#[derive(Debug, Clone, Copy)]
+pub struct Unified;
+
+impl Source for Unified {
+    fn name(&self) -> &'static str {
+        SYSTEM
+    }
+
+    fn read<'a>(
+        &'a self,
+        session: &'a mut Session,
+        options: &'a SourceOptions,
+        into: &'a mut Facts,
+        cx: &'a Context,
+    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
+        Box::pin(async move {
+            let catalog = session.catalog();
+            let mut candidates = catalog.schemas_with(&["entities"]);
+            candidates
+                .retain(|schema| catalog.table(schema, "entities").is_some_and(|table| table.has(CONTRACT)));
+            let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)?
+            else {
+                return Ok(None);
+            };
+            let absent = ["entity_sources", "claim_events"]
+                .into_iter()
+                .filter(|t| catalog.table(&schema, t).is_none());
+            let notes = absent.map(|table| format!("no {table}")).collect();
+            let rows = UnifiedRows {
+                entities: entities(session, &schema, cx).await?,
+                crosswalk: crosswalk(session, &schema, cx).await?,
+                claim_events: claim_events(session, &schema, cx).await?,
+                schema,
+            };
+            facts(&rows, into);
+            Ok(Some(Found { schema: rows.schema, notes }))
+        })
+    }
+}
+
+/// The columns that make a table `entities` ours.
+const CONTRACT: &[&str] = &["id", "entity_type", "canonical_id", "claim_status", "claimed_by", "metadata"];
+
+const STATUSES: &[&str] = &["unclaimed", "pending", "claimed"];
+
+async fn entities(session: &mut Session, schema: &str, cx: &Context) -> Result<Vec<EntityRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "entities") else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let entity_type = select.required(&["entity_type"])?;
+    let canonical_id = select.required(&["canonical_id"])?;
+    let claim_status = select.required(&["claim_status"])?;
+    let claimed_by = select.required(&["claimed_by"])?;
+    let name = select.computed("metadata", "{}::jsonb ->> 'name'", "text")?;
+    let roles = select.computed("metadata", "{}::jsonb -> 'roles'", "jsonb")?;
+    session
+        .read(&select, cx, |row| {
+            let kind: String = row.need(entity_type)?;
+            let status: String = row.need(claim_status)?;
+            if label_of(&kind).is_none() {
+                return Err(row.refuse(entity_type, "is none of person, venue, organization"));
+            }
+            if !STATUSES.contains(&status.as_str()) {
+                return Err(row.refuse(claim_status, NO_STATUS));
+            }
+            Ok(Taken::Row(EntityRow {
+                id: row.need(id)?,
+                entity_type: kind,
+                canonical_id: row.get(canonical_id)?,
+                claim_status: status,
+                claimed_by: row.get(claimed_by)?,
+                name: row.get(name)?,
+                roles: row.get(roles)?.unwrap_or_default(),
+            }))
+        })
+        .await
+}
+
+const NO_STATUS: &str = "is none of unclaimed, pending, claimed";
+
+async fn crosswalk(
+    session: &mut Session,
+    schema: &str,
+    cx: &Context,
+) -> Result<Vec<CrosswalkRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "entity_sources") else { return Ok(Vec::new()) };
+    // The key is (source_system, source_table, source_id); the last part names a row well enough.
+    let (mut select, source_id) = Select::new(SYSTEM, table, "source_id")?;
+    let entity = select.required(&["entity_id"])?;
+    let source_system = select.required(&["source_system"])?;
+    let source_table = select.required(&["source_table"])?;
+    let match_rule = select.optional(&["match_rule"])?;
+    let confidence = select.optional(&["confidence"])?;
+    session
+        .read(&select, cx, |row| {
+            Ok(Taken::Row(CrosswalkRow {
+                entity: row.need(entity)?,
+                source_system: row.need(source_system)?,
+                source_table: row.need(source_table)?,
+                source_id: row.need(source_id)?,
+                match_rule: row.get(match_rule)?.unwrap_or_default(),
+                confidence: row.get(confidence)?.unwrap_or(1.0),
+            }))
+        })
+        .await
+}
+
+async fn claim_events(
+    session: &mut Session,
+    schema: &str,
+    cx: &Context,
+) -> Result<Option<Vec<ClaimEventRow>>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table(schema, "claim_events") else { return Ok(None) };
+    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let entity = select.required(&["entity_id"])?;
+    let from_status = select.required(&["from_status"])?;
+    let to_status = select.required(&["to_status"])?;
+    let claimant = select.optional(&["claimant"])?;
+    let method = select.optional(&["method"])?;
+    let occurred_at = select.required(&["occurred_at"])?;
+    let mut events = session
+        .read(&select, cx, |row| {
+            let mut statuses = [String::new(), String::new()];
+            for (status, field) in statuses.iter_mut().zip([from_status, to_status]) {
+                *status = row.need(field)?;
+                if !STATUSES.contains(&status.as_str()) {
+                    return Err(row.refuse(field, NO_STATUS));
+                }
+            }
+            let [from_status, to_status] = statuses;
+            let Instant(occurred_at) = row.need(occurred_at)?;
+            Ok(Taken::Row(ClaimEventRow {
+                id: row.need(id)?,
+                entity: row.need(entity)?,
+                from_status,
+                to_status,
+                claimant: row.get(claimant)?,
+                method: row.get(method)?,
+                occurred_at,
+            }))
+        })
+        .await?;
+    events.sort_unstable_by(|a, b| (a.occurred_at, &a.id).cmp(&(b.occurred_at, &b.id)));
+    Ok(Some(events))
+}
 
 /// What the rows claim: entities, which source rows they are, and how they were claimed.
 pub fn facts(rows: &UnifiedRows, facts: &mut Facts) {

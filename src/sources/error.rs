@@ -1,0 +1,216 @@
+//! What can go wrong while sources are read. No variant holds a password, a URL with credentials or the value of a row.
+
+use crate::context::{Cancelled, Diagnose, Fault};
+
+/// A source could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The text is no URL of a `PostgreSQL` database.
+    #[error("the PostgreSQL URL cannot be used: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nothing answers there.
+    #[error("cannot reach PostgreSQL at {place}")]
+    Unreachable {
+        /// `host:port/database`.
+        place: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server wants another password, or does not know the user.
+    #[error("PostgreSQL at {place} refused the password of user `{user}`")]
+    Password {
+        /// `host:port/database`.
+        place: String,
+        /// Who tried to log in.
+        user: String,
+    },
+    /// There is no such database.
+    #[error("PostgreSQL at {place} has no database `{database}`")]
+    DatabaseMissing {
+        /// `host:port/database`.
+        place: String,
+        /// Its name.
+        database: String,
+    },
+    /// The server answered, but did not let us in.
+    #[error("PostgreSQL at {place} refused the connection: {reason}")]
+    Refused {
+        /// `host:port/database`.
+        place: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// The server is older than we can read.
+    #[error("PostgreSQL at {place} is version {version}, older than {oldest}")]
+    TooOld {
+        /// `host:port/database`.
+        place: String,
+        /// Its major version.
+        version: u32,
+        /// The oldest major version that is read.
+        oldest: u32,
+    },
+    /// The role lacks a privilege.
+    #[error("role `{user}` may not read `{what}` at {place}")]
+    Denied {
+        /// `host:port/database`.
+        place: String,
+        /// The role.
+        user: String,
+        /// Schema, table or column.
+        what: String,
+    },
+    /// Row-level security would hide rows from us.
+    #[error("row-level security hides rows of `{table}` from role `{user}` at {place}")]
+    RowSecurity {
+        /// `host:port/database`.
+        place: String,
+        /// The role.
+        user: String,
+        /// The table.
+        table: String,
+    },
+    /// The connection broke.
+    #[error("lost the connection to PostgreSQL at {place} while reading `{what}`")]
+    Lost {
+        /// `host:port/database`.
+        place: String,
+        /// What was read.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server refused a statement.
+    #[error("cannot read `{what}` at {place}: {reason}")]
+    Query {
+        /// `host:port/database`.
+        place: String,
+        /// What was read.
+        what: String,
+        /// What the server said, without values of rows.
+        reason: String,
+    },
+    /// None of the known layouts is there.
+    #[error("found no layout of {looked_for} at {place}")]
+    LayoutMissing {
+        /// `host:port/database`.
+        place: String,
+        /// Names of the sources looked for.
+        looked_for: String,
+    },
+    /// The configured schema does not hold the layout.
+    #[error("schema `{schema}` at {place} does not hold the layout of {source_name}")]
+    SchemaMissing {
+        /// `host:port/database`.
+        place: String,
+        /// Name of the source.
+        source_name: &'static str,
+        /// The schema.
+        schema: String,
+    },
+    /// More than one schema holds the layout.
+    #[error("several schemas at {place} hold the layout of {source_name}: {found}")]
+    Ambiguous {
+        /// `host:port/database`.
+        place: String,
+        /// Name of the source.
+        source_name: &'static str,
+        /// The schemas.
+        found: String,
+    },
+    /// A column that cannot be done without is missing.
+    #[error("table `{table}` of {source_name} has no column {wanted}")]
+    ColumnMissing {
+        /// Name of the source.
+        source_name: &'static str,
+        /// Schema-qualified table.
+        table: String,
+        /// The names it may have.
+        wanted: String,
+    },
+    /// A column holds something else than the layout says.
+    #[error("column `{column}` of table `{table}` of {source_name} is of type {found}, wanted {wanted}")]
+    ColumnType {
+        /// Name of the source.
+        source_name: &'static str,
+        /// Schema-qualified table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+        /// What can be read.
+        wanted: &'static str,
+    },
+    /// A row that cannot be taken; the value itself is not told.
+    #[error("row `{key}` of table `{table}` of {source_name}: column `{column}` {reason}")]
+    Value {
+        /// Name of the source.
+        source_name: &'static str,
+        /// Schema-qualified table.
+        table: String,
+        /// Primary key of the row.
+        key: String,
+        /// The column.
+        column: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Diagnose for SourceError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Url { .. } | Self::SchemaMissing { .. } | Self::Ambiguous { .. } => Fault::Input,
+            Self::Cancelled(_) => Fault::Cancelled,
+            _ => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Url { .. } => "it looks like postgresql://user:password@host:5432/database; \
+                                 percent-encode special characters of the password"
+                .to_owned(),
+            Self::Unreachable { .. } => {
+                "check host and port and that the server runs; `sonograph services up` starts a private one"
+                    .to_owned()
+            }
+            Self::Password { .. } => "check user and password in the URL (percent-encoded)".to_owned(),
+            Self::DatabaseMissing { .. } => "check the last part of the URL: the database's name".to_owned(),
+            Self::Refused { .. } | Self::Query { .. } | Self::Lost { .. } | Self::Cancelled(_) => {
+                return None;
+            }
+            Self::TooOld { .. } => "PostgreSQL 18 is what sonograph is made for".to_owned(),
+            Self::Denied { user, what, .. } => {
+                let schema = what.split('.').next().unwrap_or(what);
+                format!(
+                    "GRANT USAGE ON SCHEMA \"{schema}\" TO \"{user}\"; GRANT SELECT ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{user}\""
+                )
+            }
+            Self::RowSecurity { user, .. } => {
+                format!("give the reader a role that sees all rows: ALTER ROLE \"{user}\" BYPASSRLS")
+            }
+            Self::LayoutMissing { .. } => {
+                "check that the URL names the database of the sources; `sonograph doctor` lists what is found"
+                    .to_owned()
+            }
+            Self::SchemaMissing { source_name, .. } | Self::Ambiguous { source_name, .. } => {
+                format!("name the right schema as `{source_name}_schema` under [sources] in sonograph.toml")
+            }
+            Self::ColumnMissing { .. } | Self::ColumnType { .. } => {
+                "the table differs from every layout we know; `sonograph doctor` lists what is found"
+                    .to_owned()
+            }
+            Self::Value { .. } => "correct the row in its own system, or delete it there".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,374 @@
+//! A read-only session with one `PostgreSQL` database.
+//!
+//! Everything is read in one `REPEATABLE READ READ ONLY` transaction, so that all tables are of one moment and nothing
+//! can be written; `row_security = off` makes policies that would hide rows fail loudly instead.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
+
+use super::catalog::{self, Catalog, Table};
+use super::columns::{FromColumn as _, Instant, Wire};
+use super::select::{Row, Select};
+use crate::context::{Context, TICK_EVERY};
+use crate::sources::facts::TableRead;
+use crate::sources::{SourceError, TableLayout};
+
+/// Oldest major version that is read.
+pub const OLDEST: u32 = 14;
+
+/// The major version sonograph is made for; what is older is read, and `doctor` says so.
+pub const TARGET: u32 = 18;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     SET LOCAL row_security = off; SET LOCAL TimeZone = 'UTC'; SET LOCAL search_path = pg_catalog";
+
+/// What becomes of one row.
+#[derive(Debug)]
+pub enum Taken<T> {
+    /// It is kept.
+    Row(T),
+    /// It is left out, for this reason.
+    LeftOut(&'static str),
+}
+
+/// An open transaction on one database, and what is known of it.
+#[derive(Debug)]
+pub struct Session {
+    connection: PgConnection,
+    place: String,
+    user: String,
+    version: u32,
+    catalog: Arc<Catalog>,
+    /// Tables are only looked at, not read.
+    survey: bool,
+    reads: Vec<TableRead>,
+    layouts: Vec<TableLayout>,
+}
+
+/// Connects to the database of a libpq URL.
+///
+/// # Errors
+/// Each way this fails is a variant of its own; none shows the URL.
+pub async fn connect(url: &str) -> Result<PgConnection, SourceError> {
+    let (options, place) = options(url)?;
+    let attempt = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await;
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 10 seconds");
+    let connected = attempt.unwrap_or_else(|_| Err(sqlx::Error::Io(late())));
+    connected.map_err(|error| refusal(error, place, &options))
+}
+
+fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
+    let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme);
+    if !matches!(scheme, Some("postgres" | "postgresql")) {
+        return Err(SourceError::Url { reason: "it does not begin with postgresql://".to_owned() });
+    }
+    // The parser's own words may repeat parts of the URL.
+    let options = PgConnectOptions::from_str(url.trim())
+        .map_err(|_| SourceError::Url { reason: "a part of it is malformed".to_owned() })?
+        .application_name("sonograph")
+        .disable_statement_logging();
+    let place = format!("{}:{}/{}", options.get_host(), options.get_port(), database(&options));
+    Ok((options, place))
+}
+
+fn database(options: &PgConnectOptions) -> &str {
+    options.get_database().unwrap_or(options.get_username())
+}
+
+fn refusal(error: sqlx::Error, place: String, options: &PgConnectOptions) -> SourceError {
+    match error {
+        sqlx::Error::Io(source) => SourceError::Unreachable { place, source },
+        sqlx::Error::Database(ref answer) => match answer.code().as_deref() {
+            Some("28P01") => SourceError::Password { place, user: options.get_username().to_owned() },
+            Some("3D000") => SourceError::DatabaseMissing { place, database: database(options).to_owned() },
+            _ => SourceError::Refused { place, reason: said(&error) },
+        },
+        _ => SourceError::Refused { place, reason: said(&error) },
+    }
+}
+
+/// What the server said; where its words could hold a value of a row, only the code.
+fn said(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(answer) = error else { return error.to_string() };
+    match answer.code() {
+        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+            format!("a value was refused (SQLSTATE {code})")
+        }
+        Some(code) => format!("{} (SQLSTATE {code})", answer.message()),
+        None => answer.message().to_owned(),
+    }
+}
+
+impl Session {
+    /// Connects, checks the version, opens the transaction and learns which tables there are.
+    pub async fn open(url: &str) -> Result<Self, SourceError> {
+        let (options, place) = options(url)?;
+        let mut session = Self {
+            connection: connect(url).await?,
+            place,
+            user: options.get_username().to_owned(),
+            version: 0,
+            catalog: Arc::default(),
+            survey: false,
+            reads: Vec::new(),
+            layouts: Vec::new(),
+        };
+        session.begin().await?;
+        let number = session.rows("SELECT current_setting('server_version_num')", "version", None).await?;
+        let number: String = number.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        session.version = number.parse::<u32>().unwrap_or_default() / 10_000;
+        if session.version < OLDEST {
+            let (place, version) = (session.place, session.version);
+            return Err(SourceError::TooOld { place, version, oldest: OLDEST });
+        }
+        let mut catalog = Catalog::default();
+        for row in session.rows(catalog::STATEMENT, "pg_catalog", None).await? {
+            let text = |i: usize| row.try_get::<String, _>(i).unwrap_or_default();
+            catalog.add(text(0), text(1), text(2), text(3), row.try_get(4).unwrap_or_default());
+        }
+        session.catalog = Arc::new(catalog);
+        Ok(session)
+    }
+
+    async fn begin(&mut self) -> Result<(), SourceError> {
+        let begun = sqlx::raw_sql(BEGIN).execute(&mut self.connection).await;
+        begun.map(drop).map_err(|error| self.failure(error, "BEGIN"))
+    }
+
+    /// Ends the transaction after a failed statement and opens another.
+    pub async fn restart(&mut self) -> Result<(), SourceError> {
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+        ended.map_err(|error| self.failure(error, "ROLLBACK"))?;
+        self.begin().await
+    }
+
+    /// Ends the transaction and the connection.
+    pub async fn close(self) {
+        // Nothing was written: a connection that breaks now has lost nothing.
+        drop(self.connection.close().await);
+    }
+
+    /// From now on tables are only looked at: [`read`](Self::read) gives no rows, but checks that it could, and counts.
+    pub fn survey(&mut self) {
+        self.survey = true;
+    }
+
+    /// `host:port/database`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Major version of the server.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The tables of the database.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    /// What was read so far, per table; taken out.
+    pub fn take_reads(&mut self) -> Vec<TableRead> {
+        std::mem::take(&mut self.reads)
+    }
+
+    /// What was found so far, per table; taken out.
+    pub fn take_layouts(&mut self) -> Vec<TableLayout> {
+        std::mem::take(&mut self.layouts)
+    }
+
+    /// Which schema to read a source from: the configured one, else the only candidate, else none.
+    pub fn choose_schema(
+        &self,
+        source_name: &'static str,
+        configured: Option<&String>,
+        candidates: &[&str],
+    ) -> Result<Option<String>, SourceError> {
+        let place = self.place.clone();
+        match (configured, candidates) {
+            (Some(schema), _) if candidates.contains(&schema.as_str()) => Ok(Some(schema.clone())),
+            (Some(schema), _) => {
+                Err(SourceError::SchemaMissing { place, source_name, schema: schema.clone() })
+            }
+            (None, []) => Ok(None),
+            (None, [only]) => Ok(Some((*only).to_owned())),
+            (None, several) => Err(SourceError::Ambiguous { place, source_name, found: several.join(", ") }),
+        }
+    }
+
+    /// Runs a small statement of ours; `what` names it in errors.
+    pub async fn rows(
+        &mut self,
+        sql: &str,
+        what: &str,
+        parameter: Option<&Vec<String>>,
+    ) -> Result<Vec<PgRow>, SourceError> {
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let query = if let Some(texts) = parameter { query.bind(texts) } else { query };
+        query.fetch_all(&mut self.connection).await.map_err(|error| self.failure(error, what))
+    }
+
+    /// Runs a small statement of ours over the `schema` it names `{schema}`; every column of its rows is text.
+    pub async fn texts(&mut self, sql: &str, schema: &str) -> Result<Vec<Vec<Option<String>>>, SourceError> {
+        let rows = self.rows(&sql.replace("{schema}", &catalog::identifier(schema)), schema, None).await?;
+        let text = |row: &PgRow, i: usize| row.try_get::<Option<String>, _>(i).unwrap_or_default();
+        Ok(rows.iter().map(|row| (0..row.len()).map(|i| text(row, i)).collect()).collect())
+    }
+
+    /// Reads the rows of a statement one by one, keeps what `take` keeps and counts what it leaves out.
+    ///
+    /// # Errors
+    /// When the table may not be read, the connection breaks, a row cannot be taken or somebody asks to stop.
+    pub async fn read<T>(
+        &mut self,
+        select: &Select<'_>,
+        cx: &Context,
+        mut take: impl FnMut(&Row<'_>) -> Result<Taken<T>, SourceError>,
+    ) -> Result<Vec<T>, SourceError> {
+        let table = select.table().qualified();
+        if let Some(what) = select.denied() {
+            return Err(self.denied(what));
+        }
+        if self.survey {
+            self.look_at(select).await?;
+            return Ok(Vec::new());
+        }
+        let step = cx.step(&format!("read {table}"), None);
+        let query = sqlx::query(AssertSqlSafe(select.sql())).persistent(false);
+        let query = if let Some(texts) = select.parameter() { query.bind(texts.clone()) } else { query };
+        let mut stream = query.fetch(&mut self.connection);
+        let mut kept = Vec::new();
+        let mut read =
+            TableRead { system: select.source_name(), table: table.clone(), rows: 0, left_out: Vec::new() };
+        let broken = loop {
+            match stream.try_next().await {
+                Ok(Some(row)) => match take(&Row::new(&row, select))? {
+                    Taken::Row(row) => kept.push(row),
+                    Taken::LeftOut(reason) => count(&mut read.left_out, reason),
+                },
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+            read.rows += 1;
+            if read.rows.is_multiple_of(TICK_EVERY) {
+                step.tick(read.rows, None)?;
+            }
+        };
+        drop(stream);
+        if let Some(error) = broken {
+            return Err(self.failure(error, &table));
+        }
+        merge(&mut self.reads, read);
+        Ok(kept)
+    }
+
+    /// Counts rows of the table read last that were left out after they were read.
+    pub fn left_out(&mut self, table: &Table, reason: &'static str, rows: u64) {
+        let table = table.qualified();
+        if let Some(read) = self.reads.iter_mut().rev().find(|read| read.table == table && rows > 0) {
+            read.left_out.push((reason, rows));
+            read.left_out.sort_unstable();
+        }
+    }
+
+    /// Notes which columns a statement lacks, that its table can be read, how many rows it has and the newest of them.
+    async fn look_at(&mut self, select: &Select<'_>) -> Result<(), SourceError> {
+        let table = select.table();
+        let what = table.qualified();
+        self.rows(&format!("{} LIMIT 0", select.sql()), &what, select.parameter()).await?;
+        let known = self.layouts.iter_mut().find(|layout| layout.table == what);
+        if let Some(layout) = known {
+            layout.missing.extend(select.missing().iter().cloned());
+            layout.missing.sort_unstable();
+            layout.missing.dedup();
+            return Ok(());
+        }
+        let stamps = STAMPS.iter().filter(|name| {
+            let column = table.column(&[name]);
+            column.is_some_and(|(_, column)| column.readable && column.kind == "timestamp with time zone")
+        });
+        let newest: Vec<String> = stamps.map(|name| format!("max({})", catalog::identifier(name))).collect();
+        let newest = if newest.is_empty() { "NULL".to_owned() } else { newest.join(", ") };
+        let sql = format!("SELECT count(*), greatest({newest})::timestamptz FROM {}", table.quoted());
+        let counted = self.rows(&sql, &what, None).await?;
+        let rows = counted.first().and_then(|row| row.try_get::<i64, _>(0).ok()).unwrap_or_default();
+        let newest = counted.first().and_then(|row| {
+            let bytes = row.try_get_raw(1).ok()?.as_bytes().ok()?;
+            Instant::decode(bytes, Wire::Binary).ok().flatten()
+        });
+        self.layouts.push(TableLayout {
+            table: what,
+            rows: rows as u64,
+            newest: newest.map(|Instant(micros)| micros),
+            missing: select.missing().to_vec(),
+        });
+        Ok(())
+    }
+
+    fn denied(&self, what: &str) -> SourceError {
+        SourceError::Denied { place: self.place.clone(), user: self.user.clone(), what: what.to_owned() }
+    }
+
+    fn failure(&self, error: sqlx::Error, what: &str) -> SourceError {
+        let (place, user) = (self.place.clone(), self.user.clone());
+        match error {
+            sqlx::Error::Io(source) => SourceError::Lost { place, what: what.to_owned(), source },
+            sqlx::Error::Database(ref answer) => match answer.code().as_deref() {
+                Some("42501") if answer.message().contains("row-level security") => {
+                    SourceError::RowSecurity { place, user, table: what.to_owned() }
+                }
+                Some("42501") => self.denied(what),
+                Some("57P01" | "57P02") => {
+                    let source = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, said(&error));
+                    SourceError::Lost { place, what: what.to_owned(), source }
+                }
+                _ => SourceError::Query { place, what: what.to_owned(), reason: said(&error) },
+            },
+            _ => SourceError::Query { place, what: what.to_owned(), reason: said(&error) },
+        }
+    }
+}
+
+/// Columns that say when a row was written, over all layouts.
+const STAMPS: &[&str] = &[
+    "date_updated",
+    "date_created",
+    "updatedAt",
+    "deletedAt",
+    "received_at",
+    "occurred_at",
+    "matched_at",
+    "updated_at",
+];
+
+fn count(reasons: &mut Vec<(&'static str, u64)>, reason: &'static str) {
+    match reasons.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, n)) => *n += 1,
+        None => reasons.push((reason, 1)),
+    }
+}
+
+/// One table may be read by several statements; its counts are told together.
+fn merge(reads: &mut Vec<TableRead>, mut read: TableRead) {
+    read.left_out.sort_unstable();
+    let Some(known) = reads.iter_mut().find(|known| known.system == read.system && known.table == read.table)
+    else {
+        return reads.push(read);
+    };
+    known.rows += read.rows;
+    for (reason, n) in read.left_out {
+        match known.left_out.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, sum)) => *sum += n,
+            None => known.left_out.push((reason, n)),
+        }
+    }
+    known.left_out.sort_unstable();
+}

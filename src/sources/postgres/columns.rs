@@ -1,0 +1,246 @@
+//! What a column may hold, how it is asked for, and how its bytes are read.
+//!
+//! Every type a modeller may have chosen is brought to one of few: text, 64-bit integer, double, instant, wall clock or
+//! list of texts. What the server could only convert by failing on a bad row is brought over as text and parsed here,
+//! so that the error can name the row.
+
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
+
+/// Epoch microseconds of 2000-01-01T00:00:00Z, where `PostgreSQL` counts from.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// How a value travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// As text.
+    Text,
+    /// As the text of a JSON value.
+    Json,
+    /// In the binary form of the wanted type.
+    Binary,
+}
+
+/// A type that a column can be read as.
+pub trait FromColumn: Sized {
+    /// How to say it in an error.
+    const WANTED: &'static str;
+
+    /// The expression that brings `column` (quoted) of type `kind` over; `None` where that type cannot be taken.
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)>;
+
+    /// Reads the bytes; `Ok(None)` for what counts as missing. An error says what is wrong, never the value.
+    fn decode(bytes: &[u8], wire: Wire) -> Result<Option<Self>, String>;
+}
+
+/// Epoch microseconds UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub i64);
+
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
+}
+
+fn eight(bytes: &[u8]) -> Result<[u8; 8], String> {
+    bytes.try_into().map_err(|_| format!("came as {} bytes instead of 8", bytes.len()))
+}
+
+impl FromColumn for String {
+    const WANTED: &'static str = "text";
+
+    fn expression(column: &str, _: &str) -> Option<(String, Wire)> {
+        Some((format!("{column}::text"), Wire::Text))
+    }
+
+    fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
+        // Older releases of several systems write '' for "no value".
+        Ok(Some(utf8(bytes)?).filter(|text| !text.is_empty()).map(str::to_owned))
+    }
+}
+
+impl FromColumn for i64 {
+    const WANTED: &'static str = "an integer";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        match kind {
+            "smallint" | "integer" | "bigint" => Some((format!("{column}::int8"), Wire::Binary)),
+            _ => Some((format!("{column}::text"), Wire::Text)),
+        }
+    }
+
+    fn decode(bytes: &[u8], wire: Wire) -> Result<Option<Self>, String> {
+        match wire {
+            Wire::Binary => Ok(Some(i64::from_be_bytes(eight(bytes)?))),
+            _ => match utf8(bytes)?.trim() {
+                "" => Ok(None),
+                text => text.parse().map(Some).map_err(|_| "is not a 64-bit integer".to_owned()),
+            },
+        }
+    }
+}
+
+impl FromColumn for f64 {
+    const WANTED: &'static str = "a number";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        match kind {
+            "smallint" | "integer" | "bigint" | "real" | "double precision" => {
+                Some((format!("{column}::float8"), Wire::Binary))
+            }
+            _ => Some((format!("{column}::text"), Wire::Text)),
+        }
+    }
+
+    fn decode(bytes: &[u8], wire: Wire) -> Result<Option<Self>, String> {
+        let number = match wire {
+            Wire::Binary => f64::from_be_bytes(eight(bytes)?),
+            _ => match utf8(bytes)?.trim() {
+                "" => return Ok(None),
+                text => text.parse().map_err(|_| "is not a number".to_owned())?,
+            },
+        };
+        if number.is_finite() { Ok(Some(number)) } else { Err("is not a finite number".to_owned()) }
+    }
+}
+
+impl FromColumn for Instant {
+    const WANTED: &'static str = "a timestamp";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        match kind {
+            "timestamp with time zone" => Some((column.to_owned(), Wire::Binary)),
+            "timestamp without time zone" => Some((format!("({column} AT TIME ZONE 'UTC')"), Wire::Binary)),
+            "date" => Some((format!("({column}::timestamp AT TIME ZONE 'UTC')"), Wire::Binary)),
+            _ => None,
+        }
+    }
+
+    fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
+        let micros = since_2000(bytes)?.checked_add(POSTGRES_EPOCH);
+        micros.map(|micros| Some(Instant(micros))).ok_or_else(|| "is too far in the future".to_owned())
+    }
+}
+
+impl FromColumn for DateTime {
+    const WANTED: &'static str = "a timestamp without time zone, or a date";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        match kind {
+            "timestamp without time zone" => Some((column.to_owned(), Wire::Binary)),
+            "date" => Some((format!("{column}::timestamp"), Wire::Binary)),
+            _ => None,
+        }
+    }
+
+    fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
+        let after = SignedDuration::from_micros(since_2000(bytes)?);
+        let clock = date(2000, 1, 1).at(0, 0, 0, 0).checked_add(after);
+        clock.map(Some).map_err(|_| "is outside the years -9999 to 9999".to_owned())
+    }
+}
+
+fn since_2000(bytes: &[u8]) -> Result<i64, String> {
+    match i64::from_be_bytes(eight(bytes)?) {
+        i64::MAX | i64::MIN => Err("is infinite".to_owned()),
+        micros => Ok(micros),
+    }
+}
+
+impl FromColumn for Vec<String> {
+    const WANTED: &'static str = "a list of texts";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        Some(match kind {
+            "json" | "jsonb" => (format!("{column}::text"), Wire::Json),
+            _ if kind.ends_with("[]") => (format!("array_to_json({column})::text"), Wire::Json),
+            _ => (format!("{column}::text"), Wire::Text),
+        })
+    }
+
+    /// A JSON array or text, or `a,b` as Directus writes csv; empty items are dropped.
+    fn decode(bytes: &[u8], wire: Wire) -> Result<Option<Self>, String> {
+        let text = utf8(bytes)?;
+        let items = match wire {
+            Wire::Json => json_items(text)?,
+            _ => text.split(',').map(str::to_owned).collect(),
+        };
+        let items = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
+        Ok(Some(items.map(str::to_owned).collect()))
+    }
+}
+
+fn json_items(text: &str) -> Result<Vec<String>, String> {
+    use serde_json::Value::{Array, Null, Number, String};
+    let values = match serde_json::from_str(text) {
+        Ok(Array(values)) => values,
+        Ok(value) => vec![value],
+        Err(_) => return Err("is not JSON".to_owned()),
+    };
+    let item = |value| match value {
+        Null => None,
+        String(text) => Some(Ok(text)),
+        Number(number) => Some(Ok(number.to_string())),
+        _ => Some(Err("is not a list of texts".to_owned())),
+    };
+    values.into_iter().filter_map(item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<T: FromColumn>(value: &str) -> Result<Option<T>, String> {
+        T::decode(value.as_bytes(), Wire::Text)
+    }
+
+    fn micros(value: i64) -> [u8; 8] {
+        value.to_be_bytes()
+    }
+
+    #[test]
+    fn empty_text_is_missing() {
+        assert_eq!(text::<String>(""), Ok(None));
+        assert_eq!(text::<f64>(" "), Ok(None));
+        assert_eq!(text::<String>(" "), Ok(Some(" ".to_owned())));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused_without_being_told() {
+        for bad in ["ana@fans.example", "NaN", "1e999"] {
+            let reason = text::<f64>(bad).expect_err("no number");
+            assert!(!reason.contains(bad), "{reason}");
+        }
+        assert_eq!(text::<i64>("9007199254740993"), Ok(Some(9_007_199_254_740_993)));
+        assert!(text::<i64>("9223372036854775808").is_err());
+    }
+
+    #[test]
+    fn lists_come_from_json_and_from_csv() {
+        let json = |value: &str| Vec::<String>::decode(value.as_bytes(), Wire::Json);
+        let both = Ok(Some(vec!["techno".to_owned(), "house".to_owned()]));
+        assert_eq!(text::<Vec<String>>("techno, house,"), both);
+        assert_eq!(json(r#"["techno", null, "", "house"]"#), both);
+        assert_eq!(json(r#""techno""#), Ok(Some(vec!["techno".to_owned()])));
+        assert_eq!(json("null"), Ok(Some(Vec::new())));
+        assert_eq!(text::<Vec<String>>(""), Ok(Some(Vec::new())));
+        assert_eq!(text::<Vec<String>>("[techno"), Ok(Some(vec!["[techno".to_owned()])));
+        for bad in [r#"{"a":1}"#, r#"[["techno"]]"#, "[techno"] {
+            assert!(json(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn instants_and_wall_clocks_count_from_2000_and_refuse_infinity() {
+        assert_eq!(Instant::decode(&micros(0), Wire::Binary), Ok(Some(Instant(POSTGRES_EPOCH))));
+        assert_eq!(
+            DateTime::decode(&micros(-1), Wire::Binary),
+            Ok(Some(date(1999, 12, 31).at(23, 59, 59, 999_999_000)))
+        );
+        for infinite in [i64::MAX, i64::MIN] {
+            assert!(Instant::decode(&micros(infinite), Wire::Binary).is_err());
+            assert!(DateTime::decode(&micros(infinite), Wire::Binary).is_err());
+        }
+        assert!(Instant::decode(&micros(i64::MAX - 1), Wire::Binary).is_err());
+        assert!(DateTime::decode(&micros(i64::MAX - 1), Wire::Binary).is_err());
+    }
+}
