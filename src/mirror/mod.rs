@@ -33,7 +33,7 @@ pub enum MirrorError {
     },
     /// The resolved rows are no graph.
     #[error("cannot build the tables of the business graph")]
-    Assemble(#[from] crate::snapshot::assemble::AssembleError),
+    Assemble(#[from] crate::snapshot::tables::assemble::AssembleError),
 }
 
 impl Diagnose for MirrorError {

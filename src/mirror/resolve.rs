@@ -17,7 +17,7 @@ use super::resolved::{At, Draft, Resolved};
 use super::touches;
 use crate::ontology::canonical::{self, SharedHosts};
 use crate::ontology::{Label, Relation, Value};
-use crate::snapshot::assemble::{fifteen_digits, single};
+use crate::snapshot::tables::assemble::{fifteen_digits, single};
 use crate::sources::facts::{self, Address, End, Facts};
 
 /// What an installation may decide about resolving.

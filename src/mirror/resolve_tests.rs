@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::super::sample::{self, artist, at, entity, venue};
 use super::*;
-use crate::snapshot::assemble::{EdgeRow, NodeRow};
+use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
 
 pub(super) fn resolved(facts: &Facts) -> Resolved {
     resolve(facts, &ResolveOptions::default()).expect("facts that make a graph")

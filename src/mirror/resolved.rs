@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::MirrorError;
 use super::report::{Conflict, Note, Report};
 use crate::ontology::{Label, Relation, Value};
-use crate::snapshot::assemble::{EdgeRow, NodeRow, assemble};
 use crate::snapshot::tables::Tables;
+use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 
 /// The business graph that the sources claim, without `gen` and `deleted_at`, which are the mirror's own bookkeeping.
 #[derive(Debug, Clone, Default, PartialEq)]

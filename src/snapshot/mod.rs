@@ -1,9 +1,8 @@
 //! What was frozen: tables in memory and at rest, their manifest, and the proof that they are whole.
 
-pub mod assemble;
-mod column;
 pub mod tables;
 
 mod write;
 
+pub use tables::assemble;
 pub use write::{SnapshotError, parquet_bytes};

@@ -7,8 +7,8 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use sonograph::context::Context;
 use sonograph::ontology::Value;
-use sonograph::snapshot::assemble::{EdgeRow, NodeRow, assemble};
 use sonograph::snapshot::tables::Tables;
+use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 use sonograph::sources::falkordb::{Client, FALKORDB_IDS, FalkorError, Param, Params, scan};
 
 use crate::graph::{all, with_graph};

@@ -4,7 +4,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::client::{OLDEST, Version};
 use crate::context::{Cancelled, Diagnose, Fault};
-use crate::snapshot::assemble::AssembleError;
+use crate::snapshot::tables::assemble::AssembleError;
 
 /// What can go wrong with `FalkorDB`. Addresses are host and port; credentials are never shown.
 #[derive(Debug, thiserror::Error)]

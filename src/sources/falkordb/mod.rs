@@ -6,6 +6,7 @@
 mod client;
 pub mod cypher;
 mod error;
+pub mod pace;
 mod reply;
 mod scan;
 pub mod schema;

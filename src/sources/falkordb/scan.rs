@@ -1,7 +1,7 @@
 //! A whole graph → tables, read by pages that are short enough for nobody to notice.
 //!
 //! While a page is being read, one write makes every client of the server wait until the page ends. So pages are
-//! bounded by time: ranges of internal ids that grow and shrink towards [`PAGE_MS`] of server time. Paging is no
+//! bounded by time: ranges of internal ids whose width follows a [`Pace`]. Paging is no
 //! snapshot: what other clients write in between is noticed by counting before and after, and said as drift.
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,17 +9,15 @@ use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame};
 
+use super::pace::{Pace, READ_MS};
 use super::{Client, CypherValue, Edge, FalkorError, Node, Params, Version, cypher};
 use crate::context::{Context, Step};
 use crate::ontology::Label;
-use crate::snapshot::assemble::{EdgeRow, NodeRow, assemble, misfits};
+use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble, misfits};
 use crate::snapshot::tables::{NODE, Tables, UID};
 
 /// Stem of the companion table that maps dense node ids to the server's internal ids: `node`, `id`, both `Int64`.
 pub const FALKORDB_IDS: &str = "falkordb_ids";
-
-/// Server time a page aims at, in milliseconds.
-pub const PAGE_MS: f64 = 15.0;
 
 const FIRST_PAGE: u64 = 1_000;
 const WIDEST_PAGE: u64 = 1 << 18;
@@ -170,10 +168,11 @@ impl Reader<'_> {
         expected: u64,
         take: &mut impl FnMut(CypherValue),
     ) -> Result<(), FalkorError> {
-        let (mut from, mut width, mut rows) = (0, FIRST_PAGE, 0);
+        let (mut from, mut rows) = (0, 0);
+        let mut pace = Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE);
         while from < self.bound {
             step.tick(rows, Some(expected))?;
-            let to = from.saturating_add(width).min(self.bound);
+            let to = from.saturating_add(pace.width()).min(self.bound);
             let params = Params::new()
                 .with("from", cypher::Param::Int(from as i64))
                 .with("to", cypher::Param::Int(to as i64));
@@ -183,18 +182,11 @@ impl Reader<'_> {
             reply.rows.into_iter().flatten().for_each(&mut *take);
             self.pages += 1;
             self.longest_page_ms = self.longest_page_ms.max(took);
-            width = next_width(width, took);
+            pace.took(took);
             from = to;
         }
         Ok(())
     }
-}
-
-/// The width of the page after one of `width` ids that took `took` milliseconds: towards [`PAGE_MS`], at most doubled,
-/// because a hub may lie ahead; shrunk at once.
-fn next_width(width: u64, took: f64) -> u64 {
-    let ratio = (PAGE_MS / took.max(0.01)).min(2.0);
-    ((width as f64 * ratio) as u64).clamp(1, WIDEST_PAGE)
 }
 
 /// Nodes as they are read.
@@ -311,14 +303,6 @@ async fn count(client: &mut Client, graph: &str, query: &str) -> Result<u64, Fal
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slow_page_is_followed_by_a_narrower_one_down_to_a_single_id() {
-        assert_eq!(next_width(1_000, 0.0), 2_000);
-        assert_eq!(next_width(1_000, 30.0), 500);
-        assert_eq!(next_width(1, 400.0), 1);
-        assert_eq!(next_width(WIDEST_PAGE, 1.0), WIDEST_PAGE);
-    }
 
     #[test]
     fn what_came_or_went_while_reading_is_said() {

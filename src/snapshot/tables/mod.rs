@@ -1,5 +1,8 @@
 //! The tables of a snapshot in memory.
 
+pub mod assemble;
+mod column;
+
 use std::collections::BTreeMap;
 
 use polars::prelude::DataFrame;

@@ -13,7 +13,7 @@ use polars::prelude::{Column, DataFrame};
 
 use super::column::{Cells, ints, label_lists, texts};
 pub use super::column::{fifteen_digits, single};
-use super::tables::{DST, LABELS, NAME, NODE, SRC, Tables, UID};
+use super::{DST, LABELS, NAME, NODE, SRC, Tables, UID};
 use crate::context::{Diagnose, Fault};
 use crate::ontology::{Label, Property, PropertyKind, Relation, Value};
 
