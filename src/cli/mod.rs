@@ -3,6 +3,7 @@
 mod config;
 mod failure;
 mod output;
+mod services;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +78,9 @@ enum Command {
     /// Make, show and describe the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Start, stop and look at a private FalkorDB and PostgreSQL
+    #[command(subcommand)]
+    Services(services::ServicesCommand),
 }
 
 /// What every verb is handed beside its own arguments.
@@ -177,6 +181,7 @@ fn start_log(global: &Global) {
 fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
     match command {
         Command::Config(command) => config::run(&command, session),
+        Command::Services(command) => services::run(&command, session),
     }
 }
 
