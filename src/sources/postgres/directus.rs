@@ -87,6 +87,7 @@ impl Layout {
             }
             _ => None,
         });
+        let lineup = lineup.filter(|junction: &Junction| catalog.table(&schema, &junction.table).is_some());
         notes.push(match &lineup {
             Some(junction) => format!("lineup through {}", junction.table),
             None => "no junction between events and artists".to_owned(),

@@ -1,0 +1,53 @@
+//! The readers on a real `PostgreSQL` 18: the four layouts as they come, their older generation, and what goes wrong.
+#![allow(clippy::print_stderr)] // a test that is skipped says so
+
+mod layouts;
+mod refusals;
+mod scratch;
+
+use sonograph::ontology::Relation;
+use sonograph::sources::facts::{End, Facts, NodeFact, Value};
+
+const WORKSPACE: &str = "workspace_1wgvd1injqtife6y4rvfbu3h5";
+
+fn node<'f>(facts: &'f Facts, reference: &str) -> &'f NodeFact {
+    let found = facts.nodes.iter().find(|node| node.source.to_string() == reference);
+    found.unwrap_or_else(|| panic!("no fact of {reference}"))
+}
+
+/// Both ends of every edge of a relation, in order.
+fn edges(facts: &Facts, relation: Relation) -> Vec<(String, String)> {
+    let end = |end: &End| match end {
+        End::Row(row) => format!("{}:{}", row.table.rsplit('.').next().unwrap_or_default(), row.pk),
+        End::Organization { domain, name } => {
+            promoter(domain.as_deref().unwrap_or_default(), name.as_deref().unwrap_or_default())
+        }
+        End::Genre(name) => name.clone(),
+    };
+    let of = facts.edges.iter().filter(|edge| edge.relation == relation);
+    let mut told: Vec<_> = of.map(|edge| (end(&edge.src), end(&edge.dst))).collect();
+    told.sort();
+    told
+}
+
+fn promoter(domain: &str, name: &str) -> String {
+    format!("{domain}/{name}")
+}
+
+fn micros(text: &str) -> i64 {
+    text.parse::<jiff::Timestamp>().expect("a timestamp").as_microsecond()
+}
+
+fn instant(text: &str) -> Value {
+    Value::Instant(micros(text) / 1000)
+}
+
+/// Facts in an order of their own, because a source may deliver its rows in any.
+fn told(mut facts: Facts) -> String {
+    facts.nodes.sort_by_key(|node| node.source.clone());
+    facts.edges.sort_by_key(|edge| format!("{edge:?}"));
+    facts.touches.sort_by_key(|touch| touch.id.clone());
+    facts.identifies.sort_by_key(|identify| identify.id.clone());
+    facts.read.clear();
+    format!("{facts:#?}")
+}

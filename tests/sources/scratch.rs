@@ -1,0 +1,91 @@
+//! A `PostgreSQL` database of a test's own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sonograph::context::Context;
+use sonograph::sources::facts::Facts;
+use sonograph::sources::{Databases, SourceError, SourceOptions, read_facts};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+/// A database of this test's own, dropped with it.
+pub struct Scratch {
+    pub server: url::Url,
+    pub name: String,
+}
+
+impl Scratch {
+    /// `None`, said aloud, where no server is given.
+    pub async fn new() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let given = ["SONOGRAPH_TEST_POSTGRES_URL", "SONOGRAPH_POSTGRES_URL"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
+        let Some(server) = given else {
+            eprintln!(
+                "SKIPPED: set SONOGRAPH_TEST_POSTGRES_URL to a PostgreSQL 18 this test may create databases in"
+            );
+            return None;
+        };
+        let server = url::Url::parse(&server).expect("SONOGRAPH_TEST_POSTGRES_URL is a URL");
+        let name = format!("sources_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let scratch = Self { server, name };
+        run(scratch.server.as_str(), &format!("CREATE DATABASE {}", scratch.name)).await;
+        Some(scratch)
+    }
+
+    /// The database with all four layouts loaded.
+    pub async fn with_layouts() -> Option<Self> {
+        let shared = std::env::var("SONOGRAPH_SHARED")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
+        let folder = std::path::Path::new(&shared).join("source-layouts");
+        if !folder.join("directus.sql").is_file() {
+            eprintln!("SKIPPED: set SONOGRAPH_SHARED to the folder that holds source-layouts/");
+            return None;
+        }
+        let scratch = Self::new().await?;
+        for layout in ["directus", "twenty", "unified", "touchpoints"] {
+            let sql =
+                std::fs::read_to_string(folder.join(layout).with_extension("sql")).expect("layout reads");
+            // Lines that begin with a backslash speak to psql.
+            let sql: Vec<&str> = sql.lines().filter(|line| !line.starts_with('\\')).collect();
+            scratch.run(&sql.join("\n")).await;
+        }
+        Some(scratch)
+    }
+
+    pub fn url(&self) -> String {
+        let mut url = self.server.clone();
+        url.set_path(&self.name);
+        url.into()
+    }
+
+    pub async fn run(&self, sql: &str) {
+        run(&self.url(), sql).await;
+    }
+
+    pub async fn facts(&self) -> Result<Facts, SourceError> {
+        read_facts(&Databases::one(&self.url()), &SourceOptions::default(), &Context::silent()).await
+    }
+
+    pub async fn refusal(&self) -> SourceError {
+        self.facts().await.expect_err("the sources cannot be read")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let (server, sql) = (self.server.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let drop = move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(run(server.as_str(), &sql));
+        };
+        std::thread::spawn(drop).join().expect("the database of the test is dropped");
+    }
+}
+
+async fn run(url: &str, sql: &str) {
+    let mut connection = PgConnection::connect(url).await.expect("the server answers");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("the statement runs");
+    connection.close().await.expect("the connection closes");
+}
