@@ -1,0 +1,151 @@
+//! Where a demo happens: its folder, its servers, what each step took.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cli::{Failure, Session};
+use crate::context::Context;
+use crate::services::{Guard, Options, Running};
+
+/// Folders a demo makes; a folder that holds nothing else is a demo's and may be replaced.
+const MADE: [&str; 5] = ["snapshot", "studies", "report", "servers", "writeback"];
+const TRUTH: &str = "truth.json";
+
+/// One step that is behind us.
+struct Took {
+    what: &'static str,
+    how_much: String,
+    time: Duration,
+}
+
+/// The folder of a demo and the steps so far.
+pub(super) struct Stage<'a> {
+    pub dir: PathBuf,
+    session: &'a Session,
+    steps: Vec<Took>,
+    began: Instant,
+    server_pids: Vec<i32>,
+    server_peak_kib: u64,
+}
+
+impl<'a> Stage<'a> {
+    /// Takes the folder: makes it, or clears what an earlier demo left there.
+    pub fn prepare(dir: &Path, session: &'a Session) -> Result<Self, Failure> {
+        fs_err::create_dir_all(dir)?;
+        for entry in fs_err::read_dir(dir)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            let stem = name.strip_suffix(".partial").unwrap_or(&name);
+            if !MADE.contains(&stem) && name != TRUTH {
+                return Err(Failure::input(format!("`{}` holds `{name}`, which no demo made", dir.display()))
+                    .with_hint("name an empty or new folder with --dir"));
+            }
+        }
+        if crate::services::remove(&dir.join("servers"))? {
+            session.printer.note("removed the servers an earlier demo left behind");
+        }
+        for name in MADE {
+            for path in [dir.join(name), dir.join(format!("{name}.partial"))] {
+                if path.exists() {
+                    fs_err::remove_dir_all(path)?;
+                }
+            }
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            session,
+            steps: Vec::new(),
+            began: Instant::now(),
+            server_pids: Vec::new(),
+            server_peak_kib: 0,
+        })
+    }
+
+    /// Writes the planted truth beside what the demo leaves.
+    pub fn truth(&self, json: &str) -> Result<(), Failure> {
+        Ok(fs_err::write(self.dir.join(TRUTH), json)?)
+    }
+
+    /// Starts the private servers.
+    pub fn servers(&mut self, keep: bool, cx: &Context) -> Result<Guard, Failure> {
+        let clock = Instant::now();
+        // Servers that outlive the demo keep their data; the others trade durability for speed.
+        let options = Options { dir: self.dir.join("servers"), fast: !keep };
+        let guard = Guard::up(&options, cx)?;
+        self.server_pids = guard.running().servers.iter().filter_map(|s| s.pid).collect();
+        let versions: Vec<String> =
+            guard.running().servers.iter().map(|s| format!("{} {}", s.name, s.version)).collect();
+        self.done("start servers", clock, versions.join(", "));
+        Ok(guard)
+    }
+
+    /// Stops the servers, or lets them live and says how to reach them.
+    pub fn leave(&mut self, servers: Guard, keep: bool) -> Result<(), Failure> {
+        self.server_peak_kib = self.server_pids.iter().map(|&pid| peak_with_children(pid)).sum();
+        if keep {
+            let running: Running = servers.keep();
+            let printer = self.session.printer;
+            printer.data(format_args!("SONOGRAPH_FALKORDB_URL='{}'", running.falkordb_url.expose()))?;
+            printer.data(format_args!("SONOGRAPH_POSTGRES_URL='{}'", running.postgres_url.expose()))?;
+        } else {
+            servers.stop()?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a step is done and tells the human.
+    pub fn done(&mut self, what: &'static str, since: Instant, how_much: impl Into<String>) {
+        let took = Took { what, how_much: how_much.into(), time: since.elapsed() };
+        self.session.printer.note(format_args!(
+            "{:<22} {:>7.2} s   {}",
+            took.what,
+            took.time.as_secs_f64(),
+            took.how_much
+        ));
+        self.steps.push(took);
+    }
+
+    /// Says where everything lies and what to try next.
+    pub fn summary(&self, embedded: bool) -> Result<(), Failure> {
+        let printer = self.session.printer;
+        let dir = self.dir.display();
+        let own = peak_kib("self");
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        printer.note(format_args!(
+            "\ndone in {:.1} s; peak memory {:.0} MiB of sonograph{}",
+            self.began.elapsed().as_secs_f64(),
+            mib(own),
+            if embedded {
+                String::new()
+            } else {
+                format!(" and {:.0} MiB of its servers, {:.0} MiB together",
+                    mib(self.server_peak_kib), mib(own + self.server_peak_kib))
+            }
+        ));
+        printer.note(format_args!("\nreport    {dir}/report/index.html"));
+        printer.note(format_args!("answers   {dir}/studies/<family>/*.parquet, findings.json"));
+        printer.note(format_args!("snapshot  {dir}/snapshot"));
+        printer.note(format_args!("truth     {dir}/{TRUTH}: what was planted"));
+        printer.note("\ntry next");
+        printer.note(format_args!("  sonograph study influence --snapshot {dir}/snapshot --relations FOLLOWS --top 20"));
+        printer.note(format_args!("  sonograph study conversion --snapshot {dir}/snapshot --format csv"));
+        printer.note(format_args!("  sonograph snapshot show {dir}/snapshot"));
+        if !embedded {
+            printer.note(format_args!("  sonograph demo --keep    # leaves the servers running to look around in"));
+        }
+        Ok(())
+    }
+}
+
+/// Peak resident memory of a process in KiB, 0 where the system does not tell.
+fn peak_kib(pid: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// The same for a server and the processes it started that still live.
+fn peak_with_children(pid: i32) -> u64 {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    peak_kib(&pid.to_string()) + children.split_whitespace().map(peak_kib).sum::<u64>()
+}

@@ -1,0 +1,176 @@
+//! `sonograph doctor`: is everything there that the other commands need?
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, Outcome, Session, connect};
+use crate::context::{Diagnose, Fault};
+use crate::mirror;
+use crate::sources::falkordb::{Client, FalkorError, schema};
+use crate::sources::{self, DatabaseLayout};
+use crate::terminal::{Align, Grid};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exits 3 where a check fails. A check that is only noted (a layout that is not there, a graph that \
+    was never mirrored) fails nothing.")]
+pub(super) struct DoctorArgs {
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of the examination.
+#[derive(Debug, Serialize)]
+struct Check {
+    system: &'static str,
+    check: String,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Ok,
+    Note,
+    Failed,
+}
+
+impl Check {
+    fn new(system: &'static str, check: impl Into<String>, verdict: Verdict, found: impl Into<String>) -> Self {
+        Self { system, check: check.into(), verdict, found: found.into(), hint: None }
+    }
+
+    fn ok(system: &'static str, check: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::new(system, check, Verdict::Ok, found)
+    }
+
+    fn note(system: &'static str, check: impl Into<String>, found: impl Into<String>, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..Self::new(system, check, Verdict::Note, found) }
+    }
+
+    fn failed(system: &'static str, check: impl Into<String>, failure: &Failure) -> Self {
+        let found = failure.error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        Self { hint: failure.hint.clone(), ..Self::new(system, check, Verdict::Failed, found) }
+    }
+}
+
+pub(super) fn run(args: &DoctorArgs, session: &Session) -> Result<Outcome, Failure> {
+    let checks = session.block_on(async {
+        let mut checks = Vec::new();
+        falkordb(session, &mut checks).await;
+        postgres(session, &mut checks).await;
+        checks
+    })?;
+    session.cx.check()?;
+    print(&checks, args.json, session)?;
+    let failed = checks.iter().filter(|c| c.verdict == Verdict::Failed).count();
+    if failed == 0 {
+        return Ok(Outcome::Done);
+    }
+    Err(Failure {
+        error: anyhow::anyhow!("{failed} of {} checks failed", checks.len()),
+        fault: Fault::Environment,
+        hint: None,
+    })
+}
+
+const FALKORDB: &str = "FalkorDB";
+const POSTGRES: &str = "PostgreSQL";
+
+async fn falkordb(session: &Session, checks: &mut Vec<Check>) {
+    let mut client = match connect::falkordb(session).await {
+        Ok(client) => client,
+        Err(failure) => return checks.push(Check::failed(FALKORDB, "reachable", &failure)),
+    };
+    checks.push(Check::ok(FALKORDB, "reachable", client.address()));
+    let version = client.version().map_or_else(|| "not told to this user".to_owned(), |v| v.to_string());
+    checks.push(Check::ok(FALKORDB, "module version", version));
+    if let Err(error) = graph(&mut client, &session.config.falkordb.graph, checks).await {
+        checks.push(Check::failed(FALKORDB, "graph", &Failure::from(error)));
+    }
+}
+
+async fn graph(client: &mut Client, graph: &str, checks: &mut Vec<Check>) -> Result<(), FalkorError> {
+    if !client.exists(graph).await? {
+        let found = format!("there is no graph `{graph}`");
+        checks.push(Check::note(FALKORDB, "graph", found, "`sonograph mirror apply` makes it"));
+        return Ok(());
+    }
+    checks.push(Check::ok(FALKORDB, "graph", graph));
+    for piece in schema::state(client, graph).await? {
+        if piece.state == schema::State::Operational {
+            checks.push(Check::ok(FALKORDB, piece.what, piece.state.to_string()));
+        } else {
+            let check = Check::new(FALKORDB, piece.what, Verdict::Failed, piece.state.to_string());
+            let hint = Some("`sonograph mirror apply` makes what is missing".to_owned());
+            checks.push(Check { hint, ..check });
+        }
+    }
+    Ok(())
+}
+
+async fn postgres(session: &Session, checks: &mut Vec<Check>) {
+    let databases = match connect::databases(session) {
+        Ok(databases) => databases,
+        Err(failure) => return checks.push(Check::failed(POSTGRES, "reachable", &failure)),
+    };
+    let options = connect::source_options(&session.config);
+    match sources::layouts(&databases, &options, &session.cx).await {
+        Err(error) => checks.push(Check::failed(POSTGRES, "reachable", &Failure::from(error))),
+        Ok(all) => all.into_iter().for_each(|database| layouts(database, checks)),
+    }
+}
+
+fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
+    checks.push(Check::ok(POSTGRES, "reachable", database.place));
+    checks.push(Check::ok(POSTGRES, "version", database.version.to_string()));
+    for source in database.sources {
+        match source.found {
+            Err(error) => checks.push(Check::failed(POSTGRES, source.name, &Failure::from(error))),
+            Ok(None) => {
+                let hint = format!("name its schema in [sources] {}_schema where it has another shape", source.name);
+                checks.push(Check::note(POSTGRES, source.name, "no such layout in this database", &hint));
+            }
+            Ok(Some(found)) => {
+                let said = std::iter::once(format!("schema {}", found.schema)).chain(found.notes);
+                checks.push(Check::ok(POSTGRES, source.name, said.collect::<Vec<_>>().join("; ")));
+            }
+        }
+        for table in source.tables {
+            let newest = table.newest.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
+            let mut found = format!("{} rows", table.rows);
+            if let Some(newest) = newest {
+                found.push_str(&format!(", newest {newest}"));
+            }
+            if !table.missing.is_empty() {
+                found.push_str(&format!(", without {}", table.missing.join(", ")));
+            }
+            checks.push(Check::ok(POSTGRES, table.table, found));
+        }
+    }
+}
+
+fn print(checks: &[Check], json: bool, session: &Session) -> Result<(), Failure> {
+    if json {
+        for check in checks {
+            let line = serde_json::to_string(check).map_err(|e| Failure::environment("cannot write JSON", e))?;
+            session.printer.data(line)?;
+        }
+        return Ok(());
+    }
+    let mut grid =
+        Grid::new(&[("", Align::Left), ("system", Align::Left), ("check", Align::Left), ("found", Align::Left)]);
+    for check in checks {
+        let mark = match check.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Note => "note",
+            Verdict::Failed => "FAILED",
+        };
+        let hint = check.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
+        grid.row([mark, check.system, &check.check, &format!("{}{hint}", check.found)]);
+    }
+    Ok(session.printer.data(grid)?)
+}

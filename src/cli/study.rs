@@ -1,0 +1,133 @@
+//! `sonograph study`: ask a snapshot.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+
+use super::output::grid;
+use super::{Failure, Format, Outcome, Session, findings};
+use crate::graph::BusinessGraph;
+use crate::snapshot;
+use crate::studies::{Findings, Question};
+use crate::terminal::{Align, Grid};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
+#[command(after_help = "Examples:\n  \
+    sonograph study --list\n  \
+    sonograph study influence --relations FOLLOWS,ATTENDED --top 20\n  \
+    sonograph study paths --from directus:directus.artists:… --to anon:…\n  \
+    sonograph study all --snapshot snapshots/monday --out out")]
+pub(super) struct StudyArgs {
+    /// Name every study, its question, tables and scores
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    question: Option<Asked>,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Snapshot folder, or `latest` in the folder of snapshots
+    #[arg(long, global = true, value_name = "DIR", default_value = "latest")]
+    snapshot: String,
+    /// Folder for the answers, one folder per family
+    #[arg(long, global = true, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Format of the files; `table` writes text [default: parquet files, tables on a terminal]
+    #[arg(long, global = true, value_enum)]
+    format: Option<Format>,
+    /// Rows of each table to show on the terminal
+    #[arg(long, global = true, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Seed of everything random [default: as configured, 1]
+    #[arg(long, global = true, value_name = "S")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Asked {
+    #[command(flatten)]
+    One(Question),
+    /// Every study, with the parameters of the configuration
+    All,
+}
+
+pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure> {
+    let StudyArgs { list, common, question } = args;
+    let asked = match question {
+        _ if list => return list_studies(session),
+        None => {
+            return Err(Failure::input("no study is named").with_hint("`sonograph study --list` names them all"));
+        }
+        Some(Asked::One(question)) => vec![question],
+        Some(Asked::All) => configured(session)?,
+    };
+    let folder = snapshot::locate(&common.snapshot, &session.config.snapshots_dir)?;
+    let graph = BusinessGraph::build(snapshot::read(&folder)?.tables)?;
+    let cx = session.cx.clone().with_seed(common.seed.unwrap_or(session.cx.seed));
+    for question in asked {
+        let began = Instant::now();
+        let found = question.run(&graph, &cx)?;
+        findings::save(&found, common.format.unwrap_or(Format::Parquet), &common.out, began.elapsed(), session)?;
+        let folder = common.out.join(found.family);
+        session.printer.note(format_args!("{}: wrote {}", found.family, folder.display()));
+        match common.format {
+            None if io::stdout().is_terminal() => show(&found, common.top, session)?,
+            Some(Format::Table) => show(&found, common.top, session)?,
+            _ => {}
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Every study with the configuration's parameters.
+pub(super) fn configured(session: &Session) -> Result<Vec<Question>, Failure> {
+    if let Some(unknown) = session.config.studies.keys().find(|f| Question::defaults(f).is_none()) {
+        Question::configured(unknown, &serde_json::Map::new())?;
+    }
+    Question::all()
+        .into_iter()
+        .map(|question| {
+            let family = question.family().name;
+            let given = session.config.studies.get(family).map(serde_json::to_value).transpose();
+            let given = given.map_err(|e| Failure::environment("cannot read the studies' configuration", e))?;
+            let given = given.as_ref().and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
+            Ok(Question::configured(family, &given)?)
+        })
+        .collect()
+}
+
+fn list_studies(session: &Session) -> Result<Outcome, Failure> {
+    let mut grid =
+        Grid::new(&[("study", Align::Left), ("question", Align::Left), ("tables and scores", Align::Left)]);
+    for question in Question::all() {
+        let family = question.family();
+        let out: Vec<&str> =
+            family.tables.iter().map(|t| t.0).chain(family.scores.iter().map(|s| s.name)).collect();
+        grid.row([family.name, family.question, &out.join(", ")]);
+    }
+    session.printer.data(grid)?;
+    Ok(Outcome::Done)
+}
+
+fn show(found: &Findings, top: usize, session: &Session) -> Result<(), Failure> {
+    let scores = found.scores.as_ref().map(|s| ("scores", &s.frame));
+    for (name, frame) in scores.into_iter().chain(found.tables.iter().map(|t| (t.name, &t.frame))) {
+        let rows = frame.height();
+        session.printer.data(format_args!("\n{}/{name}: {} of {rows} rows", found.family, rows.min(top)))?;
+        session.printer.data(grid(frame, top))?;
+    }
+    for fact in &found.facts {
+        let unit = if fact.unit == "1" { "" } else { fact.unit };
+        session.printer.data(format_args!("{}: {} {unit}", fact.label, fact.value))?;
+    }
+    for caveat in &found.caveats {
+        session.printer.note(format_args!("note: {caveat}"));
+    }
+    Ok(())
+}
