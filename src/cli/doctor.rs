@@ -4,15 +4,16 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Failure, Outcome, Session, connect};
-use crate::context::{Diagnose, Fault};
-use crate::mirror;
+use crate::context::Fault;
 use crate::sources::falkordb::{Client, FalkorError, schema};
 use crate::sources::{self, DatabaseLayout};
 use crate::terminal::{Align, Grid};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exits 3 where a check fails. A check that is only noted (a layout that is not there, a graph that \
-    was never mirrored) fails nothing.")]
+#[command(
+    after_help = "Exits 3 where a check fails. A check that is only noted (a layout that is not there, a graph that \
+    was never mirrored) fails nothing."
+)]
 pub(super) struct DoctorArgs {
     /// One JSON object a line
     #[arg(long)]
@@ -39,7 +40,12 @@ enum Verdict {
 }
 
 impl Check {
-    fn new(system: &'static str, check: impl Into<String>, verdict: Verdict, found: impl Into<String>) -> Self {
+    fn new(
+        system: &'static str,
+        check: impl Into<String>,
+        verdict: Verdict,
+        found: impl Into<String>,
+    ) -> Self {
         Self { system, check: check.into(), verdict, found: found.into(), hint: None }
     }
 
@@ -131,7 +137,8 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
         match source.found {
             Err(error) => checks.push(Check::failed(POSTGRES, source.name, &Failure::from(error))),
             Ok(None) => {
-                let hint = format!("name its schema in [sources] {}_schema where it has another shape", source.name);
+                let hint =
+                    format!("name its schema in [sources] {}_schema where it has another shape", source.name);
                 checks.push(Check::note(POSTGRES, source.name, "no such layout in this database", &hint));
             }
             Ok(Some(found)) => {
@@ -156,13 +163,18 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
 fn print(checks: &[Check], json: bool, session: &Session) -> Result<(), Failure> {
     if json {
         for check in checks {
-            let line = serde_json::to_string(check).map_err(|e| Failure::environment("cannot write JSON", e))?;
+            let line =
+                serde_json::to_string(check).map_err(|e| Failure::environment("cannot write JSON", e))?;
             session.printer.data(line)?;
         }
         return Ok(());
     }
-    let mut grid =
-        Grid::new(&[("", Align::Left), ("system", Align::Left), ("check", Align::Left), ("found", Align::Left)]);
+    let mut grid = Grid::new(&[
+        ("", Align::Left),
+        ("system", Align::Left),
+        ("check", Align::Left),
+        ("found", Align::Left),
+    ]);
     for check in checks {
         let mark = match check.verdict {
             Verdict::Ok => "ok",

@@ -1,6 +1,8 @@
 //! Command line → settings; one file per verb, no domain logic.
 
 mod config;
+mod connect;
+mod doctor;
 mod failure;
 mod output;
 mod services;
@@ -81,6 +83,8 @@ enum Command {
     /// Start, stop and look at a private FalkorDB and PostgreSQL
     #[command(subcommand)]
     Services(services::ServicesCommand),
+    /// Check that everything is there that the other commands need
+    Doctor(doctor::DoctorArgs),
 }
 
 /// What every verb is handed beside its own arguments.
@@ -182,6 +186,7 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
     match command {
         Command::Config(command) => config::run(&command, session),
         Command::Services(command) => services::run(&command, session),
+        Command::Doctor(args) => doctor::run(&args, session),
     }
 }
 

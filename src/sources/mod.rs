@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::context::Context;
 pub use error::SourceError;
 use facts::Facts;
+use polars::prelude::DataFrame;
 use postgres::Session;
 use rows::{DirectusRows, TouchpointRows, TwentyRows, UnifiedRows};
 
@@ -192,6 +193,15 @@ pub async fn layouts(
         session.close().await;
     }
     Ok(all)
+}
+
+/// What a snapshot keeps beside the graph, by file stem: `touchpoints`, and `claim_events` where the installation has them.
+pub fn companions(facts: &Facts) -> BTreeMap<String, DataFrame> {
+    const EQUAL: &str = "the columns of a companion are of one height";
+    let claims = postgres::unified::claim_events_companion(facts).expect(EQUAL);
+    let touches = postgres::touchpoints::companion(facts).expect(EQUAL);
+    let named = [("touchpoints", Some(touches)), ("claim_events", claims)];
+    named.into_iter().filter_map(|(name, frame)| Some((name.to_owned(), frame?))).collect()
 }
 
 /// What the rows of all four layouts claim together.
