@@ -1,35 +1,40 @@
 //! Servers that live no longer than the process that asked for them.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::{io::Write as _, mem};
 
 use crate::context::Context;
 
 use super::error::{Attempt as _, Error};
-use super::process::{self, Process};
-use super::state::State;
-use super::{Options, Running, lodging, remove, up};
+use super::{Options, Running, process, remove, state, up};
 
 /// Waits on a pipe that only our process holds. A line says that all is well; its end without one says that we are gone, however
-/// that came about, and then the servers are stopped and what is theirs is removed. Process ids are checked against start times.
+/// that came about, and then the servers in the state file are stopped and what is theirs is removed. It starts before they do, so
+/// that there is no moment in which they have nobody. Process ids are checked against start times here too.
 ///
-/// Arguments: pid and start time of each server, folders to remove.
+/// Argument: the services folder.
 const WATCHDOG: &str = r#"
 read -r _ && exit 0
-is() { [ "$(cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null)" = "$2" ]; }
-end() { is "$1" "$2" && kill -"$3" "$1"; }
-end "$1" "$2" TERM; end "$3" "$4" INT
+cd -- "$1" || exit 0
+lodging=$(sed -n 's/^  "lodging": "\(.*\)",$/\1/p' services.json)
+set -- $(sed -n 's/.*"\(pid\|started\)": \([0-9]*\).*/\2/p' services.json)
+is() { [ -n "$1" ] && [ "$(cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null)" = "$2" ]; }
+end() { if is "$1" "$2"; then kill -"$3" "$1"; fi; }
+end "$1" "$2" INT; end "$3" "$4" INT
 tries=0
 while is "$1" "$2" || is "$3" "$4"; do
     tries=$((tries + 1))
-    [ $tries -eq 100 ] && { end "$1" "$2" KILL; end "$3" "$4" QUIT; }
-    [ $tries -gt 200 ] && exit 1
+    if [ $tries -eq 100 ]; then end "$1" "$2" KILL; end "$3" "$4" QUIT; fi
+    if [ $tries -gt 200 ]; then exit 1; fi
     sleep 0.1
 done
-dir=$5; shift 5
-rm -rf -- "$@"
-rmdir -- "$dir"
+for again in 1 2 3 4 5; do
+    rm -rf -- data ${lodging:+"$lodging"} services.json .gitignore services.lock
+    # An `initdb` that was on its way may still write for a moment.
+    rmdir -- "$PWD" 2>/dev/null && exit 0
+    sleep 1
+done
 "#;
 
 /// A running pair of servers that is stopped, and its data removed, when this is dropped or its process dies, even by kill -9.
@@ -44,12 +49,12 @@ pub struct Guard {
 impl Guard {
     /// Starts servers as [`up`] does and takes charge of them.
     pub fn up(options: &Options, cx: &Context) -> Result<Self, Error> {
-        let running = up(options, cx)?;
-        let dir = fs_err::canonicalize(&options.dir).attempt("find the services folder")?;
-        match watch(&dir) {
-            Ok(watchdog) => Ok(Self { running, dir, watchdog, armed: true }),
+        let dir = state::prepare(&options.dir)?;
+        let mut watchdog = watch(&dir)?;
+        match up(options, cx) {
+            Ok(running) => Ok(Self { running, dir, watchdog, armed: true }),
             Err(error) => {
-                let _ = remove(&dir);
+                release(&mut watchdog);
                 Err(error)
             }
         }
@@ -75,10 +80,7 @@ impl Guard {
 
     fn disarm(&mut self) {
         if mem::take(&mut self.armed) {
-            if let Some(mut pipe) = self.watchdog.stdin.take() {
-                let _ = pipe.write_all(b"all is well\n");
-            }
-            let _ = self.watchdog.wait();
+            release(&mut self.watchdog);
         }
     }
 }
@@ -93,18 +95,16 @@ impl Drop for Guard {
 }
 
 fn watch(dir: &Path) -> Result<Child, Error> {
-    let state = State::load(dir)?;
-    let state = state.as_ref();
-    let process = |process: Option<&Process>| {
-        process.map_or([String::new(), String::new()], |p| [p.pid.to_string(), p.started.to_string()])
-    };
     let mut command = process::command(Path::new("sh"), None, Path::new("/"));
-    command.args(["-c", WATCHDOG, "watchdog"]);
-    command.args(process(state.and_then(|state| state.falkordb.process.as_ref())));
-    command.args(process(state.and_then(|state| state.postgres.process.as_ref())));
-    command.arg(dir);
-    command.args(state.map(|state| lodging::folders(dir, state)).unwrap_or_default());
-    command.args(super::state::files(dir));
-    let command: &mut Command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["-c", WATCHDOG, "watchdog"]).arg(dir);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().attempt("start the watchdog of the services")
+}
+
+fn release(watchdog: &mut Child) {
+    if let Some(mut pipe) = watchdog.stdin.take() {
+        // Refused only by a watchdog that somebody killed, which does nothing either.
+        let _ = pipe.write_all(b"all is well\n");
+    }
+    let _ = watchdog.wait();
 }

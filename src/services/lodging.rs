@@ -127,11 +127,16 @@ fn take_in(account: Account, dir: &Path, state: &mut State) -> Result<PathBuf, E
     if let Some(lodging) = &state.lodging {
         return Ok(lodging.clone());
     }
-    let candidates = [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
-    let parent = candidates.iter().find(|parent| account.reaches(parent)).unwrap_or(&candidates[0]);
+    // `/var/tmp` before `/tmp`, which may be held in memory and is emptied at boot.
+    let candidates =
+        std::env::var_os("TMPDIR").map(PathBuf::from).into_iter().chain(["/var/tmp".into(), "/tmp".into()]);
+    let parent = candidates.into_iter().find(|parent| account.reaches(parent));
+    let parent =
+        parent.ok_or_else(|| io::Error::other("neither TMPDIR, /var/tmp nor /tmp can be entered by nobody"));
+    let parent = parent.attempt("find a temporary folder for the services")?;
     let folder = tempfile::Builder::new()
         .prefix("sonograph-")
-        .tempdir_in(parent)
+        .tempdir_in(&parent)
         .attempt("create a temporary folder for the services")?;
     chown(folder.path(), Some(account.uid), Some(account.gid))
         .attempt("give a temporary folder to the services")?;

@@ -156,6 +156,10 @@ pub(super) fn remove(dir: &Path) -> Result<(), Error> {
         }
     }
     // Refused where the user keeps something else in it.
-    let _ = fs::remove_dir(dir);
+    if fs::remove_dir(dir).is_ok()
+        && let Some(parent) = dir.parent().filter(|parent| parent.ends_with(".sonograph"))
+    {
+        let _ = fs::remove_dir(parent);
+    }
     Ok(())
 }

@@ -55,7 +55,7 @@ fn after_down_nothing_runs_and_the_next_up_finds_the_data() {
 #[test]
 fn remove_leaves_neither_folder_nor_process() {
     let pair = Pair::new();
-    let dir = pair.path().join("below/services");
+    let dir = pair.path().join("below/a \"place\", it's quoted");
     let running =
         services::up(&Options { dir: dir.clone(), fast: true }, &Context::silent()).expect("they start");
     let logs: Vec<_> = running.servers.iter().map(|server| server.log.clone()).collect();
@@ -132,6 +132,34 @@ fn a_dropped_guard_takes_its_servers_along_and_a_kept_one_does_not() {
     assert!(rows(&kept, "RETURN 1").contains("int(1)"));
 }
 
+#[test]
+fn servers_never_run_as_root_whoever_may_enter_their_folder() {
+    for mode in [0o700, 0o755] {
+        let pair = Pair::new();
+        std::fs::set_permissions(pair.path(), std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        let running = pair.up(true);
+        for server in &running.servers {
+            let pid = server.pid.expect("it runs");
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+            let uids =
+                status.lines().find(|line| line.starts_with("Uid:")).expect("every process has a user");
+            assert!(
+                !uids.split_ascii_whitespace().any(|uid| uid == "0"),
+                "{} with mode {mode:o}: {uids}",
+                server.name
+            );
+        }
+        assert!(services::down(pair.path()).expect("they stop"));
+        for (before, after) in running.servers.iter().zip(pair.status()) {
+            assert!(after.log.starts_with(pair.path()) && after.log.exists(), "the data did not come home");
+            assert!(
+                before.log == after.log || !before.log.parent().expect("a folder").exists(),
+                "a folder was left behind"
+            );
+        }
+    }
+}
+
 const HELD: &str = "SONOGRAPH_TEST_HOLD_SERVERS_IN";
 
 #[test]
@@ -139,7 +167,7 @@ const HELD: &str = "SONOGRAPH_TEST_HOLD_SERVERS_IN";
 fn holder() {
     let Some(dir) = std::env::var_os(HELD) else { return };
     let guard = Guard::up(&Options { dir: dir.into(), fast: true }, &Context::silent()).expect("they start");
-    std::thread::sleep(Duration::from_secs(600));
+    std::thread::sleep(Duration::from_mins(10));
     drop(guard);
 }
 
@@ -153,7 +181,7 @@ fn servers_of_a_process_killed_with_kill_9_stop_and_leave_nothing() {
         .stdout(Stdio::null())
         .spawn()
         .expect("the holder starts");
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_mins(1);
     let servers = loop {
         assert!(Instant::now() < patience, "the holder never had its servers up");
         match services::status(&dir) {
@@ -161,8 +189,6 @@ fn servers_of_a_process_killed_with_kill_9_stop_and_leave_nothing() {
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
     };
-    // The watchdog starts right after the servers answer.
-    std::thread::sleep(Duration::from_secs(1));
     holder.kill().expect("it is our child");
     holder.wait().expect("it is our child");
     while Instant::now() < patience && dir.exists() {
