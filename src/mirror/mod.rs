@@ -3,8 +3,11 @@
 //! [`resolve`] is pure: what sources claim becomes one graph, the same whatever order the rows came in. [`plan`] is
 //! pure too: the difference between that graph and the one on the server. Only `apply` writes.
 
+mod apply;
+mod current;
 mod links;
 mod merge;
+mod plan;
 mod report;
 mod resolve;
 mod resolved;
@@ -12,8 +15,13 @@ mod resolved;
 pub(crate) mod sample;
 mod touches;
 
-use crate::context::{Diagnose, Fault};
+use crate::context::{Cancelled, Diagnose, Fault};
+use crate::snapshot::assemble::AssembleError;
+use crate::sources::falkordb::FalkorError;
 
+pub use apply::{Applied, apply, state};
+pub use current::kept_uids;
+pub use plan::{Counts, Plan, Sample, Summary, plan};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
 pub use resolved::Resolved;
@@ -33,13 +41,44 @@ pub enum MirrorError {
     },
     /// The resolved rows are no graph.
     #[error("cannot build the tables of the business graph")]
-    Assemble(#[from] crate::snapshot::tables::assemble::AssembleError),
+    Assemble(#[from] AssembleError),
+    /// The graph is not the one that the plan was made for.
+    #[error(
+        "graph `{graph}` changed since it was read: {reached} of {expected} rows of a batch found their place"
+    )]
+    Moved {
+        /// The key.
+        graph: String,
+        /// Rows sent.
+        expected: usize,
+        /// Rows that found their nodes.
+        reached: i64,
+    },
+    /// The server.
+    #[error("cannot write the business graph")]
+    Server(#[from] FalkorError),
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 impl Diagnose for MirrorError {
     fn fault(&self) -> Fault {
         match self {
             Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
+            Self::Moved { .. } => Fault::Environment,
+            Self::Server(error) => error.fault(),
+            Self::Cancelled(_) => Fault::Cancelled,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::TwoLabels { .. } | Self::Assemble(_) | Self::Cancelled(_) => None,
+            Self::Moved { .. } => {
+                Some("somebody else writes to it: run `sonograph mirror apply` again".to_owned())
+            }
+            Self::Server(error) => error.hint(),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod client;
 pub mod cypher;
 mod error;
+pub mod marker;
 pub mod pace;
 mod reply;
 mod scan;

@@ -1,0 +1,329 @@
+//! Writing a plan into the graph, in batches short enough for nobody to notice.
+//!
+//! Every statement merges by `uid` or matches by it, so that whatever a broken run left is found again: running the
+//! command again does the rest. A mark beside the graph says whether the last run came to its end. Order matters where
+//! values are unique: what frees a canonical id or a message id goes before what takes it.
+
+use std::collections::BTreeMap;
+
+use super::MirrorError;
+use super::plan::{EdgeKey, NodeUpdate, Plan, key_of};
+use super::resolved::FIRST_GENERATION;
+use crate::context::{Context, Step};
+use crate::ontology::{Label, Relation, Value};
+use crate::sources::falkordb::cypher::identifier;
+use crate::sources::falkordb::marker::{self, Marker, Progress};
+use crate::sources::falkordb::{Client, Param, Params, schema};
+
+/// Server time a batch aims at, in milliseconds: readers of the graph wait as long.
+const BATCH_MS: f64 = 20.0;
+const FIRST_BATCH: usize = 250;
+const SMALLEST_BATCH: usize = 25;
+const LARGEST_BATCH: usize = 1_000;
+
+/// What a run wrote.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Applied {
+    /// The generation of what it wrote; the last one where it wrote nothing.
+    pub generation: i64,
+    /// Nodes and edges that were written, marked or removed.
+    pub rows: u64,
+    /// Statements sent.
+    pub batches: u64,
+    /// Server time of the longest, in milliseconds.
+    pub longest_batch_ms: f64,
+}
+
+/// What the last mirror run left beside the graph; `None` where there was none.
+pub async fn state(client: &mut Client, graph: &str) -> Result<Option<Marker>, MirrorError> {
+    Ok(marker::read(client, graph).await?)
+}
+
+/// Writes `plan` into the graph, making it and its schema where missing.
+///
+/// An empty plan writes nothing. A run that breaks off, wherever, is completed by planning and applying again, and the
+/// graph is then what an undisturbed run would have made.
+///
+/// # Errors
+/// Whatever the server refuses; [`MirrorError::Moved`] where somebody else changed the graph since it was read.
+pub async fn apply(
+    client: &mut Client,
+    graph: &str,
+    plan: &Plan<'_>,
+    cx: &Context,
+) -> Result<Applied, MirrorError> {
+    let before = marker::read(client, graph).await?;
+    let broken = before.is_some_and(|mark| mark.progress == Progress::Running);
+    let generation = match (plan.newest_generation, before) {
+        (None, _) => FIRST_GENERATION,
+        (Some(_), Some(mark)) if broken => mark.generation,
+        (Some(newest), mark) => newest.max(mark.map_or(0, |m| m.generation)) + 1,
+    };
+    if plan.is_empty() {
+        schema::ensure(client, graph, cx).await?;
+        let last = before.map_or_else(|| plan.newest_generation.unwrap_or_default(), |mark| mark.generation);
+        if broken {
+            let mark = Marker { generation: last, progress: Progress::Complete };
+            marker::write(client, graph, mark).await?;
+        }
+        return Ok(Applied { generation: last, ..Applied::default() });
+    }
+    marker::write(client, graph, Marker { generation, progress: Progress::Running }).await?;
+    schema::ensure(client, graph, cx).await?;
+    let mut writer =
+        Writer { client, graph, size: FIRST_BATCH, applied: Applied { generation, ..Applied::default() } };
+    let deleted_at = plan.clock.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
+    let stamp = [("gen", Value::Integer(generation))];
+    writer.remove_edges(plan, cx).await?;
+    writer.free_canonical_ids(plan, cx).await?;
+    writer.mark_deleted(plan, deleted_at, &stamp, cx).await?;
+    writer.write_nodes(plan, &stamp, cx).await?;
+    writer.write_edges(plan, cx).await?;
+    let applied = writer.applied;
+    marker::write(client, graph, Marker { generation, progress: Progress::Complete }).await?;
+    Ok(applied)
+}
+
+struct Writer<'c> {
+    client: &'c mut Client,
+    graph: &'c str,
+    /// Rows of the next batch.
+    size: usize,
+    applied: Applied,
+}
+
+impl Writer<'_> {
+    async fn remove_edges(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        for (&(relation, from, to), changes) in &plan.edges {
+            let statement = format!(
+                "UNWIND $rows AS r MATCH (a:{from} {{uid: r.a}}) MATCH (b:{to} {{uid: r.b}}) \
+                 MATCH (a)-[e:{relation}{which}]->(b) DELETE e",
+                from = name(from.name())?,
+                to = name(to.name())?,
+                relation = name(relation.name())?,
+                which = which(relation)?,
+            );
+            let step = cx.step(&format!("remove {relation}"), Some(changes.delete.len() as u64));
+            self.run(&statement, &changes.delete, |key| edge_row(key, None), false, &step).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes away canonical ids that nodes shall not carry any more, so that others may.
+    async fn free_canonical_ids(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        for (&label, changes) in &plan.nodes {
+            let updated = changes.update.iter().filter(|u| u.frees_canonical_id).map(|u| u.uid);
+            let deleted = changes.delete.iter().filter(|(_, carries)| *carries).map(|(uid, _)| *uid);
+            let uids: Vec<&str> = updated.chain(deleted).collect();
+            let statement = format!(
+                "UNWIND $rows AS r MATCH (n:{} {{uid: r.u}}) SET n.canonical_id = null",
+                name(label.name())?
+            );
+            let step = cx.step(&format!("free canonical ids of {label}"), Some(uids.len() as u64));
+            self.run(&statement, &uids, |uid| node_row(uid, []), false, &step).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark_deleted(
+        &mut self,
+        plan: &Plan<'_>,
+        deleted_at: i64,
+        stamp: &[(&'static str, Value)],
+        cx: &Context,
+    ) -> Result<(), MirrorError> {
+        let gone = ("deleted_at", Value::Instant(deleted_at));
+        for (&label, changes) in &plan.nodes {
+            let statement =
+                format!("UNWIND $rows AS r MATCH (n:{} {{uid: r.u}}) SET n += r.p", name(label.name())?);
+            let step = cx.step(&format!("mark {label} deleted"), Some(changes.delete.len() as u64));
+            let row =
+                |&(uid, _): &(&str, bool)| node_row(uid, [&gone].into_iter().chain(stamp).map(property));
+            self.run(&statement, &changes.delete, row, false, &step).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_nodes(
+        &mut self,
+        plan: &Plan<'_>,
+        stamp: &[(&'static str, Value)],
+        cx: &Context,
+    ) -> Result<(), MirrorError> {
+        for (&label, changes) in &plan.nodes {
+            // Labels and points are part of the statement, so nodes that differ in them go apart.
+            let mut forms: BTreeMap<Form, Vec<Change>> = BTreeMap::new();
+            for row in &changes.create {
+                let located = row.properties.iter().any(|(_, value)| matches!(value, Value::Point { .. }));
+                let form = Form { create: true, add: &row.labels, remove: &[], located };
+                forms.entry(form).or_default().push(Change::Create(row));
+            }
+            for update in &changes.update {
+                let located = update.set.iter().any(|(_, value)| matches!(value, Some(Value::Point { .. })));
+                let form = Form { create: false, add: &update.add, remove: &update.remove, located };
+                forms.entry(form).or_default().push(Change::Update(update));
+            }
+            let total = forms.values().map(Vec::len).sum::<usize>();
+            let step = cx.step(&format!("write {label}"), Some(total as u64));
+            for (form, rows) in forms {
+                let statement = form.statement(label)?;
+                self.run(&statement, &rows, |change| change.row(stamp), true, &step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_edges(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        for (&(relation, from, to), changes) in &plan.edges {
+            let statement = format!(
+                "UNWIND $rows AS r MATCH (a:{from} {{uid: r.a}}) MATCH (b:{to} {{uid: r.b}}) \
+                 MERGE (a)-[e:{relation}{which}]->(b) SET e += r.p RETURN count(e)",
+                from = name(from.name())?,
+                to = name(to.name())?,
+                relation = name(relation.name())?,
+                which = which(relation)?,
+            );
+            let total = changes.create.len() + changes.update.len();
+            let step = cx.step(&format!("write {relation}"), Some(total as u64));
+            let create = |row: &&_| {
+                let key = key_of(relation, row);
+                edge_row(&key, Some(row.properties.iter().map(property).collect()))
+            };
+            self.run(&statement, &changes.create, create, true, &step).await?;
+            let update = |update: &super::plan::EdgeUpdate| {
+                let set = update.set.iter().map(|(name, value)| change_of(name, value.as_ref())).collect();
+                edge_row(&update.key, Some(set))
+            };
+            self.run(&statement, &changes.update, update, true, &step).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends `rows` through `statement` in batches; `counted`: the statement returns how many rows it reached.
+    async fn run<T>(
+        &mut self,
+        statement: &str,
+        rows: &[T],
+        as_param: impl Fn(&T) -> Param,
+        counted: bool,
+        step: &Step,
+    ) -> Result<(), MirrorError> {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            step.tick((rows.len() - rest.len()) as u64, Some(rows.len() as u64))?;
+            let (batch, after) = rest.split_at(self.size.min(rest.len()));
+            let params = Params::new().with("rows", Param::List(batch.iter().map(&as_param).collect()));
+            let reply = self.client.query(self.graph, statement, &params).await?;
+            if counted {
+                let reached =
+                    reply.rows.first().and_then(|row| row.first()).and_then(|n| n.as_int()).unwrap_or(0);
+                if reached != batch.len() as i64 {
+                    let graph = self.graph.to_owned();
+                    return Err(MirrorError::Moved { graph, expected: batch.len(), reached });
+                }
+            }
+            rest = after;
+            self.paced(batch.len(), reply.stats.milliseconds);
+        }
+        Ok(())
+    }
+
+    /// Notes a batch and sizes the next one.
+    fn paced(&mut self, rows: usize, milliseconds: f64) {
+        self.applied.rows += rows as u64;
+        self.applied.batches += 1;
+        self.applied.longest_batch_ms = self.applied.longest_batch_ms.max(milliseconds);
+        let factor = (BATCH_MS / milliseconds.max(0.01)).clamp(0.25, 2.0);
+        // A short last batch says nothing against a longer one.
+        if factor < 1.0 || rows == self.size {
+            self.size = ((rows as f64 * factor) as usize).clamp(SMALLEST_BATCH, LARGEST_BATCH);
+        }
+    }
+}
+
+/// What of a node's change stands in the statement itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Form<'a> {
+    create: bool,
+    add: &'a [&'static str],
+    remove: &'a [&'static str],
+    located: bool,
+}
+
+impl Form<'_> {
+    fn statement(&self, label: Label) -> Result<String, MirrorError> {
+        let verb = if self.create { "MERGE" } else { "MATCH" };
+        let mut text =
+            format!("UNWIND $rows AS r {verb} (n:{} {{uid: r.u}}) SET n += r.p", name(label.name())?);
+        if self.located {
+            text.push_str(", n.location = point(r.l)");
+        }
+        for (word, labels) in [("SET", self.add), ("REMOVE", self.remove)] {
+            if !labels.is_empty() {
+                text.push_str(&format!(" {word} n"));
+                for label in labels {
+                    text.push_str(&format!(":{}", name(label)?));
+                }
+            }
+        }
+        text.push_str(" RETURN count(n)");
+        Ok(text)
+    }
+}
+
+enum Change<'p> {
+    Create(&'p crate::snapshot::assemble::NodeRow),
+    Update(&'p NodeUpdate<'p>),
+}
+
+impl Change<'_> {
+    fn row(&self, stamp: &[(&'static str, Value)]) -> Param {
+        let (uid, set): (&str, Vec<(&'static str, Option<&Value>)>) = match self {
+            Self::Create(row) => (&row.uid, row.properties.iter().map(|(n, v)| (*n, Some(v))).collect()),
+            Self::Update(update) => (update.uid, update.set.iter().map(|(n, v)| (*n, v.as_ref())).collect()),
+        };
+        let stamp = stamp.iter().map(|(name, value)| (*name, Some(value)));
+        let (points, plain): (Vec<_>, Vec<_>) =
+            set.into_iter().chain(stamp).partition(|(_, value)| matches!(value, Some(Value::Point { .. })));
+        let mut row = vec![
+            ("u".to_owned(), Param::Text(uid.to_owned())),
+            ("p".to_owned(), Param::Map(plain.into_iter().map(|(n, v)| change_of(n, v)).collect())),
+        ];
+        row.extend(points.into_iter().filter_map(|(_, point)| Some(("l".to_owned(), Param::from(point?)))));
+        Param::Map(row)
+    }
+}
+
+fn name(text: &str) -> Result<String, MirrorError> {
+    Ok(identifier(text)?)
+}
+
+/// The part of a pattern that tells parallel edges apart.
+fn which(relation: Relation) -> Result<String, MirrorError> {
+    relation
+        .discriminator()
+        .map_or(Ok(String::new()), |property| Ok(format!(" {{{}: r.m}}", name(property)?)))
+}
+
+fn property((name, value): &(&'static str, Value)) -> (String, Param) {
+    change_of(name, Some(value))
+}
+
+fn change_of(name: &str, value: Option<&Value>) -> (String, Param) {
+    (name.to_owned(), value.map_or(Param::Null, Param::from))
+}
+
+fn node_row(uid: &str, set: impl IntoIterator<Item = (String, Param)>) -> Param {
+    Param::Map(vec![
+        ("u".to_owned(), Param::Text(uid.to_owned())),
+        ("p".to_owned(), Param::Map(set.into_iter().collect())),
+    ])
+}
+
+fn edge_row(key: &EdgeKey, set: Option<Vec<(String, Param)>>) -> Param {
+    let text = |text: &str| Param::Text(text.to_owned());
+    let mut row = vec![("a".to_owned(), text(key.src)), ("b".to_owned(), text(key.dst))];
+    row.extend(key.discriminator.map(|which| ("m".to_owned(), text(which))));
+    row.extend(set.map(|set| ("p".to_owned(), Param::Map(set))));
+    Param::Map(row)
+}

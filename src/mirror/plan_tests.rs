@@ -1,0 +1,154 @@
+use proptest::prelude::*;
+
+use super::super::resolve::{ResolveOptions, resolve};
+use super::super::sample::{self, artist};
+use super::*;
+use crate::sources::facts::Facts;
+
+fn resolved(facts: &Facts) -> Resolved {
+    resolve(facts, &ResolveOptions::default()).expect("a graph")
+}
+
+fn changes(plan: &Plan) -> Vec<(&'static str, Counts)> {
+    let (nodes, edges) = plan.counts();
+    nodes.into_iter().chain(edges).filter(|(_, counts)| counts.total() > 0).collect()
+}
+
+#[test]
+fn an_empty_graph_gets_everything_and_a_full_one_nothing() {
+    let graph = resolved(&sample::facts());
+    let nothing = Tables::default();
+    let first = plan(&graph, &nothing);
+    let (nodes, edges) = first.counts();
+    assert_eq!(nodes["Person"], Counts { create: 9, update: 0, delete: 0 });
+    assert_eq!(edges["HAS_GENRE"], Counts { create: 5, update: 0, delete: 0 });
+    assert_eq!(nodes.values().map(|c| c.create).sum::<u64>(), 26);
+    assert_eq!(edges.values().map(|c| c.create).sum::<u64>(), 34);
+    assert_eq!(first.newest_generation, None);
+
+    let full = graph.to_tables().expect("a graph");
+    let second = plan(&graph, &full);
+    assert_eq!(changes(&second), []);
+    assert!(second.is_empty());
+    assert_eq!(second.newest_generation, Some(1));
+}
+
+#[test]
+fn the_printed_plan_has_the_agreed_shape() {
+    let graph = resolved(&sample::facts());
+    let json = serde_json::to_value(plan(&graph, &Tables::default()).summary()).expect("plain data");
+    assert_eq!(json["nodes"]["Venue"], serde_json::json!({ "create": 2, "update": 0, "delete": 0 }));
+    assert_eq!(json["edges"]["CLAIMS"], serde_json::json!({ "create": 0, "update": 0, "delete": 0 }));
+    assert!(!json.to_string().contains('@'));
+}
+
+#[test]
+fn what_changed_is_planned_with_its_reason_and_nothing_else() {
+    let before = resolved(&sample::facts()).to_tables().expect("a graph");
+    let mut directus = sample::directus();
+    directus.venues[1].capacity = Some(300);
+    directus.artists.remove(3);
+    directus.artists[1].genres = vec!["techno".into()];
+    directus.lineup[1].sort = Some(9);
+    let facts = sample::of(&directus, &sample::twenty(), &sample::unified(), &sample::touchpoints());
+    let after = resolved(&facts);
+    let plan = plan(&after, &before);
+    let one = |create, update, delete| Counts { create, update, delete };
+    assert_eq!(
+        changes(&plan),
+        [
+            // ambient went with artist 4
+            ("Genre", one(0, 0, 1)),
+            ("Person", one(0, 0, 1)),
+            ("Venue", one(0, 1, 0)),
+            // Ostara plays techno instead of house; nobody plays ambient
+            ("HAS_GENRE", one(1, 0, 2)),
+            ("PERFORMS_AT", one(0, 1, 0)),
+            // the two of one name are one
+            ("SAME_AS", one(0, 0, 1)),
+        ]
+    );
+    let summary = plan.summary();
+    let why = |of, change| {
+        &summary.samples.iter().find(|s| s.of == of && s.change == change).expect("a sample").why
+    };
+    assert_eq!(why("Venue", "update"), "capacity differs");
+    assert_eq!(why("PERFORMS_AT", "update"), "billing differs");
+    let gone = &summary.samples.iter().find(|s| s.of == "Person").expect("a sample").what;
+    assert_eq!(*gone, format!("directus:directus.artists:{}", artist(4)));
+}
+
+#[test]
+fn what_others_put_into_the_graph_is_left_alone() {
+    use crate::snapshot::assemble::assemble;
+    let graph = resolved(&sample::facts());
+    let scored = |row: &NodeRow, deleted: bool| {
+        let mut row = row.clone();
+        row.properties.push(("gen", Value::Integer(4)));
+        row.properties.push(("influence_pagerank", Value::Float(0.25)));
+        row.labels.push("Vip");
+        if deleted {
+            row.properties.push(("deleted_at", Value::Instant(7)));
+        }
+        row
+    };
+    let mut nodes: BTreeMap<String, Vec<NodeRow>> = BTreeMap::new();
+    for (label, rows) in &graph.nodes {
+        nodes.insert(label.name().into(), rows.iter().map(|row| scored(row, false)).collect());
+    }
+    let foreign = |uid: &str, properties| NodeRow { uid: uid.into(), labels: vec![], properties };
+    let people = nodes.get_mut("Person").expect("people");
+    people.push(foreign("somebody:else", vec![]));
+    people.push(foreign("gone:before", vec![("gen", Value::Integer(1)), ("deleted_at", Value::Instant(3))]));
+    nodes.insert("Campaign".into(), vec![foreign("campaign:1", vec![])]);
+    let mut edges: BTreeMap<String, Vec<EdgeRow>> =
+        graph.edges.iter().map(|(relation, rows)| (relation.name().into(), rows.clone())).collect();
+    let edge = |dst: &str| EdgeRow { src: "somebody:else".into(), dst: dst.into(), properties: vec![] };
+    edges.insert("TARGETS".into(), vec![edge("campaign:1")]);
+    edges.entry("FOLLOWS".into()).or_default().push(edge("campaign:1"));
+    let current = assemble(nodes.clone(), edges).expect("a graph");
+    assert_eq!(changes(&plan(&graph, &current)), []);
+
+    // One of ours that had been marked comes back.
+    let ours = nodes.get_mut("Venue").expect("venues");
+    ours[0] = scored(&graph.nodes[&Label::Venue][0], true);
+    let current = assemble(nodes, BTreeMap::new()).expect("a graph");
+    let back = plan(&graph, &current);
+    let update = &back.nodes[&Label::Venue].update;
+    assert_eq!(update.len(), 1);
+    assert_eq!(update[0].set, [("deleted_at", None)]);
+}
+
+#[test]
+fn a_node_that_gets_a_new_name_frees_its_canonical_id_first() {
+    let mut unified = sample::unified();
+    let venue = unified.entities.remove(1);
+    let without = sample::of(&sample::directus(), &sample::twenty(), &unified, &sample::touchpoints());
+    let before = resolved(&without).to_tables().expect("a graph");
+    unified.entities.push(venue);
+    let with = sample::of(&sample::directus(), &sample::twenty(), &unified, &sample::touchpoints());
+    let after = resolved(&with);
+    let plan = plan(&after, &before);
+    let venues = &plan.nodes[&Label::Venue];
+    assert_eq!(venues.create.len(), 1, "the entity's node");
+    assert_eq!(venues.delete, [(&*format!("directus:directus.venues:{}", sample::venue(2)), true)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn a_plan_does_not_depend_on_the_order_of_facts(keep in proptest::collection::vec(any::<bool>(), 40)) {
+        let facts = sample::facts();
+        let mut fewer = facts.clone();
+        let mut keeps = keep.iter().cycle();
+        fewer.nodes.retain(|_| *keeps.next().expect("endless"));
+        fewer.touches.retain(|_| *keeps.next().expect("endless"));
+        let before = resolved(&fewer).to_tables().expect("a graph");
+        let after = resolved(&facts);
+        let mut mixed = facts.clone();
+        mixed.nodes.reverse();
+        mixed.touches.reverse();
+        mixed.edges.reverse();
+        prop_assert_eq!(plan(&after, &before).summary(), plan(&resolved(&mixed), &before).summary());
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether the last mirror run into a graph came to its end: a hash beside the graph, under `<graph>:sonograph`.
+//!
+//! It lives and dies with the server's data, so a server that restarts with an older state brings the older mark.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::{Client, FalkorError};
+
+/// How far a mirror run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is running, or broke off: the graph is a mixture.
+    Running,
+    /// It came to its end.
+    Complete,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Complete => "complete",
+        })
+    }
+}
+
+/// What the last mirror run left beside the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marker {
+    /// The generation it wrote.
+    pub generation: i64,
+    /// How far it came.
+    pub progress: Progress,
+}
+
+fn key(graph: &str) -> String {
+    format!("{graph}:sonograph")
+}
+
+/// The mark of the last mirror run; `None` where there was none, or where this user may not read it.
+pub async fn read(client: &mut Client, graph: &str) -> Result<Option<Marker>, FalkorError> {
+    let wire = match client.command(&["HGETALL", &key(graph)], None).await {
+        Err(FalkorError::Forbidden { .. }) => return Ok(None),
+        other => other?,
+    };
+    let shape =
+        |reason: &str| FalkorError::Reply { doing: format!("HGETALL {}", key(graph)), reason: reason.into() };
+    let fields: HashMap<String, String> =
+        redis::from_redis_value(wire).map_err(|_| shape("it is no hash of texts"))?;
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let generation =
+        fields.get("gen").and_then(|g| g.parse().ok()).ok_or_else(|| shape("`gen` is no number"))?;
+    let progress = match fields.get("state").map(String::as_str) {
+        Some("complete") => Progress::Complete,
+        // Whatever else it says, it does not say that the run came to its end.
+        _ => Progress::Running,
+    };
+    Ok(Some(Marker { generation, progress }))
+}
+
+/// Leaves a mark.
+pub async fn write(client: &mut Client, graph: &str, marker: Marker) -> Result<(), FalkorError> {
+    let (generation, state) = (marker.generation.to_string(), marker.progress.to_string());
+    client.command(&["HSET", &key(graph), "gen", &generation, "state", &state], None).await.map(drop)
+}
