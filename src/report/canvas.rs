@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use ab_glyph::{Font as _, FontRef, Point, PxScale, ScaleFont as _};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontFamily, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
@@ -231,9 +231,9 @@ fn encode(columns: u32, rows: u32, pixels: &[u8]) -> Result<Vec<u8>, png::Encodi
 
 impl<DB: DrawingBackend> Canvas<DB> {
     fn finish(self, draw: impl FnOnce(&Self) -> Result<(), DrawError>) -> Result<(), DrawError> {
-        self.area.fill(&PAPER).map_err(failed)?;
+        self.area.fill(&PAPER).map_err(|e| DrawError::of::<DB>(&e))?;
         draw(&self)?;
-        self.area.present().map_err(failed)
+        self.area.present().map_err(|e| DrawError::of::<DB>(&e))
     }
 
     fn at(&self, (x, y): (f64, f64)) -> (i32, i32) {
@@ -253,7 +253,9 @@ impl<DB: DrawingBackend> Canvas<DB> {
         width: f64,
     ) -> Result<(), DrawError> {
         let points: Vec<_> = points.iter().map(|&p| self.at(p)).collect();
-        self.area.draw(&PathElement::new(points, self.stroke(colour, opacity, width))).map_err(failed)
+        self.area
+            .draw(&PathElement::new(points, self.stroke(colour, opacity, width)))
+            .map_err(|e| DrawError::of::<DB>(&e))
     }
 
     /// A filled rectangle between two corners.
@@ -266,7 +268,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
     ) -> Result<(), DrawError> {
         self.area
             .draw(&Rectangle::new([self.at(from), self.at(to)], colour.mix(opacity).filled()))
-            .map_err(failed)
+            .map_err(|e| DrawError::of::<DB>(&e))
     }
 
     /// A filled disc.
@@ -278,7 +280,9 @@ impl<DB: DrawingBackend> Canvas<DB> {
         opacity: f64,
     ) -> Result<(), DrawError> {
         let radius = (radius * self.scale).round().max(1.0) as i32;
-        self.area.draw(&Circle::new(self.at(centre), radius, colour.mix(opacity).filled())).map_err(failed)
+        self.area
+            .draw(&Circle::new(self.at(centre), radius, colour.mix(opacity).filled()))
+            .map_err(|e| DrawError::of::<DB>(&e))
     }
 
     /// Words, their vertical middle at `at`.
@@ -293,14 +297,16 @@ impl<DB: DrawingBackend> Canvas<DB> {
             .pos(Pos::new(anchor, VPos::Center));
         let weight = if set.bold { FontStyle::Bold } else { FontStyle::Normal };
         let style = TextStyle { font: style.font.clone().style(weight), ..style };
-        self.area.draw(&Text::new(clean(text), self.at(at), style)).map_err(failed)
+        self.area.draw(&Text::new(clean(text), self.at(at), style)).map_err(|e| DrawError::of::<DB>(&e))
     }
 }
 
-fn failed<E: std::error::Error + Send + Sync>(
-    error: plotters::drawing::DrawingAreaErrorKind<E>,
-) -> DrawError {
-    DrawError(error.to_string())
+type AreaError<DB> = DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>;
+
+impl DrawError {
+    fn of<DB: DrawingBackend>(error: &AreaError<DB>) -> Self {
+        Self(error.to_string())
+    }
 }
 
 /// A bitmap whose words are set by us.

@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use plotters::backend::DrawingBackend;
 
 use super::axis::{Axis, Reads};
-use super::canvas::{self, ACCENT, Canvas, DATA, DrawError, GRID, INK, MUTED, PAPER, Type};
-use super::numbers;
+use super::canvas::{self, ACCENT, Canvas, DATA, DrawError, GRID, MUTED, Type};
+use super::{network, numbers};
 use crate::studies::findings::{Chart, Estimate, Marks};
 
 /// Rows a bar or forest figure shows; the table holds the rest.
 const MOST_ROWS: usize = 20;
-/// Labels a network shows.
-const MOST_LABELS: usize = 24;
 const ROW: f64 = 26.0;
 /// Points closer than this many pixels are drawn as one larger dot.
 const CELL: f64 = 4.0;
@@ -100,12 +98,9 @@ fn height(chart: &Chart, look: Look) -> u32 {
                 360
             }
         }
-        Marks::Network { .. } => {
-            if look.is_narrow() {
-                360
-            } else {
-                460
-            }
+        Marks::Network { nodes, .. } => {
+            let most = if look.is_narrow() { 360 } else { 460 };
+            (210 + 8 * nodes.len() as u32).min(most)
         }
     };
     title + body
@@ -127,7 +122,7 @@ fn paint<DB: DrawingBackend>(sheet: &Canvas<DB>, chart: &Chart, look: Look) -> R
         }
         Marks::Scatter { points, log_x, log_y } => paint_scatter(sheet, top, points, (*log_x, *log_y), chart),
         Marks::Ccdf { steps } => paint_ccdf(sheet, top, steps, chart),
-        Marks::Network { nodes, edges } => paint_network(sheet, top, nodes, edges),
+        Marks::Network { nodes, edges } => network::paint(sheet, top, nodes, edges),
     }
 }
 
@@ -204,7 +199,7 @@ fn paint_forest<DB: DrawingBackend>(
         drawn
             .iter()
             .map(|r| Type::LABEL.width(&interval(r)))
-            .fold(Type::SMALL.width("rate (95 % interval)"), f64::max)
+            .fold(Type::SMALL.width("rate (95\u{a0}% interval)"), f64::max)
             + 14.0
     };
     let left = label_column(
@@ -228,7 +223,7 @@ fn paint_forest<DB: DrawingBackend>(
     sheet.text("n", (sheet.width - 2.0, top + 14.0), Type::SMALL.right())?;
     if !look.is_narrow() {
         let at = (sheet.width - n_width - 16.0, top + 14.0);
-        sheet.text("estimate (95 % interval)", at, Type::SMALL.right())?;
+        sheet.text("estimate (95\u{a0}% interval)", at, Type::SMALL.right())?;
     }
     if let Some(value) = reference {
         let x = axis.at(value);
@@ -285,12 +280,13 @@ fn drawable((x, y): (f64, f64), log_x: bool, log_y: bool) -> bool {
     x.is_finite() && y.is_finite() && (!log_x || x > 0.0) && (!log_y || y > 0.0)
 }
 
-/// Both axes of a plane, drawn; returns them.
+/// Both axes of a plane, drawn above a margin `below` of one's own; returns them.
 fn plane<DB: DrawingBackend>(
     sheet: &Canvas<DB>,
     top: f64,
     points: &[(f64, f64)],
     (log_x, log_y): (bool, bool),
+    below: f64,
     chart: &Chart,
 ) -> Result<(Axis, Axis), DrawError> {
     let bounds = |pick: fn(&(f64, f64)) -> f64| {
@@ -306,7 +302,7 @@ fn plane<DB: DrawingBackend>(
     };
     let (x_bounds, y_bounds) = (bounds(|p| p.0), bounds(|p| p.1));
     let (x_reads, y_reads) = (Reads::of(&chart.axes.0, x_bounds.1), Reads::of(&chart.axes.1, y_bounds.1));
-    let (ceiling, floor) = (top + 32.0, sheet.height - 42.0);
+    let (ceiling, floor) = (top + 32.0, sheet.height - 42.0 - below);
     let y = make(log_y, y_bounds, (floor, ceiling), 5, whole(|p| p.1));
     let left = y.ticks.iter().map(|&t| Type::SMALL.width(&y_reads.write(t))).fold(0.0, f64::max) + 8.0;
     let x = make(
@@ -338,7 +334,7 @@ fn paint_scatter<DB: DrawingBackend>(
     chart: &Chart,
 ) -> Result<(), DrawError> {
     let drawn: Vec<_> = points.iter().copied().filter(|&p| drawable(p, log_x, log_y)).collect();
-    let (x, y) = plane(sheet, top, &drawn, (log_x, log_y), chart)?;
+    let (x, y) = plane(sheet, top, &drawn, (log_x, log_y), 17.0, chart)?;
     let mut cells: BTreeMap<(i64, i64), (f64, f64, u32)> = BTreeMap::new();
     for &(px, py) in &drawn {
         let at = (x.at(px), y.at(py));
@@ -347,8 +343,9 @@ fn paint_scatter<DB: DrawingBackend>(
     }
     let mut dots: Vec<_> = cells.into_values().collect();
     dots.sort_by_key(|d| std::cmp::Reverse(d.2));
+    let (smallest, opacity) = if dots.len() < 150 { (4.5, 0.75) } else { (3.0, 0.55) };
     for (px, py, n) in &dots {
-        sheet.disc((*px, *py), 3.0 + f64::from(*n).log2().min(7.0), DATA, 0.55)?;
+        sheet.disc((*px, *py), smallest + f64::from(*n).log2().min(7.0), DATA, opacity)?;
     }
     let mut remarks = Vec::new();
     if dots.iter().any(|d| d.2 > 1) {
@@ -360,8 +357,8 @@ fn paint_scatter<DB: DrawingBackend>(
             numbers::count((points.len() - drawn.len()) as i64)
         ));
     }
-    let words = Type::SMALL.fit(&remarks.join(" · "), sheet.width * 0.6);
-    sheet.text(&words, (0.0, sheet.height - 9.0), Type::SMALL)
+    let words = Type::SMALL.fit(&remarks.join(" · "), sheet.width);
+    sheet.text(&words, (sheet.width - 2.0, sheet.height - 9.0), Type::SMALL.right())
 }
 
 fn paint_ccdf<DB: DrawingBackend>(
@@ -371,7 +368,7 @@ fn paint_ccdf<DB: DrawingBackend>(
     chart: &Chart,
 ) -> Result<(), DrawError> {
     let drawn: Vec<_> = steps.iter().copied().filter(|&p| drawable(p, true, true)).collect();
-    let (x, y) = plane(sheet, top, &drawn, (true, true), chart)?;
+    let (x, y) = plane(sheet, top, &drawn, (true, true), 0.0, chart)?;
     let mut path: Vec<(f64, f64)> = Vec::with_capacity(drawn.len() * 2);
     for &(value, share) in &drawn {
         let at = (x.at(value), y.at(share));
@@ -383,77 +380,6 @@ fn paint_ccdf<DB: DrawingBackend>(
     sheet.path(&path, DATA, 1.0, 2.0)?;
     for &(value, share) in drawn.iter().filter(|_| drawn.len() <= 60) {
         sheet.disc((x.at(value), y.at(share)), 3.5, DATA, 1.0)?;
-    }
-    Ok(())
-}
-
-/// A rectangle as left, top, right, bottom.
-type Frame = (f64, f64, f64, f64);
-
-fn overlap(a: &Frame, b: &Frame) -> bool {
-    a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
-}
-
-fn paint_network<DB: DrawingBackend>(
-    sheet: &Canvas<DB>,
-    top: f64,
-    nodes: &[(String, f64, f64, f64, bool)],
-    edges: &[(usize, usize)],
-) -> Result<(), DrawError> {
-    let (margin_x, margin_y) = (sheet.width * 0.09, 26.0);
-    let part = |v: f64| if v.is_finite() { v.clamp(0.0, 1.0) } else { 0.5 };
-    let at = |i: usize| {
-        let (_, x, y, _, _) = &nodes[i];
-        let (w, h) = (sheet.width - 2.0 * margin_x, sheet.height - top - 2.0 * margin_y);
-        (margin_x + part(*x) * w, top + margin_y + part(*y) * h)
-    };
-    let radius = |i: usize| 4.0 + 8.0 * part(nodes[i].3).sqrt();
-    for &(a, b) in edges.iter().filter(|(a, b)| *a < nodes.len() && *b < nodes.len()) {
-        sheet.path(&[at(a), at(b)], MUTED, 0.45, 1.0)?;
-    }
-    // Emphasised and large nodes lie on top and are named first.
-    let mut order: Vec<usize> = (0..nodes.len()).collect();
-    order.sort_by(|&a, &b| {
-        nodes[b].4.cmp(&nodes[a].4).then(nodes[b].3.total_cmp(&nodes[a].3)).then(a.cmp(&b))
-    });
-    for &i in order.iter().rev() {
-        sheet.disc(at(i), radius(i), if nodes[i].4 { ACCENT } else { DATA }, 1.0)?;
-    }
-    let mut taken: Vec<Frame> = (0..nodes.len())
-        .map(|i| (at(i).0 - radius(i), at(i).1 - radius(i), at(i).0 + radius(i), at(i).1 + radius(i)))
-        .collect();
-    let mut named = 0;
-    for &i in &order {
-        if named == MOST_LABELS {
-            break;
-        }
-        let (x, y) = at(i);
-        let set = Type { size: 11.5, ink: INK, bold: nodes[i].4, ..Type::LABEL };
-        let words = set.fit(&nodes[i].0, sheet.width * 0.3);
-        let (w, gap) = (set.width(&words), radius(i) + 4.0);
-        let spots = [
-            (x + gap, y, set),
-            (x - gap, y, set.right()),
-            (x, y - gap - 5.0, set.centred()),
-            (x, y + gap + 6.0, set.centred()),
-        ];
-        for (place, (tx, ty, set)) in spots.into_iter().enumerate() {
-            let from = match place {
-                0 => tx,
-                1 => tx - w,
-                _ => tx - w / 2.0,
-            };
-            let frame = (from - 1.0, ty - 7.0, from + w + 1.0, ty + 7.0);
-            let inside =
-                frame.0 >= 0.0 && frame.2 <= sheet.width && frame.1 >= top && frame.3 <= sheet.height;
-            if inside && !taken.iter().any(|t| overlap(t, &frame)) {
-                sheet.rect((frame.0, frame.1), (frame.2, frame.3), PAPER, 0.7)?;
-                sheet.text(&words, (tx, ty), set)?;
-                taken.push(frame);
-                named += 1;
-                break;
-            }
-        }
     }
     Ok(())
 }

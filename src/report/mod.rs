@@ -1,6 +1,260 @@
-//! Findings → HTML, Markdown and figures.
+//! Findings → HTML, Markdown, figures and tables.
+//!
+//! [`weekly`] is the one door. The page holds everything it shows: no script, no font, no request. Nothing in it is
+//! read from a clock; the same snapshot and findings give the same bytes.
 
 mod axis;
 mod canvas;
 pub mod charts;
+mod found;
+mod history;
+mod network;
 mod numbers;
+mod page;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+
+use crate::context::{Cancelled, Context, Diagnose, Fault};
+use crate::snapshot::tables::Tables;
+use crate::studies::findings::Findings;
+use canvas::DrawError;
+use charts::Look;
+
+/// What a report is made of.
+#[derive(Debug, Clone)]
+pub struct ReportInput<'a> {
+    /// Heading of the page.
+    pub title: &'a str,
+    /// Which snapshot this is.
+    pub snapshot: SnapshotFacts,
+    /// The snapshot's tables: names, row counts and the headline row are read from them.
+    pub tables: &'a Tables,
+    /// What the studies found, in any order.
+    pub findings: &'a [Findings],
+    /// The folder to write into; an earlier report there is replaced, other files stay.
+    pub out: &'a Path,
+}
+
+/// What the report says about its snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotFacts {
+    /// The name by which a command finds it: a folder, or `latest`.
+    pub reference: String,
+    /// Digest over its tables.
+    pub digest: String,
+    /// The newest instant of the data in µs since 1970 UTC; the date of the report.
+    pub as_of: Option<i64>,
+    /// Where it came from: system, then version or position.
+    pub sources: Vec<(String, String)>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportPaths {
+    /// The page.
+    pub html: PathBuf,
+    /// The summary for chat.
+    pub markdown: PathBuf,
+    /// Folder of `*.svg` and `*.png`.
+    pub figures: PathBuf,
+    /// Folder of `*.parquet` and `*.csv`.
+    pub tables: PathBuf,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A file or folder could not be written.
+    #[error("cannot write the report to `{}`", path.display())]
+    Write {
+        /// The folder asked for.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A figure could not be drawn.
+    #[error("cannot draw the figure `{figure}`")]
+    Draw {
+        /// Its name.
+        figure: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A template could not be filled in.
+    #[error("cannot fill in the template `{template}`")]
+    Template {
+        /// Its file name.
+        template: &'static str,
+        /// Where and why.
+        #[source]
+        source: minijinja::Error,
+    },
+    /// A table could not be encoded.
+    #[error("cannot encode the table `{table}`")]
+    Encode {
+        /// Its file stem.
+        table: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl ReportError {
+    fn draw(figure: &str, source: DrawError) -> Self {
+        Self::Draw { figure: figure.to_owned(), source: Box::new(source) }
+    }
+
+    fn encode(table: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Encode { table: table.to_owned(), source: source.into() }
+    }
+}
+
+impl Diagnose for ReportError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Cancelled(cancelled) => cancelled.fault(),
+            _ => Fault::Environment,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::Write { .. }).then(|| "choose a folder you may write with --out".to_owned())
+    }
+}
+
+/// Writes the weekly report: `index.html`, `report.md`, `figures/` and `tables/` below `input.out`.
+///
+/// The report is made whole in `report.partial` and then moved into place; other files of the folder stay. `O(nodes + edges + rows · log rows)` time,
+/// `O(nodes)` memory beyond the input.
+///
+/// # Errors
+/// [`ReportError`] where the folder cannot be written or somebody asked to stop; an earlier report is then as it was.
+pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, ReportError> {
+    let charts: usize = input.findings.iter().map(|f| f.charts.len()).sum();
+    let tables: usize = input.findings.iter().map(|f| f.tables.len() + usize::from(f.scores.is_some())).sum();
+    let (total, mut done) = ((charts + tables + 1) as u64, 0);
+    let step = cx.step("write the report", Some(total));
+    let page = Value::from(Serde(page::collect(input)?));
+    step.tick(1, Some(total))?;
+
+    let failed = |source| ReportError::Write { path: input.out.to_owned(), source };
+    let partial = input.out.join("report.partial");
+    remove(&partial).map_err(failed)?;
+    let (figures, frames) = (partial.join("figures"), partial.join("tables"));
+    fs_err::create_dir_all(&figures).map_err(failed)?;
+    fs_err::create_dir_all(&frames).map_err(failed)?;
+
+    let templates = templates();
+    for (file, template) in [("index.html", "weekly.html"), ("report.md", "weekly.md")] {
+        let filled = templates.get_template(template).and_then(|t| t.render(&page));
+        let text = filled.map_err(|source| ReportError::Template { template, source })?;
+        fs_err::write(partial.join(file), text).map_err(failed)?;
+    }
+    for findings in input.findings {
+        for chart in &findings.charts {
+            done += 1;
+            step.tick(1 + done, Some(total))?;
+            let draw = |source| ReportError::draw(chart.name, source);
+            let svg = charts::svg(chart, Look::FILE).map_err(draw)?;
+            let png = charts::png(chart, Look::FILE).map_err(draw)?;
+            fs_err::write(figures.join(format!("{}.svg", chart.name)), svg).map_err(failed)?;
+            fs_err::write(figures.join(format!("{}.png", chart.name)), png).map_err(failed)?;
+        }
+        let scores = findings.scores.iter().map(|s| ("scores", &s.frame));
+        for (name, frame) in scores.chain(findings.tables.iter().map(|t| (t.name, &t.frame))) {
+            done += 1;
+            step.tick(1 + done, Some(total))?;
+            let stem = page::stem(findings, name);
+            let parquet = crate::snapshot::parquet_bytes(frame).map_err(|e| ReportError::encode(&stem, e))?;
+            let csv = tables::csv(frame).map_err(|e| ReportError::encode(&stem, e))?;
+            fs_err::write(frames.join(format!("{stem}.parquet")), parquet).map_err(failed)?;
+            fs_err::write(frames.join(format!("{stem}.csv")), csv).map_err(failed)?;
+        }
+    }
+    replace(&partial, input.out).map_err(failed)?;
+    Ok(ReportPaths {
+        html: input.out.join("index.html"),
+        markdown: input.out.join("report.md"),
+        figures: input.out.join("figures"),
+        tables: input.out.join("tables"),
+    })
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    let gone = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
+    match gone {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Moves the whole report into its place. Other files of the folder stay; the page goes first and comes last, so that
+/// where there is a page there is all it speaks of.
+fn replace(partial: &Path, out: &Path) -> std::io::Result<()> {
+    remove(&out.join("index.html"))?;
+    for name in ["tables", "figures", "report.md", "index.html"] {
+        remove(&out.join(name))?;
+        fs_err::rename(partial.join(name), out.join(name))?;
+    }
+    fs_err::remove_dir(partial)
+}
+
+/// The templates, with undefined names refused and HTML escaped.
+fn templates() -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_auto_escape_callback(|template| match template {
+        "weekly.md" => AutoEscape::None,
+        _ => AutoEscape::Html,
+    });
+    env.add_filter("md", markdown);
+    env.add_global("style", Value::from_safe_string(include_str!("templates/weekly.css").to_owned()));
+    for (name, source) in [
+        ("weekly.html", include_str!("templates/weekly.html")),
+        ("weekly.md", include_str!("templates/weekly.md")),
+    ] {
+        env.add_template(name, source).expect("the bundled templates are well-formed");
+    }
+    env
+}
+
+/// Any text as Markdown that shows it and does nothing else: one line, no markup, no table bar, no HTML.
+fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in canvas::clean(text).chars() {
+        match c {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '@' | '$' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markdown_shows_hostile_text_and_does_nothing_else() {
+        assert_eq!(
+            markdown("a|b\n# <img src=x> **c** [d](e)"),
+            "a\\|b \\# &lt;img src=x&gt; \\*\\*c\\*\\* \\[d\\](e)"
+        );
+    }
+}

@@ -70,9 +70,9 @@ fn trimmed(text: String) -> String {
 pub fn percent(share: f64) -> String {
     let hundred = share * 100.0;
     if !hundred.is_finite() || (hundred != 0.0 && hundred.abs() < 0.1) {
-        return format!("{} %", number(hundred));
+        return format!("{}\u{a0}%", number(hundred));
     }
-    signed(hundred, &format!("{} %", trimmed(format!("{:.1}", hundred.abs()))))
+    signed(hundred, &format!("{}\u{a0}%", trimmed(format!("{:.1}", hundred.abs()))))
 }
 
 /// A span of seconds in its two largest units: `3 d 4 h`.
@@ -81,16 +81,16 @@ pub fn duration(seconds: f64) -> String {
         return number(seconds);
     }
     if seconds.abs() < 60.0 {
-        return format!("{} s", number(seconds));
+        return format!("{}\u{a0}s", number(seconds));
     }
     let minutes = (seconds.abs() / 60.0).round() as i64;
     let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     let text = match (days, hours, rest) {
-        (0, 0, m) => format!("{m} min"),
-        (0, h, 0) => format!("{h} h"),
-        (0, h, m) => format!("{h} h {m} min"),
-        (d, 0, _) => format!("{} d", count(d)),
-        (d, h, _) => format!("{} d {h} h", count(d)),
+        (0, 0, m) => format!("{m}\u{a0}min"),
+        (0, h, 0) => format!("{h}\u{a0}h"),
+        (0, h, m) => format!("{h}\u{a0}h {m}\u{a0}min"),
+        (d, 0, _) => format!("{}\u{a0}d", count(d)),
+        (d, h, _) => format!("{}\u{a0}d {h}\u{a0}h", count(d)),
     };
     signed(seconds, &text)
 }
@@ -150,11 +150,11 @@ mod tests {
             assert_eq!(number(x), text);
         }
         assert_eq!(count(i64::MIN), "−9,223,372,036,854,775,808");
-        assert_eq!(percent(0.1234), "12.3 %");
-        assert_eq!(percent(0.0004), "0.04 %");
-        assert_eq!(duration(90_061.0), "1 d 1 h");
-        assert_eq!(duration(59.0), "59 s");
-        assert_eq!(in_unit(0.5, "share"), "50 %");
+        assert_eq!(percent(0.1234), "12.3\u{a0}%");
+        assert_eq!(percent(0.0004), "0.04\u{a0}%");
+        assert_eq!(duration(90_061.0), "1\u{a0}d 1\u{a0}h");
+        assert_eq!(duration(59.0), "59\u{a0}s");
+        assert_eq!(in_unit(0.5, "share"), "50\u{a0}%");
         assert_eq!(in_unit(3.0, "1"), "3");
         assert_eq!(in_unit(2.5, "hops"), "2.5 hops");
     }

@@ -1,0 +1,210 @@
+//! Sentences about what a study found. Each one states what its table holds and no more: no cause, no trend, and no
+//! order of two estimates whose intervals overlap.
+
+use polars::prelude::DataFrame;
+use serde::Serialize;
+
+use super::canvas::clean;
+use super::numbers::{count, number, percent};
+use super::tables::{Names, float, list, ranked, ranked_of, text};
+use crate::studies::findings::Findings;
+
+/// A stretch of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// The words.
+    pub text: String,
+    /// Whether they are somebody's name, which may be any text in any direction.
+    pub name: bool,
+}
+
+/// A sentence with names in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Sentence(Vec<Part>);
+
+impl Sentence {
+    fn say(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Part { text: text.into(), name: false });
+        self
+    }
+
+    fn name(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Part { text: text.into(), name: true });
+        self
+    }
+}
+
+/// The sentences of one study; none where its tables are empty.
+pub fn sentences(findings: &Findings, names: &Names<'_>) -> Vec<Sentence> {
+    let found = match findings.family {
+        "influence" => influence(findings, names),
+        "community" => community(findings, names),
+        "conversion" => conversion(findings),
+        "virality" => virality(findings, names),
+        "paths" => paths(findings, names),
+        _ => None,
+    };
+    found.into_iter().collect()
+}
+
+/// A table of a study, where it has rows.
+pub fn table<'a>(findings: &'a Findings, name: &str) -> Option<&'a DataFrame> {
+    findings.tables.iter().find(|t| t.name == name).map(|t| &t.frame).filter(|f| f.height() > 0)
+}
+
+/// The score column by which a family's nodes are ranked, if it ranks them at all.
+pub fn ranking(findings: &Findings) -> Option<&'static str> {
+    let preferred: &[&str] = match findings.family {
+        "influence" => &["influence_score", "influence_pagerank"],
+        "virality" => &["virality_reach", "virality_cascades"],
+        // Communities are names, not ranks; promoters have their own table with intervals.
+        "community" | "conversion" => return None,
+        _ => &[],
+    };
+    let columns = &findings.scores.as_ref()?.columns;
+    let named = preferred.iter().find_map(|p| columns.iter().find(|c| c.name == *p));
+    named.or(columns.first()).map(|c| c.name)
+}
+
+/// The labels of a score table, `Person` first, then by name.
+pub fn labels(frame: &DataFrame) -> Vec<String> {
+    let Some(column) = frame.column("label").ok().and_then(|c| c.str().ok()) else { return Vec::new() };
+    let mut labels: Vec<&str> = column.iter().flatten().collect();
+    labels.sort_unstable_by_key(|l| (*l != "Person", *l));
+    labels.dedup();
+    labels.into_iter().map(str::to_owned).collect()
+}
+
+fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
+    let frame = &findings.scores.as_ref()?.frame;
+    let by = ranking(findings)?;
+    let label = labels(frame).into_iter().next()?;
+    let rows = ranked_of(frame, by, &label);
+    let first = *rows.first()?;
+    let (uid, score) = (text(frame, "uid", first)?, float(frame, by, first)?);
+    let rule = if by == "influence_pagerank" { "PageRank" } else { "influence score" };
+    let sentence = Sentence::default().name(names.show(&uid)).say(format!(
+        " has the highest {rule} of {} nodes labelled {label} ({})",
+        count(rows.len() as i64),
+        number(score)
+    ));
+    let second = rows.get(1).and_then(|&r| Some((text(frame, "uid", r)?, float(frame, by, r)?)));
+    Some(match second {
+        Some((uid, next)) if next > 0.0 && score / next >= 1.05 => sentence
+            .say(format!(", {} times that of ", number(score / next)))
+            .name(names.show(&uid))
+            .say(", the next."),
+        Some((uid, _)) => sentence.say(", hardly more than ").name(names.show(&uid)).say(", the next."),
+        None => sentence.say("."),
+    })
+}
+
+fn community(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
+    let frame = table(findings, "coattendance")?;
+    let row = *strong_pairs(frame, 1).0.first()?;
+    let (both, n_event) = (float(frame, "both", row)?, float(frame, "n_event", row)?);
+    let lift = float(frame, "lift", row)?;
+    let few = if both < 10.0 { ", a small number" } else { "" };
+    Some(
+        Sentence::default()
+            .say(format!("Of {} people at ", count(n_event as i64)))
+            .name(names.show(&text(frame, "event", row)?))
+            .say(format!(", {}{few} were also at ", count(both as i64)))
+            .name(names.show(&text(frame, "other", row)?))
+            .say(format!(
+                ": {} times as many as two unrelated audiences of these sizes would share.",
+                number(lift)
+            )),
+    )
+}
+
+/// Pairs of events by lift, each once, among those that enough people have in common for `wanted` rows; and how many
+/// that is. A pair of one person has the highest lift of all and says nothing.
+pub fn strong_pairs(frame: &DataFrame, wanted: usize) -> (Vec<usize>, u32) {
+    let once = |row: &usize| text(frame, "event", *row) < text(frame, "other", *row);
+    let all: Vec<usize> = ranked(frame, "lift").into_iter().filter(once).collect();
+    let with = |least: u32| -> Vec<usize> {
+        let enough = |row: &&usize| float(frame, "both", **row).is_some_and(|n| n >= f64::from(least));
+        all.iter().filter(enough).copied().collect()
+    };
+    let least =
+        [20, 10, 5, 2].into_iter().find(|&least| with(least).len() >= wanted.min(all.len())).unwrap_or(1);
+    (with(least), least)
+}
+
+fn conversion(findings: &Findings) -> Option<Sentence> {
+    let frame = table(findings, "promoters")?;
+    let rows = ranked(frame, "rate_low");
+    let best = *rows.first()?;
+    let at = |column: &str, row: usize| float(frame, column, row);
+    let (low, high) = (at("rate_low", best)?, at("rate_high", best)?);
+    let rivals = rows[1..].iter().filter(|&&r| at("rate_high", r).is_some_and(|h| h >= low)).count();
+    let name = text(frame, "name", best).filter(|n| !n.is_empty()).or_else(|| text(frame, "uid", best))?;
+    let sentence = Sentence::default()
+        .say(format!("Of {} times that ", count(at("reached", best)? as i64)))
+        .name(clean(&name))
+        .say(format!(
+            " reached a person for an event, {} were followed by attendance ({}; 95\u{a0}% interval {} to {})",
+            count(at("converted", best)? as i64),
+            percent(at("rate", best)?),
+            percent(low),
+            percent(high),
+        ));
+    Some(match (rows.len() - 1, rivals) {
+        (0, _) => sentence.say("; there is no other promoter to compare with."),
+        (others, 0) => sentence.say(format!("; the intervals of all {} other promoters lie lower.", count(others as i64))),
+        (others, rivals) => sentence.say(format!(
+            ", the highest lower end of all promoters; the intervals of {} of the {} others overlap it, so their order is not settled.",
+            count(rivals as i64),
+            count(others as i64)
+        )),
+    })
+}
+
+fn virality(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
+    let frame = table(findings, "cascades")?;
+    let rows = ranked(frame, "size");
+    let largest = *rows.first()?;
+    let alone = rows.iter().filter(|&&r| float(frame, "size", r) == Some(1.0)).count();
+    let all = rows.len();
+    Some(
+        Sentence::default()
+            .say(format!(
+                "{} of {} cascades ({}) went no further than their first sharer; the largest, begun by ",
+                count(alone as i64),
+                count(all as i64),
+                percent(alone as f64 / all as f64)
+            ))
+            .name(names.show(&text(frame, "root", largest)?))
+            .say(format!(
+                ", has {} sharers at a depth of {}.",
+                count(float(frame, "size", largest)? as i64),
+                count(float(frame, "depth", largest)? as i64)
+            )),
+    )
+}
+
+fn paths(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
+    let frame = table(findings, "paths")?;
+    let hops = float(frame, "hops", 0)?;
+    let uids = list(frame, "uids", 0)?;
+    let stops: Vec<String> = match uids.as_slice() {
+        [one] => one.split(" > ").map(str::to_owned).collect(),
+        _ => uids,
+    };
+    let (from, to) = (stops.first()?, stops.last()?);
+    let steps = match hops as i64 {
+        1 => "one step".to_owned(),
+        hops => format!("{} steps", count(hops)),
+    };
+    let mut sentence = Sentence::default()
+        .name(names.show(from))
+        .say(" reaches ")
+        .name(names.show(to))
+        .say(format!(" in {steps}"));
+    for (i, stop) in stops.iter().enumerate().take(stops.len().saturating_sub(1)).skip(1) {
+        sentence = sentence.say(if i == 1 { ", by way of " } else { " and then " }).name(names.show(stop));
+    }
+    Some(sentence.say("."))
+}

@@ -1,0 +1,316 @@
+//! Tables for the page: a few rows for people, the whole table at rest beside it.
+
+use std::collections::HashMap;
+
+use polars::prelude::{AnyValue, Column, DataFrame, DataType, TimeUnit};
+use serde::Serialize;
+
+use super::canvas::clean;
+use super::numbers;
+use crate::snapshot::tables::{NAME, Tables, UID};
+
+/// Display names by uid; a node without a name goes by its uid.
+#[derive(Debug, Default)]
+pub struct Names<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Names<'a> {
+    /// The names of every node. `O(nodes)` time and memory.
+    pub fn of(tables: &'a Tables) -> Self {
+        let mut names = HashMap::with_capacity(tables.node_count());
+        for frame in tables.nodes.values() {
+            let (Some(uids), Some(texts)) = (texts(frame, UID), texts(frame, NAME)) else { continue };
+            names.extend(uids.zip(texts).filter_map(|(uid, name)| Some((uid?, name?))));
+        }
+        Self(names)
+    }
+
+    /// The name to show for `uid`.
+    pub fn show(&self, uid: &str) -> String {
+        self.known(uid).unwrap_or_else(|| clean(uid))
+    }
+
+    fn known(&self, uid: &str) -> Option<String> {
+        self.0.get(uid).map(|name| clean(name)).filter(|name| !name.trim().is_empty())
+    }
+}
+
+fn texts<'a>(frame: &'a DataFrame, column: &str) -> Option<impl Iterator<Item = Option<&'a str>>> {
+    Some(frame.column(column).ok()?.str().ok()?.iter())
+}
+
+/// Some rows of a table, ready to be shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// File stem below `tables/`.
+    pub file: String,
+    /// Heading for people.
+    pub title: String,
+    /// Column heads.
+    pub columns: Vec<Head>,
+    /// Cells, row by row.
+    pub rows: Vec<Vec<Cell>>,
+    /// Which rows these are, in words.
+    pub note: String,
+}
+
+/// A column's head.
+#[derive(Debug, Clone, Serialize)]
+pub struct Head {
+    /// In words.
+    pub text: String,
+    /// What the column means, where it was declared; else empty.
+    pub meaning: String,
+    /// Whether its cells are numbers.
+    pub numeric: bool,
+}
+
+/// One cell.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cell {
+    /// As shown.
+    pub text: String,
+    /// The uid behind a name, else empty.
+    pub uid: String,
+}
+
+/// What to show of a frame.
+#[derive(Clone, Copy)]
+pub struct Shape<'a> {
+    /// Row numbers in the order they are shown.
+    pub rows: &'a [usize],
+    /// How many of them at most.
+    pub most: usize,
+    /// What they are, in words: `people`.
+    pub noun: &'a str,
+    /// Columns to show, in the frame's order.
+    pub columns: &'a dyn Fn(&str) -> bool,
+    /// Prefix that columns share and no head needs: `influence`.
+    pub family: &'a str,
+    /// What a column means, where that is declared.
+    pub meaning: &'a dyn Fn(&str) -> &'static str,
+}
+
+/// The rows a person sees. `O(rows shown · columns)` time.
+pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, shape: Shape<'_>) -> View {
+    let columns: Vec<&Column> = frame.columns().iter().filter(|c| (shape.columns)(c.name())).collect();
+    // A uid is shown by its name; a column of names beside it would say the same twice.
+    let named_by_row = frame.column(NAME).is_ok() && columns.iter().any(|c| c.name() == UID);
+    let path_by_uids = columns.iter().any(|c| c.name() == "uids");
+    let said_twice = |name: &str| (named_by_row && name == NAME) || (path_by_uids && name == "names");
+    let columns: Vec<&Column> = columns.into_iter().filter(|c| !said_twice(c.name())).collect();
+    let show = |column: &Column, row: usize| match (named_by_row && column.name() == UID)
+        .then(|| text(frame, NAME, row))
+    {
+        Some(Some(name)) if !name.trim().is_empty() => {
+            Cell { text: clean(&name), uid: clean(&text(frame, UID, row).unwrap_or_default()) }
+        }
+        _ => cell(column.name(), &value(column, row), names),
+    };
+    let (all, shown) = (shape.rows.len(), shape.rows.len().min(shape.most));
+    View {
+        file,
+        title: title.to_owned(),
+        columns: columns
+            .iter()
+            .map(|c| Head {
+                text: heading(c.name(), shape.family),
+                meaning: (shape.meaning)(c.name()).to_owned(),
+                numeric: c.dtype().is_primitive_numeric(),
+            })
+            .collect(),
+        rows: shape.rows[..shown].iter().map(|&row| columns.iter().map(|c| show(c, row)).collect()).collect(),
+        note: match all {
+            1 => "the only row".to_owned(),
+            _ if shown == all => format!("all {} {}", numbers::count(all as i64), shape.noun),
+            _ => format!("{} of {} {}", numbers::count(shown as i64), numbers::count(all as i64), shape.noun),
+        },
+    }
+}
+
+/// Rows of `frame` whose `label` is `label`, largest `by` first.
+pub fn ranked_of(frame: &DataFrame, by: &str, label: &str) -> Vec<usize> {
+    let labels = frame.column("label").ok().and_then(|c| c.str().ok());
+    ranked(frame, by).into_iter().filter(|&row| labels.is_some_and(|l| l.get(row) == Some(label))).collect()
+}
+
+/// Row numbers of `frame`, largest `by` first; equal values stay in the frame's own order. `O(rows · log rows)` time.
+pub fn ranked(frame: &DataFrame, by: &str) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..frame.height()).collect();
+    if let Some(values) = floats(frame, by) {
+        let at = |row: usize| values[row].filter(|v| !v.is_nan()).unwrap_or(f64::NEG_INFINITY);
+        rows.sort_by(|&a, &b| at(b).total_cmp(&at(a)));
+    }
+    rows
+}
+
+/// A column as numbers; `None` where it is missing or not numeric.
+pub fn floats(frame: &DataFrame, column: &str) -> Option<Vec<Option<f64>>> {
+    let column = frame.column(column).ok()?;
+    if !column.dtype().is_primitive_numeric() {
+        return None;
+    }
+    Some(column.cast(&DataType::Float64).ok()?.f64().ok()?.iter().collect())
+}
+
+/// One number of a frame.
+pub fn float(frame: &DataFrame, column: &str, row: usize) -> Option<f64> {
+    frame.column(column).ok()?.get(row).ok()?.extract::<f64>()
+}
+
+/// One text of a frame.
+pub fn text(frame: &DataFrame, column: &str, row: usize) -> Option<String> {
+    Some(frame.column(column).ok()?.str().ok()?.get(row)?.to_owned())
+}
+
+/// One cell of a frame as a list of texts: of a list as it is, of a text as one.
+pub fn list(frame: &DataFrame, column: &str, row: usize) -> Option<Vec<String>> {
+    match value(frame.column(column).ok()?, row) {
+        AnyValue::Null => None,
+        AnyValue::List(items) => Some(items.iter().map(|v| exact(&v)).collect()),
+        other => Some(vec![exact(&other)]),
+    }
+}
+
+fn value(column: &Column, row: usize) -> AnyValue<'_> {
+    column.get(row).unwrap_or(AnyValue::Null)
+}
+
+/// A column's name in words, without its family's prefix.
+pub fn heading(name: &str, family: &str) -> String {
+    let short = name.strip_prefix(family).and_then(|n| n.strip_prefix('_')).unwrap_or(name);
+    let known = match short {
+        "uid" => "Name",
+        "uids" => "Path",
+        "pagerank" => "PageRank",
+        "r" => "R",
+        "both" => "Attended both",
+        "event" => "Event",
+        "other" => "Also attended",
+        "n_event" => "Attended the event",
+        "n_other" => "Attended the other",
+        "rate_low" => "95\u{a0}% low",
+        "rate_high" => "95\u{a0}% high",
+        "rate_shrunk" => "Shrunk rate",
+        "half_life_s" => "Half-life",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let words = short.strip_suffix("_s").unwrap_or(short).replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn is_share(name: &str) -> bool {
+    ["rate", "share", "probability"].iter().any(|w| name.split('_').any(|part| part == *w))
+}
+
+fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>) -> Cell {
+    let plain = |text: String| Cell { text, uid: String::new() };
+    let span = name.ends_with("_s");
+    match value {
+        AnyValue::Null => plain("–".to_owned()),
+        AnyValue::Boolean(yes) => plain(if *yes { "yes" } else { "no" }.to_owned()),
+        AnyValue::Int64(n) if !span => plain(numbers::count(*n)),
+        AnyValue::Float64(x) if is_share(name) => plain(numbers::percent(*x)),
+        AnyValue::Datetime(t, unit, _) => plain(numbers::instant(micros(*t, *unit))),
+        AnyValue::List(items) => {
+            let items: Vec<String> = items.iter().map(|v| cell(name, &v, names).text).collect();
+            plain(items.join(" → "))
+        }
+        AnyValue::String(s) => named(s, names),
+        AnyValue::StringOwned(s) => named(s, names),
+        other => match other.extract::<f64>() {
+            Some(x) if span => plain(numbers::duration(x)),
+            Some(x) => plain(numbers::number(x)),
+            None => plain(clean(&other.to_string())),
+        },
+    }
+}
+
+fn named(text: &str, names: &Names<'_>) -> Cell {
+    match names.known(text) {
+        Some(name) => Cell { text: name, uid: clean(text) },
+        None => Cell { text: clean(text), uid: String::new() },
+    }
+}
+
+fn micros(t: i64, unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Nanoseconds => t / 1_000,
+        TimeUnit::Microseconds => t,
+        TimeUnit::Milliseconds => t.saturating_mul(1_000),
+    }
+}
+
+/// A value exactly; null is empty.
+fn exact(value: &AnyValue<'_>) -> String {
+    match value {
+        AnyValue::Null => String::new(),
+        AnyValue::String(s) => (*s).to_owned(),
+        AnyValue::StringOwned(s) => s.to_string(),
+        AnyValue::Float64(x) => x.to_string(),
+        AnyValue::Datetime(t, unit, _) => numbers::exact_instant(micros(*t, *unit)),
+        AnyValue::List(items) => items.iter().map(|v| exact(&v)).collect::<Vec<_>>().join(" > "),
+        other => other.to_string(),
+    }
+}
+
+/// The frame as CSV that a spreadsheet opens without running any of it: RFC 4180 with LF, and every text that a
+/// spreadsheet would take for a formula begins with an apostrophe. Exact values are in the Parquet file beside it.
+pub fn csv(frame: &DataFrame) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(frame.columns().iter().map(|c| c.name().as_str()))?;
+    for row in 0..frame.height() {
+        writer.write_record(frame.columns().iter().map(|c| {
+            let text = exact(&value(c, row));
+            if c.dtype().is_primitive_numeric() { text } else { defused(text) }
+        }))?;
+    }
+    writer.into_inner().map_err(|e| csv::Error::from(e.into_error()))
+}
+
+fn defused(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
+        format!("'{text}")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::df;
+
+    use super::*;
+
+    fn frame() -> DataFrame {
+        df!("uid" => ["b", "a", "c"], "label" => ["Person", "Person", "Venue"], "x_rate" => [0.5, 0.25, f64::NAN])
+            .expect("columns of one length")
+    }
+
+    #[test]
+    fn rows_come_largest_first_and_a_label_picks_its_own() {
+        let names = Names(HashMap::from([("b", "Bea")]));
+        let shape = Shape {
+            rows: &ranked_of(&frame(), "x_rate", "Person"),
+            most: 1,
+            noun: "people",
+            columns: &|c| c != "label",
+            family: "x",
+            meaning: &|_| "",
+        };
+        let view = view(&frame(), "t".into(), "T", &names, shape);
+        assert_eq!((view.rows[0][0].text.as_str(), view.rows[0][0].uid.as_str()), ("Bea", "b"));
+        assert_eq!(view.rows[0][1].text, "50\u{a0}%");
+        assert_eq!((view.columns[1].text.as_str(), view.note.as_str()), ("Rate", "1 of 2 people"));
+    }
+
+    #[test]
+    fn a_formula_in_a_name_stays_text_in_a_spreadsheet_and_a_negative_number_a_number() {
+        let frame = df!("name" => ["=1+1", "@x", "ok"], "n" => [-1i64, 2, 3]).expect("columns of one length");
+        let bytes = csv(&frame).expect("written");
+        assert_eq!(String::from_utf8(bytes).expect("text"), "name,n\n'=1+1,-1\n'@x,2\nok,3\n");
+    }
+}

@@ -1,0 +1,244 @@
+//! The weekly report: one page that holds everything, the same bytes every time, whatever people are called.
+
+mod samples;
+mod well_formed;
+
+use std::path::Path;
+
+use polars::prelude::df;
+use samples::{chart, empty, files, findings, hostile, page, plain, tables, uids, write};
+use sonograph::context::Context;
+use sonograph::report::{ReportInput, SnapshotFacts, weekly};
+use sonograph::snapshot::tables::Tables;
+use sonograph::studies::findings::{Findings, Marks, Table};
+use well_formed::{assert_well_formed, assert_well_formed_body};
+
+#[test]
+fn the_same_input_gives_the_same_bytes_and_no_partial_folder_stays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (tables, findings) = (tables(&plain()), findings(&plain()));
+    for name in ["a", "b"] {
+        write("Weekly report", &tables, &findings, &dir.path().join(name));
+    }
+    let (a, b) = (files(&dir.path().join("a")), files(&dir.path().join("b")));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (name, bytes) in &a {
+        assert!(bytes == &b[name], "{name} differs");
+        assert!(!name.contains("partial"), "{name} was left over");
+    }
+}
+
+#[test]
+fn a_later_report_replaces_the_earlier_one_and_leaves_other_files_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("mine.txt"), "keep").expect("written");
+    write("First", &tables(&plain()), &findings(&plain()), dir.path());
+    let paths = write("Second", &tables(&plain()), &[], dir.path());
+    assert!(page(&paths).contains("Second"));
+    let names: Vec<String> = files(dir.path()).into_keys().collect();
+    assert_eq!(names, ["index.html", "mine.txt", "report.md"]);
+}
+
+#[test]
+fn every_study_has_its_part_with_figures_tables_and_the_command_that_makes_it_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let paths = write("Weekly report", &tables(&plain()), &findings(&plain()), dir.path());
+    let html = page(&paths);
+    let parts = [
+        "headline",
+        "found",
+        "influence",
+        "community",
+        "conversion",
+        "virality",
+        "paths",
+        "health",
+        "glossary",
+    ];
+    let places: Vec<usize> = parts
+        .iter()
+        .map(|id| html.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("no part {id}")))
+        .collect();
+    assert!(places.is_sorted(), "parts are out of order");
+    assert!(html.contains("sonograph study influence --snapshot snapshots&#x2f;city-7 --metrics pagerank,degree --damping 0.85 --seed 7"));
+    let all = files(dir.path());
+    for figure in ["influence_top", "community_network", "promoter_rates", "cascade_sizes", "cascade_shape"] {
+        assert!(html.contains(&format!("id=\"figure-{figure}\"")), "{figure} is not on the page");
+        let svg = String::from_utf8(all[&format!("figures/{figure}.svg")].clone()).expect("text");
+        assert_well_formed(&svg);
+        let png = png::Decoder::new(std::io::Cursor::new(&all[&format!("figures/{figure}.png")]));
+        let mut reader = png.read_info().expect("a PNG header");
+        let mut pixels = vec![0; reader.output_buffer_size()];
+        let info = reader.next_frame(&mut pixels).expect("a PNG");
+        assert_eq!(info.width, 1_440);
+        assert!(pixels.chunks(3).any(|p| p[2].saturating_sub(p[0]) > 60), "{figure} has nothing blue in it");
+    }
+    for table in [
+        "influence_scores",
+        "community_coattendance",
+        "conversion_promoters",
+        "virality_cascades",
+        "paths_paths",
+    ] {
+        assert!(
+            all.contains_key(&format!("tables/{table}.parquet"))
+                && all.contains_key(&format!("tables/{table}.csv"))
+        );
+    }
+}
+
+#[test]
+fn sentences_say_what_the_tables_hold_and_no_more() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let paths = write("Weekly report", &tables(&plain()), &findings(&plain()), dir.path());
+    let html = page(&paths);
+    for sentence in [
+        "<bdi>Ada Lovelace</bdi> has the highest PageRank of 6 nodes labelled Person (0.4), 2 times that of <bdi>Grace Hopper</bdi>, the next.",
+        "Of 1,200 people at <bdi>Ada Lovelace live</bdi>, 40 were also at <bdi>Grace Hopper live</bdi>: 3.5 times as many as two unrelated audiences of these sizes would share.",
+        "the intervals of 1 of the 5 others overlap it, so their order is not settled.",
+        "2 of 6 cascades (33.3\u{a0}%) went no further than their first sharer; the largest, begun by <bdi>Ada Lovelace</bdi>, has 120 sharers at a depth of 6.",
+        "<bdi>Ada Lovelace</bdi> reaches <bdi>Katherine Johnson</bdi> in 2 steps, by way of <bdi>Grace Hopper</bdi>.",
+    ] {
+        assert!(html.contains(sentence), "missing: {sentence}");
+    }
+}
+
+#[test]
+fn the_page_asks_nobody_for_anything() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let paths = write("Weekly report", &tables(&hostile()), &findings(&hostile()), dir.path());
+    let html = page(&paths);
+    for forbidden in ["<script", "<iframe", "<img", "@import", "url(", " src=", "javascript:"] {
+        assert!(!html.contains(forbidden), "{forbidden} in the page");
+    }
+    for (at, _) in html.match_indices("href=\"") {
+        let target = &html[at + 6..];
+        assert!(target.starts_with('#') || target.starts_with("data:,\""), "{}", &target[..40]);
+    }
+    let known = ["http://www.w3.org/2000/svg"];
+    for (at, _) in html.match_indices("=\"http") {
+        assert!(known.iter().any(|k| html[at + 2..].starts_with(k)), "{}", &html[at..at + 60]);
+    }
+    assert!(html.contains("default-src 'none'"));
+}
+
+#[test]
+fn hostile_names_are_text_everywhere() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let names = hostile();
+    let paths = write(&names[1], &tables(&names), &findings(&names), dir.path());
+    let html = page(&paths);
+    assert!(html.contains("&lt;script&gt;alert("), "the name is shown");
+    assert!(html.contains(&"long ".repeat(59)), "a long name stands whole in a table");
+    assert!(html.contains("{{ 7 * 7 }} {% raw %}"), "a name is no template");
+    assert_well_formed_body(&html);
+    let markdown = std::fs::read_to_string(&paths.markdown).expect("a summary");
+    assert!(!markdown.contains("<script") && !markdown.contains("\n# heading"));
+    for line in markdown.lines().filter(|l| l.starts_with("| 1 |") || l.contains("HYPERLINK")) {
+        assert!(!line.contains("|a|"), "a name made a column: {line}");
+    }
+    for (name, bytes) in files(dir.path()) {
+        match Path::new(&name).extension().and_then(|e| e.to_str()) {
+            Some("svg") => assert_well_formed(&String::from_utf8(bytes).expect("text")),
+            Some("csv") => {
+                let mut reader = csv::Reader::from_reader(bytes.as_slice());
+                for field in reader
+                    .records()
+                    .flat_map(|r| r.expect("a row").iter().map(str::to_owned).collect::<Vec<_>>())
+                {
+                    assert!(!field.starts_with(['=', '@', '\t', '\r']), "{name} holds the formula {field}");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn nothing_found_still_makes_a_whole_page_that_says_so() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let nothing = [
+        Findings {
+            charts: vec![chart(
+                "cascade_sizes",
+                "How large cascades get",
+                ("sharers", "share"),
+                Marks::Ccdf { steps: vec![] },
+                "Nobody",
+            )],
+            tables: vec![Table {
+                name: "cascades",
+                title: "Cascades",
+                frame: df!("root" => Vec::<String>::new(), "size" => Vec::<i64>::new()).expect("no rows"),
+            }],
+            ..empty("virality")
+        },
+        empty("conversion"),
+    ];
+    let paths = write("Weekly report", &Tables::default(), &nothing, dir.path());
+    let html = page(&paths);
+    assert!(html.contains("The studies found nothing to report"));
+    assert_eq!(html.matches("There is nothing here to show").count(), 2);
+    assert!(html.contains("Nothing to draw") && html.contains("The data carries no times"));
+    assert_well_formed_body(&html);
+    let none = write("Weekly report", &Tables::default(), &[], &dir.path().join("none"));
+    assert!(page(&none).contains("No study was run"));
+}
+
+#[test]
+fn a_table_on_the_page_is_short_and_the_one_beside_it_whole() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let sizes: Vec<i64> = (0..500).collect();
+    let many = Findings {
+        tables: vec![Table {
+            name: "cascades",
+            title: "Cascades",
+            frame: df!("root" => uids("person", 500), "size" => sizes, "depth" => vec![1i64; 500])
+                .expect("columns of one length"),
+        }],
+        ..empty("virality")
+    };
+    let paths = write("Weekly report", &tables(&plain()), &[many], dir.path());
+    let html = page(&paths);
+    assert!(html.contains("10 of 500 cascades, largest first") && html.contains("<bdi>person:499</bdi>"));
+    assert!(!html.contains("<bdi>person:400</bdi>"));
+    let csv = std::fs::read_to_string(paths.tables.join("virality_cascades.csv")).expect("a table");
+    assert_eq!(csv.lines().count(), 501);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_the_environments_fault_and_names_itself() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let out = file.join("report");
+    let tables = Tables::default();
+    let input = ReportInput {
+        title: "t",
+        snapshot: SnapshotFacts::default(),
+        tables: &tables,
+        findings: &[],
+        out: &out,
+    };
+    let error = weekly(&input, &Context::silent()).expect_err("no folder below a file");
+    assert!(error.to_string().contains("file/report"), "{error}");
+    assert_eq!(sonograph::context::Diagnose::fault(&error), sonograph::context::Fault::Environment);
+}
+
+#[test]
+fn a_report_that_is_cancelled_leaves_the_earlier_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let paths = write("First", &tables(&plain()), &findings(&plain()), dir.path());
+    let cx = Context::silent();
+    cx.cancel.request();
+    let tables = Tables::default();
+    let input = ReportInput {
+        title: "Second",
+        snapshot: SnapshotFacts::default(),
+        tables: &tables,
+        findings: &[],
+        out: dir.path(),
+    };
+    assert!(weekly(&input, &cx).is_err());
+    assert!(page(&paths).contains("First"));
+}
