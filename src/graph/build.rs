@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use polars::prelude::{Column, DataFrame, DataType, PolarsError, TimeUnit, TimeZone};
+use polars::prelude::{Column, DataFrame};
 
 use super::NodeId;
 use super::error::{GraphError, in_column};
-use crate::ontology::Relation;
-use crate::snapshot::tables::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID};
-
-/// Relations whose times say how far the data reaches; the dates of planned events would run ahead of it.
-const OBSERVED: [Relation; 4] =
-    [Relation::Attended, Relation::InterestedIn, Relation::Shared, Relation::Follows];
+use crate::snapshot::tables::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID, as_of, microseconds};
 
 /// The nodes of one label.
 #[derive(Debug)]
@@ -239,18 +234,7 @@ impl BusinessGraph {
     /// The data's own clock, microseconds UTC: its newest attendance, interest, share or follow; where it knows none
     /// of these relations, the newest time of any edge. `None` where no edge has a time.
     pub fn as_of(&self) -> Option<i64> {
-        let newest = |tables: &mut dyn Iterator<Item = &EdgeTable>| {
-            tables
-                .filter_map(EdgeTable::timestamps)
-                .filter_map(|times| times.into_iter().flatten().max())
-                .max()
-        };
-        let is_observed = |t: &EdgeTable| OBSERVED.iter().any(|r| r.name() == t.relation);
-        if self.edges.iter().any(is_observed) {
-            newest(&mut self.edges.iter().filter(|t| is_observed(t)))
-        } else {
-            newest(&mut self.edges.iter())
-        }
+        as_of(self.edges.iter().map(|t| (t.relation.as_str(), &t.frame)))
     }
 
     fn locate(&self, node: NodeId) -> (&NodeTable, usize) {
@@ -275,13 +259,6 @@ fn partition_point(rows: usize, before: impl Fn(usize) -> bool) -> usize {
         if before(middle) { low = middle + 1 } else { high = middle }
     }
     low
-}
-
-/// The times of a `Datetime(UTC)` column in microseconds.
-pub(super) fn microseconds(column: &Column) -> Result<Vec<Option<i64>>, PolarsError> {
-    column.datetime()?;
-    let column = column.cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
-    Ok(column.datetime()?.physical().iter().collect())
 }
 
 fn check_nodes(label: &str, start: usize, frame: &DataFrame) -> Result<(), GraphError> {
@@ -352,7 +329,7 @@ fn endpoints(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use polars::prelude::{IntoColumn, NamedFrom, Series, df};
+    use polars::prelude::{DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone, df};
 
     use super::*;
 

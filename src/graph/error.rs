@@ -3,6 +3,8 @@
 use polars::prelude::PolarsError;
 use thiserror::Error;
 
+use crate::context::{Diagnose, Fault};
+
 /// Why tables are not a graph, or a projection cannot be made of it.
 #[derive(Debug, Error)]
 pub enum GraphError {
@@ -92,6 +94,24 @@ pub enum GraphError {
         /// What is there.
         value: f64,
     },
+}
+
+impl Diagnose for GraphError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::TooLarge { .. } => Fault::Environment,
+            _ => Fault::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Column { .. } | Self::NodeId { .. } | Self::Uid { .. } | Self::Endpoint { .. } => {
+                Some("`sonograph snapshot verify` says what else is wrong with a snapshot".to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 pub(super) fn in_column<'a>(table: &'a str, column: &'a str) -> impl Fn(PolarsError) -> GraphError + 'a {

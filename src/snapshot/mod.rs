@@ -1,8 +1,18 @@
 //! What was frozen: tables in memory and at rest, their manifest, and the proof that they are whole.
+//!
+//! [`write()`] makes a folder of Parquet files from [`tables::Tables`], [`read()`] gives them back, [`verify()`] looks at
+//! every byte and every row.
 
+mod error;
+mod manifest;
+mod read;
 pub mod tables;
-
+mod verify;
 mod write;
 
+pub use error::SnapshotError;
+pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile};
+pub use read::{Listed, Snapshot, latest, list, locate, read};
 pub use tables::assemble;
-pub use write::{SnapshotError, parquet_bytes};
+pub use verify::{Problem, Verification, problems_of, verify};
+pub use write::{check_target, parquet_bytes, write};

@@ -5,7 +5,11 @@ mod column;
 
 use std::collections::BTreeMap;
 
-use polars::prelude::DataFrame;
+use polars::prelude::{
+    Column, DataFrame, DataType, IntoColumn, IntoSeries, PolarsResult, Series, TimeUnit, TimeZone,
+};
+
+use crate::ontology::Relation;
 
 /// Name of the dense node id column, `Int64`, over the whole snapshot.
 pub const NODE: &str = "node";
@@ -51,4 +55,49 @@ impl Tables {
     pub fn edge_count(&self) -> usize {
         self.edges.values().map(DataFrame::height).sum()
     }
+}
+
+/// The type of an instant at rest.
+pub const INSTANT: DataType = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+
+/// Relations whose times say how far the data reaches; the dates of planned events would run ahead of it.
+const OBSERVED: [Relation; 4] =
+    [Relation::Attended, Relation::InterestedIn, Relation::Shared, Relation::Follows];
+
+/// The data's own clock, microseconds UTC: the newest attendance, interest, share or follow; where there is none of
+/// these relations, the newest `timestamp` of any edge. `None` where no edge has a time. O(edges).
+pub fn as_of<'a>(edges: impl Iterator<Item = (&'a str, &'a DataFrame)> + Clone) -> Option<i64> {
+    fn newest<'a>(edges: impl Iterator<Item = (&'a str, &'a DataFrame)>) -> Option<i64> {
+        let times = edges.filter_map(|(_, frame)| microseconds(frame.column(TIMESTAMP).ok()?).ok());
+        times.filter_map(|times| times.into_iter().flatten().max()).max()
+    }
+    let is_observed = |(relation, _): &(&str, &DataFrame)| OBSERVED.iter().any(|r| r.name() == *relation);
+    if edges.clone().any(|e| is_observed(&e)) { newest(edges.filter(is_observed)) } else { newest(edges) }
+}
+
+/// The times of a column of instants in microseconds UTC, by row.
+///
+/// # Errors
+///
+/// When the column does not hold instants.
+pub fn microseconds(column: &Column) -> PolarsResult<Vec<Option<i64>>> {
+    Ok(column.datetime()?.cast_time_unit(TimeUnit::Microseconds).physical().iter().collect())
+}
+
+/// A column of instants, or of lists of them, as [`INSTANT`]s; a time without a zone is taken as UTC.
+///
+/// A cast to [`INSTANT`] would lose the zone: this build of polars does without its tables of zones.
+///
+/// # Errors
+///
+/// When the column does not hold instants.
+pub fn instants(column: &Column) -> PolarsResult<Column> {
+    fn of(series: &Series) -> PolarsResult<Series> {
+        if matches!(series.dtype(), DataType::List(_)) {
+            return Ok(series.list()?.apply_to_inner(&|inner| of(&inner))?.into_series());
+        }
+        let times = series.datetime()?.cast_time_unit(TimeUnit::Microseconds);
+        Ok(times.physical().clone().into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series())
+    }
+    Ok(of(column.as_materialized_series())?.into_column())
 }

@@ -1,0 +1,126 @@
+//! Where snapshots lie: targets, left-overs, the catalogue.
+
+use std::fs;
+use std::path::Path;
+
+use sonograph::context::Context;
+use sonograph::snapshot::{ManifestInput, SnapshotError, latest, list, locate, read, write};
+
+use crate::graphs;
+
+fn frozen(dir: &Path) {
+    write(dir, &graphs::small(), &graphs::input(), &Context::silent()).expect("written");
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    list(dir).expect("a folder").into_iter().map(|l| l.name).collect()
+}
+
+#[test]
+fn a_snapshot_is_replaced_only_where_that_is_asked_for() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let dir = keep.path().join("s");
+    frozen(&dir);
+    let again = |replace| {
+        let mut tables = graphs::small();
+        tables.companions.clear();
+        write(&dir, &tables, &ManifestInput { replace, ..graphs::input() }, &Context::silent())
+    };
+    assert!(matches!(again(false), Err(SnapshotError::Exists(_))));
+    assert!(dir.join("tables/touchpoints.parquet").is_file());
+    again(true).expect("replaced");
+    assert!(!dir.join("tables/touchpoints.parquet").exists());
+    assert_eq!(names(keep.path()), ["s"]);
+    assert_eq!(fs::read_dir(keep.path()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_folder_of_other_things_is_never_touched() {
+    let keep = tempfile::tempdir().expect("a folder");
+    fs::write(keep.path().join("thesis.txt"), "years of work").expect("written");
+    let input = ManifestInput { replace: true, ..graphs::input() };
+    let result = write(keep.path(), &graphs::small(), &input, &Context::silent());
+    assert!(matches!(result, Err(SnapshotError::Occupied(_))));
+    let file = keep.path().join("thesis.txt");
+    assert!(matches!(
+        write(&file, &graphs::small(), &input, &Context::silent()),
+        Err(SnapshotError::Occupied(_))
+    ));
+    assert_eq!(fs::read_to_string(file).expect("still there"), "years of work");
+    let empty = keep.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    frozen(&empty);
+}
+
+#[test]
+fn what_a_killed_process_left_is_not_listed_and_cleaned_by_the_next_write() {
+    let keep = tempfile::tempdir().expect("a folder");
+    for name in ["dead.partial", "s.partial"] {
+        fs::create_dir_all(keep.path().join(name).join("nodes")).expect("made");
+        fs::write(keep.path().join(name).join(".writing"), "").expect("written");
+    }
+    // Killed before it took its lock; and a folder that only happens to be called so.
+    fs::create_dir(keep.path().join("s2.partial")).expect("made");
+    fs::create_dir_all(keep.path().join("mine.partial/photos")).expect("made");
+    assert_eq!(names(keep.path()), Vec::<String>::new());
+    frozen(&keep.path().join("s"));
+    frozen(&keep.path().join("s2"));
+    assert_eq!(names(keep.path()), ["s", "s2"]);
+    assert!(!keep.path().join("dead.partial").exists());
+    assert!(keep.path().join("mine.partial/photos").is_dir());
+    assert_eq!(fs::read_dir(keep.path()).expect("a folder").count(), 3);
+}
+
+#[test]
+fn a_folder_that_another_process_writes_is_left_to_it() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let partial = keep.path().join("s.partial");
+    fs::create_dir(&partial).expect("made");
+    let lock = fs::File::create(partial.join(".writing")).expect("made");
+    lock.lock().expect("locked");
+    let busy = write(&keep.path().join("s"), &graphs::small(), &graphs::input(), &Context::silent());
+    assert!(matches!(busy, Err(SnapshotError::Busy(_))));
+    frozen(&keep.path().join("other"));
+    assert!(partial.is_dir());
+}
+
+#[test]
+fn a_stop_leaves_nothing_behind() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let cx = Context::silent();
+    cx.cancel.request();
+    let stopped = write(&keep.path().join("s"), &graphs::small(), &graphs::input(), &cx);
+    assert!(matches!(stopped, Err(SnapshotError::Cancelled(_))));
+    assert_eq!(fs::read_dir(keep.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn latest_is_the_one_finished_last_whatever_its_name() {
+    let keep = tempfile::tempdir().expect("a folder");
+    assert!(matches!(latest(keep.path()), Err(SnapshotError::NoSnapshot(_))));
+    for name in ["b", "c", "a"] {
+        frozen(&keep.path().join(name));
+    }
+    assert_eq!(names(keep.path()), ["b", "c", "a"]);
+    assert_eq!(latest(keep.path()).expect("one"), keep.path().join("a"));
+    fs::write(keep.path().join("a/manifest.json"), "{").expect("written");
+    assert_eq!(latest(keep.path()).expect("one"), keep.path().join("c"), "a damaged one is not the latest");
+    assert_eq!(locate("b", keep.path()).expect("named"), keep.path().join("b"));
+    let path = keep.path().join("c");
+    assert_eq!(locate(&path.display().to_string(), Path::new("elsewhere")).expect("a path"), path);
+    let missing = locate("z", keep.path()).and_then(|dir| read(&dir));
+    assert!(matches!(missing, Err(SnapshotError::NotASnapshot(dir)) if dir == Path::new("z")));
+}
+
+#[test]
+fn tables_that_are_no_graph_are_not_written() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let mut tables = graphs::small();
+    tables.nodes.remove("Venue");
+    let error =
+        write(&keep.path().join("s"), &tables, &graphs::input(), &Context::silent()).expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "cannot write a snapshot of tables that are not whole: HOSTS: row 0 has 4 as `src`, outside the 4 nodes"
+    );
+}

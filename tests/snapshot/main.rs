@@ -1,0 +1,6 @@
+//! Snapshots: written whole or not at all, read back as they were, verified to the last byte.
+
+mod at_rest;
+mod damage;
+mod folder;
+mod graphs;
