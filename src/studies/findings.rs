@@ -1,7 +1,9 @@
 //! What a study found: scores, tables, charts, facts and caveats.
 
-use polars::prelude::DataFrame;
+use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
+
+use super::StudyError;
 
 /// A study's answer.
 #[derive(Debug, Clone)]
@@ -20,6 +22,21 @@ pub struct Findings {
     pub facts: Vec<Fact>,
     /// What these numbers do not say.
     pub caveats: Vec<String>,
+}
+
+impl Findings {
+    /// An answer with nothing in it yet.
+    pub fn new(family: &'static str, parameters: serde_json::Value) -> Self {
+        Self {
+            family,
+            parameters,
+            scores: None,
+            tables: vec![],
+            charts: vec![],
+            facts: vec![],
+            caveats: vec![],
+        }
+    }
 }
 
 /// Scores of nodes: `uid`, `label`, then one column per declared score.
@@ -53,6 +70,14 @@ pub struct Table {
     pub frame: DataFrame,
 }
 
+impl Table {
+    /// A table of columns of one length.
+    pub fn new(name: &'static str, title: &'static str, columns: Vec<Column>) -> Result<Self, StudyError> {
+        let frame = DataFrame::new_infer_height(columns).map_err(StudyError::table(name))?;
+        Ok(Self { name, title, frame })
+    }
+}
+
 /// One number, with its interval where it is an estimate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fact {
@@ -67,6 +92,25 @@ pub struct Fact {
     /// 95 % interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<(f64, f64)>,
+}
+
+impl Fact {
+    /// A number that is what it is.
+    pub fn number(name: &'static str, label: &'static str, value: f64, unit: &'static str) -> Self {
+        Self { name, label, value, unit, interval: None }
+    }
+
+    /// How many there are.
+    pub fn count(name: &'static str, label: &'static str, value: u64, unit: &'static str) -> Self {
+        Self::number(name, label, value as f64, unit)
+    }
+
+    /// The same fact with a 95 % interval.
+    #[must_use]
+    pub fn within(mut self, interval: (f64, f64)) -> Self {
+        self.interval = Some(interval);
+        self
+    }
 }
 
 /// Something to draw; the report decides how.

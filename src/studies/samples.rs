@@ -1,7 +1,5 @@
 //! Graphs that tests of several kernels share.
 
-use std::path::PathBuf;
-
 use proptest::prelude::*;
 
 /// Runs `work` in a pool of this many threads.
@@ -62,19 +60,4 @@ pub(crate) fn karate() -> (usize, Vec<(u32, u32)>) {
     let edges: Vec<_> = edges.flat_map(|(u, friends)| friends.iter().map(move |&v| (u as u32, v))).collect();
     assert_eq!(edges.len(), 78);
     (34, edges)
-}
-
-/// A file of the shared data sets, where `SONOGRAPH_SHARED` names their folder; says so when it does not.
-pub(crate) fn shared_data(file: &str) -> Option<String> {
-    let path =
-        std::env::var_os("SONOGRAPH_SHARED").map(|shared| PathBuf::from(shared).join("datasets").join(file));
-    let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-    if text.is_none() {
-        let at = path.map_or("SONOGRAPH_SHARED is not set".to_owned(), |path| path.display().to_string());
-        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-        {
-            eprintln!("SKIPPED: no data set `{file}` ({at})");
-        }
-    }
-    text
 }

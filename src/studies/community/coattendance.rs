@@ -19,6 +19,7 @@ const CHUNK: usize = 256;
 
 /// How co-attendance is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
 #[serde(default)]
 pub struct Params {
     /// Leave out pairs of events that fewer people have in common
@@ -211,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::studies::samples::{on_threads, random_edges, shared_data};
+    use crate::studies::samples::{on_threads, random_edges};
 
     fn run(n: usize, edges: &[(u32, u32)], params: &Params) -> CoAttendance {
         coattendance(&Csr::directed(n, edges, vec![]), params, &Context::silent())
@@ -268,25 +269,5 @@ mod tests {
     fn no_event_and_one_event_have_no_pairs() {
         assert_eq!(run(0, &[], &Params::DEFAULT), CoAttendance::default());
         assert!(run(3, &[(0, 2), (1, 2), (1, 2)], &Params::DEFAULT).pairs.is_empty());
-    }
-
-    #[test]
-    fn the_southern_women_have_their_known_co_attendance() {
-        let Some(text) = shared_data("davis_southern_women.csv") else { return };
-        let rows: Vec<(&str, &str)> = text.lines().skip(1).filter_map(|line| line.split_once(',')).collect();
-        let mut names: Vec<&str> = rows.iter().flat_map(|&(person, event)| [person, event]).collect();
-        names.sort_unstable();
-        names.dedup();
-        let id = |name: &str| names.binary_search(&name).expect("every name is listed") as u32;
-        let edges: Vec<_> = rows.iter().map(|&(person, event)| (id(person), id(event))).collect();
-        let found = run(names.len(), &edges, &Params::DEFAULT);
-        assert_eq!((rows.len(), found.people), (89, 18));
-        // Attendance E8 = 14, E9 = 12, E5 = 8 (Davis, Gardner & Gardner 1941, figure 3).
-        let n = |event| found.attendance[id(event) as usize];
-        assert_eq!((n("E8"), n("E9"), n("E5"), n("E1")), (14, 12, 8, 3));
-        let both = by_pair(&found);
-        assert_eq!(both[&(id("E8"), id("E9"))], 9);
-        assert_eq!(both[&(id("E5"), id("E8"))], 7);
-        assert!(!both.contains_key(&(id("E1"), id("E14"))));
     }
 }

@@ -1,4 +1,243 @@
-//! Who belongs together.
+//! Who and what belongs together.
+//!
+//! Components are taken over the part of the graph that is asked about. Co-attendance counts what any relation between
+//! two kinds of nodes says: on the business graph ATTENDED, elsewhere the edges of a graph in which no node is both a
+//! source (who attends) and a target (what is attended).
 
 pub mod coattendance;
 pub mod components;
+
+use std::cmp::Reverse;
+
+use clap::ValueEnum;
+use polars::prelude::Column;
+use serde::{Deserialize, Serialize};
+
+use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table};
+use super::projection::{Values, scores, uids};
+use super::{Family, Projecting, Study, StudyError};
+use crate::context::Context;
+use crate::graph::{BusinessGraph, Csr, NodeId};
+use crate::ontology::Relation;
+use coattendance::{CoAttendance, Pair, coattendance};
+use components::components;
+
+const COMPONENT: ScoreColumn = ScoreColumn {
+    name: "community_component",
+    unit: "id",
+    meaning: "which connected part of the graph the node is in, edges taken both ways; the number itself means nothing",
+};
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Metric {
+    /// Connected parts
+    Component,
+    /// Events that share their people
+    #[value(name = "coattendance")]
+    #[serde(rename = "coattendance")]
+    CoAttendance,
+}
+
+/// What belongs together: what is asked of the graph.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+#[serde(default)]
+pub struct Params {
+    /// Compute only these [default: all]
+    #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',')]
+    pub metrics: Vec<Metric>,
+    /// Which part of the graph.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub projecting: Projecting,
+    /// How co-attendance is counted.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub coattendance: coattendance::Params,
+}
+
+impl Study for Params {
+    const FAMILY: Family = Family {
+        name: "community",
+        question: "who and what belongs together",
+        scores: &[COMPONENT],
+        tables: &[(
+            "coattendance",
+            "an event, another its people attended, and how many more than by chance",
+        )],
+    };
+
+    fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
+        let asks = |metric| self.metrics.is_empty() || self.metrics.contains(&metric);
+        let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
+        if asks(Metric::Component) {
+            self.components(graph, cx, &mut findings)?;
+        }
+        if asks(Metric::CoAttendance) {
+            match self.attendance(graph)? {
+                Some(csr) => self.coattendance(graph, &csr, cx, &mut findings)?,
+                None if self.metrics.contains(&Metric::CoAttendance) => {
+                    return Err(StudyError::Unfit(
+                        "co-attendance needs relations in which no node is both source and target; choose them with --relations".into(),
+                    ));
+                }
+                None => findings.caveats.push(
+                    "no co-attendance: the relations have nodes that are both source and target".to_owned(),
+                ),
+            }
+        }
+        Ok(findings)
+    }
+}
+
+impl Params {
+    fn components(
+        &self,
+        graph: &BusinessGraph,
+        cx: &Context,
+        findings: &mut Findings,
+    ) -> Result<(), StudyError> {
+        let part = self.projecting.of(graph)?;
+        let found = components(&part.csr, cx)?;
+        let largest = found.sizes.iter().max().copied().unwrap_or(0);
+        let alone = found.sizes.iter().filter(|&&size| size == 1).count();
+        findings.facts.push(Fact::count(
+            "components",
+            "connected parts",
+            found.sizes.len() as u64,
+            "components",
+        ));
+        findings.facts.push(Fact::count(
+            "component_largest",
+            "nodes in the largest",
+            u64::from(largest),
+            "nodes",
+        ));
+        findings.facts.push(Fact::count(
+            "component_alone",
+            "nodes without any neighbour",
+            alone as u64,
+            "nodes",
+        ));
+        findings.scores = Some(scores(graph, &part.nodes, vec![(&COMPONENT, Values::counts(&found.of))])?);
+        Ok(())
+    }
+
+    /// Who attended what, as arcs; `None` where the relations are not between two kinds of nodes.
+    fn attendance(&self, graph: &BusinessGraph) -> Result<Option<Csr>, StudyError> {
+        let attended = Relation::Attended.name();
+        let asked = &self.projecting.relations;
+        let all = || graph.relations().map(str::to_owned).collect();
+        let relations: Vec<String> = match asked.is_empty() {
+            false if !asked.iter().any(|r| r == attended) => asked.clone(),
+            true if graph.edges(attended).is_none() => all(),
+            _ => vec![attended.to_owned()],
+        };
+        let part = Projecting { relations, ..self.projecting.clone() };
+        // Whether edges are followed one way or both, src is who attends and dst what is attended.
+        let projected = graph.project(&part.projection(graph)?)?;
+        let edges = (0..projected.edge_origin.len() as u32).map(|position| {
+            let (table, row) = projected.origin(graph, position);
+            (table.src[row], table.dst[row])
+        });
+        let csr = Csr::directed(graph.node_count(), &edges.collect::<Vec<_>>(), vec![]);
+        let two_kinds = csr.nodes().all(|v| csr.out_degree(v) == 0 || csr.in_degree(v) == 0);
+        Ok((two_kinds && csr.edge_count() > 0).then_some(csr))
+    }
+
+    fn coattendance(
+        &self,
+        graph: &BusinessGraph,
+        csr: &Csr,
+        cx: &Context,
+        findings: &mut Findings,
+    ) -> Result<(), StudyError> {
+        let found = coattendance(csr, &self.coattendance, cx)?;
+        let of = |pick: fn(&Pair) -> u32| found.pairs.iter().map(pick);
+        let n_of = |pick: fn(&Pair) -> u32| -> Vec<i64> {
+            of(pick).map(|event| i64::from(found.attendance[event as usize])).collect()
+        };
+        let numbers = |value: fn(&CoAttendance, Pair) -> f64| -> Vec<f64> {
+            found.pairs.iter().map(|&pair| value(&found, pair)).collect()
+        };
+        findings.tables.push(Table::new(
+            "coattendance",
+            "Events that share their people",
+            vec![
+                uids("event", graph, of(|p| p.event).map(NodeId)),
+                uids("other", graph, of(|p| p.other).map(NodeId)),
+                Column::new("both".into(), of(|p| p.both).map(i64::from).collect::<Vec<_>>()),
+                Column::new("n_event".into(), n_of(|p| p.event)),
+                Column::new("n_other".into(), n_of(|p| p.other)),
+                Column::new("share".into(), numbers(CoAttendance::share)),
+                Column::new("lift".into(), numbers(CoAttendance::lift)),
+            ],
+        )?);
+        let events = found.attendance.iter().filter(|&&n| n > 0).count() as u64;
+        findings.facts.extend([
+            Fact::count(
+                "coattendance_people",
+                "people who attended any event",
+                u64::from(found.people),
+                "people",
+            ),
+            Fact::count("coattendance_events", "events attended by anybody", events, "events"),
+            Fact::count(
+                "coattendance_pairs",
+                "ordered pairs of events with people in common",
+                found.pairs.len() as u64,
+                "pairs",
+            ),
+        ]);
+        if found.left_out > 0 {
+            findings.caveats.push(format!(
+                "{} attendees with more than {} events are left out of co-attendance",
+                found.left_out, self.coattendance.max_events
+            ));
+        }
+        if found.cut > 0 {
+            findings.caveats.push(format!(
+                "{} weaker pairs are left out: at most {} others are kept per event",
+                found.cut, self.coattendance.max_others
+            ));
+        }
+        findings.charts.extend(strongest_pairs(graph, &found));
+        Ok(())
+    }
+}
+
+/// The pairs most above chance among those enough people have in common.
+fn strongest_pairs(graph: &BusinessGraph, found: &CoAttendance) -> Option<Chart> {
+    const BARS: usize = 12;
+    let once = |p: &&Pair| p.event < p.other;
+    let supported = |least: u32| found.pairs.iter().filter(once).filter(|p| p.both >= least).count();
+    let least = [20, 10, 5, 2, 1].into_iter().find(|&least| supported(least) >= BARS.min(supported(1)))?;
+    let mut pairs: Vec<Pair> = found.pairs.iter().filter(once).filter(|p| p.both >= least).copied().collect();
+    pairs.sort_by(|&a, &b| {
+        found
+            .lift(b)
+            .total_cmp(&found.lift(a))
+            .then_with(|| (Reverse(a.both), a.event, a.other).cmp(&(Reverse(b.both), b.event, b.other)))
+    });
+    let strongest = *pairs.first()?;
+    let name = |event: u32| graph.name(NodeId(event));
+    let bar = |&pair: &Pair| (format!("{} + {}", name(pair.event), name(pair.other)), found.lift(pair));
+    let caption = format!(
+        "{} people attended both {} and {}, {:.1} times as many as if they chose independently; programme or promote \
+         such pairs together. Only pairs with at least {least} people in common; 1 is chance.",
+        strongest.both,
+        name(strongest.event),
+        name(strongest.other),
+        found.lift(strongest),
+    );
+    Some(Chart {
+        name: "coattendance_lift",
+        title: "Events that share their people beyond chance".into(),
+        caption,
+        axes: ("lift (times more often than by chance)".into(), String::new()),
+        marks: Marks::Bars { bars: pairs.iter().take(BARS).map(bar).collect() },
+    })
+}

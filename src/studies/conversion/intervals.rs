@@ -2,7 +2,7 @@
 //!
 //! E. B. Wilson: *Probable Inference, the Law of Succession, and Statistical Inference*, 1927, by default: it holds its
 //! level from one observation on, where the textbook interval does not. Jeffreys on request (L. Brown, T. Cai,
-//! A. `DasGupta`: *Interval Estimation for a Binomial Proportion*, 2001): the equal-tailed interval of Beta(x+½, n−x+½),
+//! A. DasGupta: *Interval Estimation for a Binomial Proportion*, 2001): the equal-tailed interval of Beta(x+½, n−x+½),
 //! its outer end closed at 0 or 1 where nobody or everybody converted.
 
 use clap::ValueEnum;

@@ -1,7 +1,7 @@
-//! `PageRank`: how often a surfer who follows edges, and now and then jumps, is found at each node.
+//! PageRank: how often a surfer who follows edges, and now and then jumps, is found at each node.
 //!
-//! L. Page, S. Brin, R. Motwani, T. Winograd: *The `PageRank` Citation Ranking: Bringing Order to the Web*, 1999;
-//! personalised after T. Haveliwala: *Topic-Sensitive `PageRank`*, 2002. Mass at nodes without out-edges goes to the
+//! L. Page, S. Brin, R. Motwani, T. Winograd: *The PageRank Citation Ranking: Bringing Order to the Web*, 1999;
+//! personalised after T. Haveliwala: *Topic-Sensitive PageRank*, 2002. Mass at nodes without out-edges goes to the
 //! teleport vector (LDBC Graphalytics semantics), so ranks sum to 1.
 //!
 //! Pull-based power iteration: every node sums what its in-neighbours pass on. That reads memory at random but writes
@@ -19,8 +19,9 @@ use crate::graph::{Csr, NodeId};
 /// Nodes per unit of work; fixed, because partial sums are added in this grouping.
 const CHUNK: usize = 4_096;
 
-/// How `PageRank` is computed.
+/// How PageRank is computed.
 #[derive(Debug, Clone, Copy, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
 #[serde(default)]
 pub struct Params {
     /// Probability of following an edge rather than jumping, between 0 and 1
@@ -73,7 +74,7 @@ pub struct PageRank {
     pub converged: bool,
 }
 
-/// Why there is no `PageRank`.
+/// Why there is no PageRank.
 #[derive(Debug, Error)]
 pub enum PageRankError {
     /// The damping factor is no probability.
@@ -93,7 +94,7 @@ pub enum PageRankError {
     Cancelled(#[from] Cancelled),
 }
 
-/// Computes `PageRank` from `1/n` on.
+/// Computes PageRank from `1/n` on.
 ///
 /// * `teleport`: where jumps go, one mass ≥ 0 per node, normalised here; `None`: everywhere alike.
 /// * Edge weights divide a node's rank among its out-edges; parallel edges add up, a self-loop is one edge.
@@ -282,8 +283,9 @@ mod oracle {
             for row in 0..n {
                 if row != i {
                     let factor = system[row][i] / system[i][i];
-                    for column in i..=n {
-                        system[row][column] -= factor * system[i][column];
+                    let pivot_row = system[i].clone();
+                    for (x, p) in system[row].iter_mut().zip(&pivot_row).skip(i) {
+                        *x -= factor * p;
                     }
                 }
             }

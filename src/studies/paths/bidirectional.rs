@@ -14,6 +14,7 @@ const UNSEEN: u32 = u32::MAX;
 
 /// How paths between two nodes are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
 #[serde(default)]
 pub struct Params {
     /// How many shortest paths to list at most; all of them have the same, fewest hops

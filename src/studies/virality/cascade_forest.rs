@@ -19,6 +19,7 @@ const MICROSECONDS_PER_DAY: f64 = 86_400e6;
 
 /// How parents of shares are found.
 #[derive(Debug, Clone, Copy, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
 #[serde(default)]
 pub struct Params {
     /// Which parent a share has that names none

@@ -1,0 +1,120 @@
+//! Why a study has no answer.
+
+use polars::prelude::PolarsError;
+use thiserror::Error;
+
+use super::influence::pagerank::PageRankError;
+use crate::context::{Cancelled, Diagnose, Fault};
+use crate::graph::GraphError;
+
+/// Why a study has no answer.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    /// No family has this name.
+    #[error("there is no study `{name}`; there are {known}")]
+    UnknownFamily {
+        /// As asked for.
+        name: String,
+        /// Names there are, joined by commas.
+        known: String,
+    },
+    /// The family has no parameter of this name.
+    #[error("the study `{family}` has no parameter `{name}`; it has {known}")]
+    UnknownParameter {
+        /// Family.
+        family: &'static str,
+        /// As given.
+        name: String,
+        /// Names there are, joined by commas.
+        known: String,
+    },
+    /// A parameter has a value of the wrong type.
+    #[error("cannot read the parameters of the study `{family}`")]
+    Parameters {
+        /// Family.
+        family: &'static str,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+    /// Parameters contradict each other or the graph.
+    #[error("{0}")]
+    Unfit(String),
+    /// No node has this uid.
+    #[error("there is no node with uid `{uid}` in this graph")]
+    UnknownNode {
+        /// As given.
+        uid: String,
+        /// Nodes that may be meant: uid and name.
+        similar: Vec<(String, String)>,
+    },
+    /// The graph cannot be projected as asked.
+    #[error("cannot take the part of the graph that was asked for")]
+    Graph(#[from] GraphError),
+    /// PageRank cannot be computed.
+    #[error("cannot compute PageRank")]
+    PageRank(#[source] PageRankError),
+    /// A column that a study reads is not of the type it must be, or a table cannot be assembled.
+    #[error("cannot handle the table `{table}`")]
+    Table {
+        /// Relation, label or table of the study.
+        table: String,
+        /// What polars says.
+        source: PolarsError,
+    },
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl StudyError {
+    pub(super) fn table(table: &str) -> impl FnOnce(PolarsError) -> Self {
+        move |source| Self::Table { table: table.to_owned(), source }
+    }
+}
+
+impl From<PageRankError> for StudyError {
+    fn from(error: PageRankError) -> Self {
+        match error {
+            PageRankError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::PageRank(error),
+        }
+    }
+}
+
+impl Diagnose for StudyError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::UnknownFamily { .. }
+            | Self::UnknownParameter { .. }
+            | Self::Parameters { .. }
+            | Self::Unfit(_)
+            | Self::UnknownNode { .. }
+            | Self::PageRank(_)
+            | Self::Graph(
+                GraphError::UnknownRelation { .. }
+                | GraphError::UnknownLabel { .. }
+                | GraphError::UnknownWeight { .. }
+                | GraphError::Weight { .. },
+            ) => Fault::Input,
+            Self::Graph(_) | Self::Table { .. } => Fault::Environment,
+            Self::Cancelled(_) => Fault::Cancelled,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownFamily { .. } => Some("see `sonograph study --list`".into()),
+            Self::UnknownNode { similar, .. } if !similar.is_empty() => {
+                let one = |(uid, name): &(String, String)| format!("`{uid}` ({name})");
+                Some(format!("did you mean {}?", similar.iter().map(one).collect::<Vec<_>>().join(" or ")))
+            }
+            Self::UnknownNode { .. } => {
+                Some("uids are the column `uid` of the snapshot's node tables".into())
+            }
+            Self::Table { .. } | Self::Graph(GraphError::Column { .. }) => {
+                Some("check the snapshot with `sonograph snapshot verify`".into())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The flags by which a study is asked of a part of the graph, and that part.
+
+use std::fmt;
+use std::str::FromStr;
+
+use polars::prelude::{Column, DataFrame, Int64Chunked, IntoSeries, TimeUnit, TimeZone};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::StudyError;
+use super::findings::{ScoreColumn, Scores};
+use crate::graph::{BusinessGraph, Csr, HalfLife, NodeId, Projection, Weight};
+use crate::snapshot::tables::UID;
+
+/// A moment in microseconds UTC, read from `2026-03-01` or `2026-03-01T20:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub i64);
+
+impl FromStr for Instant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let day = || text.parse::<jiff::civil::Date>()?.to_zoned(jiff::tz::TimeZone::UTC);
+        match text.parse::<jiff::Timestamp>().or_else(|_| day().map(|day| day.timestamp())) {
+            Ok(moment) => Ok(Self(moment.as_microsecond())),
+            Err(_) => Err("expected a moment such as 2026-03-01 or 2026-03-01T20:00:00Z".into()),
+        }
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => moment.fmt(f),
+            Err(_) => write!(f, "{} µs", self.0),
+        }
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Which part of the graph a study is about.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+#[serde(default)]
+pub struct Projecting {
+    /// Only these relations [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub relations: Vec<String>,
+    /// Only nodes with one of these labels, and the edges between them [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub labels: Vec<String>,
+    /// Column an edge weighs by; `none`: every edge weighs 1 [default: `weight` where a relation has it, else 1]
+    #[arg(long, value_name = "COLUMN|none")]
+    pub weight: Option<String>,
+    /// Follow every edge both ways
+    #[arg(long)]
+    pub undirected: bool,
+    /// Only edges at or after this moment; edges without a time stay
+    #[arg(long, value_name = "MOMENT")]
+    pub since: Option<Instant>,
+    /// Only edges up to this moment; edges without a time stay
+    #[arg(long, value_name = "MOMENT")]
+    pub as_of: Option<Instant>,
+    /// Let an edge weigh half as much for every so many days of age
+    #[arg(long, value_name = "DAYS")]
+    pub half_life: Option<f64>,
+}
+
+/// Part of a graph with dense ids of its own.
+#[derive(Debug)]
+pub(super) struct Part<'g> {
+    pub graph: &'g BusinessGraph,
+    /// Adjacency over ids `0..nodes.len()`.
+    pub csr: Csr,
+    /// The node of the graph behind each of them, rising.
+    pub nodes: Vec<NodeId>,
+}
+
+impl Projecting {
+    /// What the flags ask of `graph`, over its own node ids.
+    pub(super) fn projection(&self, graph: &BusinessGraph) -> Result<Projection, StudyError> {
+        if self.half_life.is_some_and(|days| days.is_nan() || days <= 0.0) {
+            return Err(StudyError::Unfit("a half-life must be longer than 0 days".into()));
+        }
+        let some = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
+        let clock = || self.as_of.map(|at| at.0).or_else(|| graph.as_of());
+        Ok(Projection {
+            relations: some(&self.relations),
+            labels: some(&self.labels),
+            weight: Weight::from_flag(self.weight.as_deref()),
+            undirected: self.undirected,
+            since: self.since.map(|at| at.0),
+            until: self.as_of.map(|at| at.0.saturating_add(1)),
+            // Without any time in the data there is no age to count.
+            half_life: self.half_life.and_then(|days| clock().map(|as_of| HalfLife { days, as_of })),
+        })
+    }
+
+    /// The part of `graph` that the flags ask for.
+    pub(super) fn of<'g>(&self, graph: &'g BusinessGraph) -> Result<Part<'g>, StudyError> {
+        let projected = graph.project(&self.projection(graph)?)?;
+        if self.labels.is_empty() {
+            let nodes = projected.csr.nodes().collect();
+            return Ok(Part { graph, csr: projected.csr, nodes });
+        }
+        let mut nodes: Vec<NodeId> = self.labels.iter().flat_map(|label| graph.nodes_with(label)).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let own = |v: u32| nodes.binary_search(&NodeId(v)).expect("both ends have one of the labels") as u32;
+        let edges = (0..projected.edge_origin.len() as u32).map(|position| {
+            let (table, row) = projected.origin(graph, position);
+            (own(table.src[row]), own(table.dst[row]))
+        });
+        let edges: Vec<_> = edges.collect();
+        let weights = (0..edges.len() as u32).map(|position| projected.csr.weight(position));
+        let weights = if projected.csr.is_weighted() { weights.collect() } else { vec![] };
+        let build = if projected.csr.is_undirected() { Csr::undirected } else { Csr::directed };
+        let csr = build(nodes.len(), &edges, weights);
+        Ok(Part { graph, csr, nodes })
+    }
+}
+
+/// Scores of `nodes`: their `uid` and `label`, then one column per declared score.
+pub(super) fn scores(
+    graph: &BusinessGraph,
+    nodes: &[NodeId],
+    values: Vec<(&ScoreColumn, Values)>,
+) -> Result<Scores, StudyError> {
+    let (mut declared, mut columns) = (Vec::new(), Vec::with_capacity(values.len() + 2));
+    columns.push(uids(UID, graph, nodes.iter().copied()));
+    let labels: Vec<&str> = nodes.iter().map(|&v| graph.label(v)).collect();
+    columns.push(Column::new("label".into(), labels));
+    for (column, values) in values {
+        declared.push(*column);
+        columns.push(match values {
+            Values::Numbers(numbers) => Column::new(column.name.into(), numbers),
+            Values::Counts(counts) => Column::new(column.name.into(), counts),
+        });
+    }
+    let frame = DataFrame::new_infer_height(columns).map_err(StudyError::table("scores"))?;
+    Ok(Scores { columns: declared, frame })
+}
+
+/// The values of a score, by node.
+#[derive(Debug)]
+pub(super) enum Values {
+    Numbers(Vec<f64>),
+    Counts(Vec<i64>),
+}
+
+impl Values {
+    pub fn counts(values: &[u32]) -> Self {
+        Self::Counts(values.iter().map(|&value| i64::from(value)).collect())
+    }
+}
+
+/// A text column of uids.
+pub(super) fn uids(name: &str, graph: &BusinessGraph, nodes: impl Iterator<Item = NodeId>) -> Column {
+    Column::new(name.into(), nodes.map(|v| graph.uid(v)).collect::<Vec<_>>())
+}
+
+/// A column of moments in microseconds UTC.
+pub(super) fn moments(name: &str, values: Vec<Option<i64>>) -> Column {
+    let moments: Int64Chunked = values.into_iter().collect();
+    let moments = moments.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+    moments.into_series().with_name(name.into()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_with_and_without_a_time_of_day() {
+        let day: Instant = "2026-03-01".parse().expect("a day");
+        assert_eq!(day, "2026-03-01T00:00:00Z".parse().expect("a moment"));
+        assert_eq!(day.0, 1_772_323_200_000_000);
+        assert_eq!(day.to_string(), "2026-03-01T00:00:00Z");
+        assert!("tomorrow".parse::<Instant>().expect_err("no moment").contains("2026-03-01"));
+    }
+}

@@ -1,0 +1,347 @@
+//! What every family answers about the town.
+
+use polars::prelude::{AnyValue, DataFrame, DataType, TimeUnit, TimeZone};
+use serde_json::json;
+use sonograph::context::{Context, Diagnose, Fault};
+use sonograph::graph::BusinessGraph;
+use sonograph::snapshot::tables::Tables;
+use sonograph::studies::{Findings, Question, StudyError};
+
+use crate::town::town;
+
+fn ask(family: &str, given: &serde_json::Value, graph: &BusinessGraph) -> Result<Findings, StudyError> {
+    let given = given.as_object().expect("parameters").clone();
+    Question::configured(family, &given)?.run(graph, &Context::silent())
+}
+
+fn answer(family: &str, given: &serde_json::Value) -> Findings {
+    ask(family, given, &town()).expect("an answer")
+}
+
+fn table<'f>(findings: &'f Findings, name: &str) -> &'f DataFrame {
+    &findings.tables.iter().find(|table| table.name == name).expect("the table is there").frame
+}
+
+fn names(frame: &DataFrame) -> Vec<&str> {
+    frame.columns().iter().map(|column| column.name().as_str()).collect()
+}
+
+fn text(frame: &DataFrame, column: &str, row: usize) -> String {
+    frame.column(column).expect("a column").str().expect("text").get(row).expect("a value").to_owned()
+}
+
+fn number(frame: &DataFrame, column: &str, row: usize) -> f64 {
+    let column = frame.column(column).expect("a column").cast(&DataType::Float64).expect("a number");
+    column.f64().expect("numbers").get(row).expect("a value")
+}
+
+fn texts(frame: &DataFrame, column: &str, row: usize) -> Vec<String> {
+    let AnyValue::List(list) = frame.column(column).expect("a column").get(row).expect("a row") else {
+        panic!("`{column}` is no list")
+    };
+    list.str().expect("text").iter().map(|text| text.expect("a value").to_owned()).collect()
+}
+
+fn row_of(frame: &DataFrame, uid: &str) -> usize {
+    (0..frame.height()).find(|&row| text(frame, "uid", row) == uid).expect("the node is scored")
+}
+
+fn fact(findings: &Findings, name: &str) -> f64 {
+    findings.facts.iter().find(|fact| fact.name == name).expect("the fact is there").value
+}
+
+/// Everything a study says, as bytes.
+fn bytes(findings: &Findings) -> Vec<u8> {
+    let rest = (&findings.charts, &findings.facts, &findings.caveats);
+    let mut all = serde_json::to_vec(&rest).expect("plain values");
+    let scores = findings.scores.iter().map(|scores| &scores.frame);
+    for frame in scores.chain(findings.tables.iter().map(|table| &table.frame)) {
+        all.extend(sonograph::snapshot::parquet_bytes(frame).expect("a table"));
+    }
+    all
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-9
+}
+
+#[test]
+fn influence_scores_every_node_and_ranks_sum_to_one() {
+    let findings = answer("influence", &json!({}));
+    let scores = findings.scores.expect("scores");
+    assert_eq!(
+        names(&scores.frame),
+        [
+            "uid",
+            "label",
+            "influence_pagerank",
+            "influence_in_degree",
+            "influence_out_degree",
+            "influence_in_strength",
+            "influence_out_strength"
+        ]
+    );
+    assert_eq!(scores.frame.height(), 15);
+    let ranks = scores.frame.column("influence_pagerank").expect("a column").f64().expect("numbers");
+    assert!(close(ranks.iter().flatten().sum(), 1.0));
+    let e1 = row_of(&scores.frame, "e1");
+    // Promoted once, five interests, four attendances, one performance.
+    assert!(close(number(&scores.frame, "influence_in_degree", e1), 11.0));
+    assert_eq!(text(&scores.frame, "label", e1), "Event");
+}
+
+#[test]
+fn influence_of_a_part_knows_only_that_part() {
+    let given = json!({"relations": ["FOLLOWS"], "labels": ["Person"], "metrics": ["degree", "personalized_pagerank"], "sources": ["cy"]});
+    let scores = answer("influence", &given).scores.expect("scores");
+    assert_eq!(
+        names(&scores.frame),
+        ["uid", "label", "influence_personalized_pagerank", "influence_in_degree", "influence_out_degree"]
+    );
+    assert_eq!(scores.frame.height(), 5);
+    assert!(close(number(&scores.frame, "influence_out_degree", row_of(&scores.frame, "cy")), 2.0));
+    let rank = |uid| number(&scores.frame, "influence_personalized_pagerank", row_of(&scores.frame, uid));
+    assert!(close(rank("leo"), 0.0));
+    // cy keeps x = 0.15 + 0.85·(mass at ben and art); ben and ana get 0.425·x each, art 0.85·0.425·x.
+    let x = 1.0 / (1.0 + 0.425 + 0.425 + 0.85 * 0.425);
+    assert!((rank("cy") - x).abs() < 1e-5 && (rank("art") - 0.85 * 0.425 * x).abs() < 1e-5);
+}
+
+#[test]
+fn a_source_may_hold_a_comma() {
+    let given = &json!({"sources": ["https://a/1,2", "ana,ben"], "metrics": ["personalized_pagerank"]});
+    let scores = answer("influence", given).scores.expect("scores");
+    assert!(number(&scores.frame, "influence_personalized_pagerank", row_of(&scores.frame, "ben")) > 0.05);
+}
+
+#[test]
+fn community_finds_parts_and_events_that_share_people() {
+    let findings = answer("community", &json!({}));
+    let scores = findings.scores.as_ref().expect("scores");
+    assert_eq!(names(&scores.frame), ["uid", "label", "community_component"]);
+    let part = |uid| number(&scores.frame, "community_component", row_of(&scores.frame, uid));
+    assert!(close(part("ana"), part("harbour")) && close(part("ana"), part("anon:9")));
+    let pairs = table(&findings, "coattendance");
+    assert_eq!(names(pairs), ["event", "other", "both", "n_event", "n_other", "share", "lift"]);
+    assert_eq!(pairs.height(), 2);
+    assert_eq!((text(pairs, "event", 0), text(pairs, "other", 0)), ("e1".into(), "e2".into()));
+    assert!(close(number(pairs, "both", 0), 2.0) && close(number(pairs, "n_event", 0), 3.0));
+    assert!(close(number(pairs, "share", 0), 2.0 / 3.0) && close(number(pairs, "lift", 0), 1.0));
+    let none = answer("community", &json!({"min_support": 3}));
+    assert_eq!(table(&none, "coattendance").height(), 0);
+}
+
+#[test]
+fn follows_are_no_attendance() {
+    let given = json!({"relations": ["FOLLOWS"]});
+    assert!(answer("community", &given).tables.is_empty());
+    let given = json!({"relations": ["FOLLOWS"], "metrics": ["coattendance"]});
+    let error = ask("community", &given, &town()).expect_err("nobody attends a person");
+    assert_eq!(error.fault(), Fault::Input);
+}
+
+#[test]
+fn conversion_counts_people_and_events_and_leaves_the_future_out() {
+    let findings = answer("conversion", &json!({}));
+    let promoters = table(&findings, "promoters");
+    assert_eq!(
+        names(promoters),
+        [
+            "uid",
+            "name",
+            "reached",
+            "converted",
+            "rate",
+            "rate_low",
+            "rate_high",
+            "rate_shrunk",
+            "median_time_to_convert_s"
+        ]
+    );
+    // night, e1: ana (by her device), cy converted; ben came before he was interested; anon:9 is nobody we know.
+    // night, e2: ben converted, cy was never seen interested. e3 is still ahead.
+    assert_eq!((text(promoters, "uid", 0), text(promoters, "uid", 1)), ("night".into(), "harbour".into()));
+    assert!(close(number(promoters, "reached", 0), 5.0) && close(number(promoters, "converted", 0), 3.0));
+    assert!(close(number(promoters, "reached", 1), 1.0) && close(number(promoters, "converted", 1), 1.0));
+    // 9, 4 and 4 days.
+    assert!(close(number(promoters, "median_time_to_convert_s", 0), 4.0 * 86_400.0));
+    assert!((number(promoters, "rate_low", 0) - 0.2307).abs() < 1e-4);
+    let shrunk = number(promoters, "rate_shrunk", 1);
+    assert!((0.6..1.0).contains(&shrunk));
+    assert!(close(fact(&findings, "conversion_events_ahead"), 1.0));
+    assert!(close(fact(&findings, "conversion_unseen"), 2.0));
+    let scores = findings.scores.expect("scores");
+    assert_eq!(
+        names(&scores.frame),
+        ["uid", "label", "conversion_rate", "conversion_rate_low", "conversion_rate_shrunk"]
+    );
+}
+
+#[test]
+fn conversion_as_of_an_earlier_moment_does_not_know_the_rest() {
+    // 2026-03-01 is day 0; on day 10 e2 has not begun, and cy's second ticket of day 11 is unknown.
+    let findings = answer("conversion", &json!({"as_of": "2026-03-11", "interval": "jeffreys"}));
+    let promoters = table(&findings, "promoters");
+    assert_eq!((promoters.height(), text(promoters, "uid", 0)), (1, "night".into()));
+    assert!(close(number(promoters, "reached", 0), 4.0) && close(number(promoters, "converted", 0), 2.0));
+    assert!(close(fact(&findings, "promoters_idle"), 0.0));
+}
+
+#[test]
+fn virality_grows_trees_from_named_and_inferred_parents() {
+    let findings = answer("virality", &json!({}));
+    let cascades = table(&findings, "cascades");
+    assert_eq!(
+        names(cascades),
+        ["root", "content", "size", "depth", "breadth", "structural_virality", "started", "half_life_s"]
+    );
+    // ana → ben (named) → cy (follows ben), leo (named ben's repeat); anon:9 names a share nobody has; cy's other share.
+    assert_eq!(cascades.height(), 3);
+    assert_eq!(
+        (text(cascades, "root", 0), text(cascades, "content", 0)),
+        ("ana".into(), "https://a/1,2".into())
+    );
+    let first = |column| number(cascades, column, 0);
+    assert!(close(first("size"), 4.0) && close(first("depth"), 2.0) && close(first("breadth"), 2.0));
+    assert!(close(first("structural_virality"), 1.5) && close(first("half_life_s"), 86_400.0));
+    assert!(cascades.column("half_life_s").expect("a column").f64().expect("numbers").get(1).is_none());
+    assert!(close(fact(&findings, "virality_r_pooled"), 0.5));
+    assert!(
+        close(fact(&findings, "parents_explicit"), 0.5) && close(fact(&findings, "parents_orphan"), 0.25)
+    );
+    let scores = findings.scores.as_ref().expect("scores");
+    assert_eq!(names(&scores.frame), ["uid", "label", "virality_cascades", "virality_r"]);
+    assert_eq!(scores.frame.height(), 5);
+    let of = |uid, column| number(&scores.frame, column, row_of(&scores.frame, uid));
+    assert!(close(of("ben", "virality_r"), 2.0) && close(of("ben", "virality_cascades"), 0.0));
+    assert!(close(of("cy", "virality_cascades"), 1.0));
+
+    let named = answer("virality", &json!({"parents": "explicit"}));
+    assert!(close(number(table(&named, "cascades"), "size", 0), 3.0));
+}
+
+#[test]
+fn paths_lists_shortest_paths_with_what_they_rest_on() {
+    let findings = answer("paths", &json!({"from": "cy", "to": "art", "k": 5}));
+    let paths = table(&findings, "paths");
+    assert_eq!(names(paths), ["rank", "cost", "hops", "uids", "names", "relations"]);
+    assert_eq!(paths.height(), 2);
+    assert_eq!(texts(paths, "uids", 0), ["cy", "e1", "art"]);
+    assert_eq!(texts(paths, "relations", 0), ["ATTENDED", "PERFORMS_AT"]);
+    assert_eq!(
+        (texts(paths, "names", 1), texts(paths, "relations", 1)),
+        (vec!["CY".to_owned(), "ANA".into(), "ART".into()], vec!["FOLLOWS".to_owned(), "FOLLOWS".into()])
+    );
+    assert!(close(number(paths, "hops", 1), 2.0));
+    let evidence = table(&findings, "evidence");
+    assert_eq!(evidence.height(), 4);
+    assert!(close(number(evidence, "times", 0), 2.0));
+    let last = evidence.column("last").expect("a column");
+    assert_eq!(last.dtype(), &DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)));
+    assert_eq!(
+        last.datetime().expect("moments").physical().get(0),
+        Some(1_772_323_200_000_000 + 11 * 86_400_000_000)
+    );
+    assert_eq!(
+        (text(evidence, "relation", 1), text(evidence, "direction", 1)),
+        ("PERFORMS_AT".into(), "backward".into())
+    );
+
+    let only = answer("paths", &json!({"from": "cy", "to": "art", "k": 5, "via": ["FOLLOWS"]}));
+    assert_eq!(table(&only, "paths").height(), 1);
+}
+
+#[test]
+fn no_path_is_an_empty_table_with_its_columns() {
+    let findings = answer("paths", &json!({"from": "anon:9", "to": "art"}));
+    let paths = table(&findings, "paths");
+    assert_eq!((paths.height(), names(paths).len()), (0, 6));
+    assert_eq!(paths.column("uids").expect("a column").dtype(), &DataType::List(Box::new(DataType::String)));
+    assert!(
+        findings.caveats.iter().any(|caveat| caveat.contains("no path from ANON:9 to ART within 4 hops"))
+    );
+    let home = answer("paths", &json!({"from": "cy", "to": "cy"}));
+    assert_eq!(texts(table(&home, "paths"), "uids", 0), ["cy"]);
+    assert!(texts(table(&home, "paths"), "relations", 0).is_empty());
+}
+
+#[test]
+fn paths_without_a_pair_shows_a_fan_the_way_to_an_artist() {
+    let findings = answer("paths", &json!({}));
+    assert_eq!(texts(table(&findings, "paths"), "uids", 0), ["cy", "e1", "art"]);
+}
+
+#[test]
+fn what_is_not_in_the_graph_is_named_with_what_may_be_meant() {
+    let error = ask("paths", &json!({"from": "Ana", "to": "art"}), &town()).expect_err("uids are exact");
+    assert_eq!(
+        (error.fault(), error.to_string()),
+        (Fault::Input, "there is no node with uid `Ana` in this graph".into())
+    );
+    assert_eq!(error.hint(), Some("did you mean `ana` (ANA)?".into()));
+    for (family, given) in [
+        ("influence", json!({"relations": ["LIKES"]})),
+        ("influence", json!({"labels": ["Robot"]})),
+        ("influence", json!({"weight": "gold"})),
+        ("influence", json!({"damping": 2.0})),
+        ("influence", json!({"half_life": 0.0})),
+        ("influence", json!({"metrics": ["personalized_pagerank"]})),
+        ("influence", json!({"sources": ["nobody"]})),
+        ("influence", json!({"sources": ["e1"], "labels": ["Person"]})),
+        ("paths", json!({"from": "ana"})),
+        ("paths", json!({"from": "ana", "to": "art", "via": ["LIKES"]})),
+        ("virality", json!({"window": -1.0})),
+    ] {
+        let error = ask(family, &given, &town()).expect_err("refused");
+        assert_eq!(error.fault(), Fault::Input, "{family} {given}: {error}");
+    }
+}
+
+#[test]
+fn an_empty_graph_has_empty_answers() {
+    let graph = BusinessGraph::build(Tables::default()).expect("nothing is a graph");
+    for question in Question::all() {
+        let findings = question.run(&graph, &Context::silent()).expect("an answer");
+        assert!(findings.tables.iter().all(|table| table.frame.height() == 0), "{}", findings.family);
+        assert!(findings.charts.is_empty());
+        assert!(findings.facts.iter().all(|fact| fact.value.is_finite()));
+    }
+}
+
+#[test]
+fn one_and_two_threads_give_the_same_findings() {
+    let graph = town();
+    let all = |threads| {
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+        pool.install(|| {
+            let run = |question: Question| question.run(&graph, &Context::silent()).expect("an answer");
+            Question::all().map(|question| bytes(&run(question)))
+        })
+    };
+    assert_eq!(all(1), all(2));
+}
+
+#[test]
+fn every_score_is_declared_and_every_table_announced() {
+    let graph = town();
+    for question in Question::all() {
+        let family = question.family();
+        let findings = question.run(&graph, &Context::silent()).expect("an answer");
+        if let Some(scores) = &findings.scores {
+            let declared: Vec<&str> = scores.columns.iter().map(|column| column.name).collect();
+            assert_eq!(names(&scores.frame)[2..], declared);
+            assert!(scores.columns.iter().all(|column| family.scores.contains(column)));
+        }
+        for table in &findings.tables {
+            assert!(
+                family.tables.iter().any(|(name, _)| *name == table.name),
+                "{} is not announced",
+                table.name
+            );
+        }
+        for chart in &findings.charts {
+            assert!(chart.caption.ends_with('.') && !chart.title.is_empty());
+        }
+    }
+}
