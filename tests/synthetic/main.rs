@@ -2,5 +2,6 @@
 
 #![allow(clippy::print_stdout, reason = "a person who tunes the city wants to see its figures")]
 
+mod load;
 mod realism;
 mod sameness;

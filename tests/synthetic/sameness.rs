@@ -1,7 +1,7 @@
 //! Same people and seed, same city.
 
 use rayon::ThreadPoolBuilder;
-use sonograph::context::Context;
+use sonograph::context::{Cancelled, Context};
 use sonograph::sources::synthetic::{City, CityError, generate};
 
 fn city(people: usize, seed: u64, threads: usize) -> City {
@@ -40,5 +40,5 @@ fn a_village_is_a_city_too_but_an_empty_one_is_not() {
 fn a_city_whose_making_is_stopped_says_so() {
     let cx = Context::silent();
     cx.cancel.request();
-    assert_eq!(generate(1_000, 7, &cx), Err(CityError::Cancelled));
+    assert_eq!(generate(1_000, 7, &cx), Err(CityError::Cancelled(Cancelled)));
 }

@@ -1,7 +1,5 @@
 //! A synthetic event city: what it does for twelve weeks, in the rows of the four source layouts, and the truth of it.
 
-use std::fmt;
-
 use rand::RngExt as _;
 use rayon::prelude::*;
 
@@ -15,10 +13,12 @@ use super::register::Register;
 use super::spread::{Air, Followers, Spread, summary};
 use super::touches::{CHANNELS, Follow, Life, Stage, channel_lifts};
 use super::truth::{Channel, Counts, Influencer, PromoterTruth, SharedDevice, Truth};
-use crate::context::{Cancelled, Context};
+use crate::context::{Cancelled, Context, Diagnose, Fault};
+use crate::sources::facts::Facts;
 use crate::sources::rows::{
     ArtistRow, DirectusRows, EventRow, LineupRow, TouchpointRows, TwentyRows, UnifiedRows, UserRow, VenueRow,
 };
+use crate::sources::{SourceOptions, facts_of};
 
 /// A city of any number of people must at least have these few to have a night life.
 pub const FEWEST_PEOPLE: usize = 50;
@@ -40,6 +40,13 @@ pub struct City {
     pub truth: Truth,
 }
 
+impl City {
+    /// What the readers would say of the city, without a database between.
+    pub fn facts(&self, options: &SourceOptions) -> Facts {
+        facts_of(&self.directus, &self.twenty, &self.unified, &self.touchpoints, options)
+    }
+}
+
 /// What readers must leave out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hidden {
@@ -54,31 +61,22 @@ pub struct Hidden {
 }
 
 /// Why there is no city.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CityError {
     /// Too few or too many people.
+    #[error("cannot make a city of {0} people: between {FEWEST_PEOPLE} and {MOST_PEOPLE} are possible")]
     People(usize),
     /// Somebody asked to stop.
-    Cancelled,
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
-impl fmt::Display for CityError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Diagnose for CityError {
+    fn fault(&self) -> Fault {
         match self {
-            CityError::People(people) => write!(
-                f,
-                "cannot make a city of {people} people: between {FEWEST_PEOPLE} and {MOST_PEOPLE} are possible"
-            ),
-            CityError::Cancelled => f.write_str("cancelled while making the city"),
+            CityError::People(_) => Fault::Input,
+            CityError::Cancelled(_) => Fault::Cancelled,
         }
-    }
-}
-
-impl std::error::Error for CityError {}
-
-impl From<Cancelled> for CityError {
-    fn from(_: Cancelled) -> Self {
-        CityError::Cancelled
     }
 }
 

@@ -8,13 +8,17 @@ mod calendar;
 mod chance;
 mod city;
 mod crm;
+mod lines;
+mod load;
 mod names;
 mod people;
 mod programme;
 mod register;
 mod spread;
+mod tables;
 mod touches;
 mod truth;
 
 pub use city::{City, CityError, FEWEST_PEOPLE, Hidden, MOST_PEOPLE, generate, now};
+pub use load::{LoadError, LoadOptions, LoadedTable, load};
 pub use truth::{Cascades, Channel, Counts, Duplicate, Influencer, PromoterTruth, SharedDevice, Truth};
