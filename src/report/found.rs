@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::canvas::clean;
 use super::numbers::{count, number, percent};
-use super::tables::{Names, float, list, ranked, ranked_of, text};
+use super::tables::{Names, float, floats, list, ranked, ranked_of, text, texts};
 use crate::studies::findings::Findings;
 
 /// A stretch of a sentence.
@@ -69,8 +69,8 @@ pub fn ranking(findings: &Findings) -> Option<&'static str> {
 
 /// The labels of a score table, `Person` first, then by name.
 pub fn labels(frame: &DataFrame) -> Vec<String> {
-    let Some(column) = frame.column("label").ok().and_then(|c| c.str().ok()) else { return Vec::new() };
-    let mut labels: Vec<&str> = column.iter().flatten().collect();
+    let mut labels: Vec<&str> = texts(frame, "label").into_iter().flatten().flatten().collect();
+    labels.dedup();
     labels.sort_unstable_by_key(|l| (*l != "Person", *l));
     labels.dedup();
     labels.into_iter().map(str::to_owned).collect()
@@ -102,7 +102,7 @@ fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
 
 fn community(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     let frame = table(findings, "coattendance")?;
-    let row = *strong_pairs(frame, 1).0.first()?;
+    let row = *strong_pairs(frame).0.first()?;
     let (both, n_event) = (float(frame, "both", row)?, float(frame, "n_event", row)?);
     let lift = float(frame, "lift", row)?;
     let few = if both < 10.0 { ", a small number" } else { "" };
@@ -119,17 +119,24 @@ fn community(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     )
 }
 
-/// Pairs of events by lift, each once, among those that enough people have in common for `wanted` rows; and how many
-/// that is. A pair of one person has the highest lift of all and says nothing.
-pub fn strong_pairs(frame: &DataFrame, wanted: usize) -> (Vec<usize>, u32) {
-    let once = |row: &usize| text(frame, "event", *row) < text(frame, "other", *row);
-    let all: Vec<usize> = ranked(frame, "lift").into_iter().filter(once).collect();
+/// So many pairs of events should be left when pairs of few people are set aside.
+const PAIRS: usize = 12;
+
+/// Pairs of events by lift, each once, among those that enough people have in common for [`PAIRS`] rows; and how many
+/// people that is. A pair of one person has the highest lift of all and says nothing.
+pub fn strong_pairs(frame: &DataFrame) -> (Vec<usize>, u32) {
+    let (Some(events), Some(others), Some(both)) =
+        (texts(frame, "event"), texts(frame, "other"), floats(frame, "both"))
+    else {
+        return (Vec::new(), 1);
+    };
+    let once: Vec<bool> = events.zip(others).map(|(event, other)| event < other).collect();
+    let all: Vec<usize> = ranked(frame, "lift").into_iter().filter(|&row| once[row]).collect();
     let with = |least: u32| -> Vec<usize> {
-        let enough = |row: &&usize| float(frame, "both", **row).is_some_and(|n| n >= f64::from(least));
-        all.iter().filter(enough).copied().collect()
+        all.iter().copied().filter(|&row| both[row].is_some_and(|n| n >= f64::from(least))).collect()
     };
     let least =
-        [20, 10, 5, 2].into_iter().find(|&least| with(least).len() >= wanted.min(all.len())).unwrap_or(1);
+        [20, 10, 5, 2].into_iter().find(|&least| with(least).len() >= PAIRS.min(all.len())).unwrap_or(1);
     (with(least), least)
 }
 
@@ -166,7 +173,7 @@ fn virality(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     let frame = table(findings, "cascades")?;
     let rows = ranked(frame, "size");
     let largest = *rows.first()?;
-    let alone = rows.iter().filter(|&&r| float(frame, "size", r) == Some(1.0)).count();
+    let alone = floats(frame, "size")?.into_iter().filter(|size| size.is_some_and(|n| n <= 1.0)).count();
     let all = rows.len();
     Some(
         Sentence::default()

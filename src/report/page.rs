@@ -267,7 +267,7 @@ fn rows_shown(frame: &DataFrame, table: &str) -> (Vec<usize>, String) {
         }
         "cascades" => (tables::ranked(frame, "size"), "cascades, largest first".into()),
         "coattendance" => {
-            let (rows, least) = found::strong_pairs(frame, ROWS);
+            let (rows, least) = found::strong_pairs(frame);
             (rows, format!("pairs with {least} or more people in common, highest lift first"))
         }
         _ => ((0..frame.height()).collect(), "rows".into()),

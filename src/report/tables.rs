@@ -34,7 +34,8 @@ impl<'a> Names<'a> {
     }
 }
 
-fn texts<'a>(frame: &'a DataFrame, column: &str) -> Option<impl Iterator<Item = Option<&'a str>>> {
+/// A column of texts; `None` where it is missing or holds something else.
+pub fn texts<'a>(frame: &'a DataFrame, column: &str) -> Option<impl Iterator<Item = Option<&'a str>>> {
     Some(frame.column(column).ok()?.str().ok()?.iter())
 }
 
@@ -129,13 +130,16 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
 
 /// Rows of `frame` whose `label` is `label`, largest `by` first.
 pub fn ranked_of(frame: &DataFrame, by: &str, label: &str) -> Vec<usize> {
-    let labels = frame.column("label").ok().and_then(|c| c.str().ok());
-    ranked(frame, by).into_iter().filter(|&row| labels.is_some_and(|l| l.get(row) == Some(label))).collect()
+    let labels = texts(frame, "label").into_iter().flatten().enumerate();
+    largest_first(frame, by, labels.filter(|(_, l)| *l == Some(label)).map(|(row, _)| row).collect())
 }
 
 /// Row numbers of `frame`, largest `by` first; equal values stay in the frame's own order. `O(rows · log rows)` time.
 pub fn ranked(frame: &DataFrame, by: &str) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..frame.height()).collect();
+    largest_first(frame, by, (0..frame.height()).collect())
+}
+
+fn largest_first(frame: &DataFrame, by: &str, mut rows: Vec<usize>) -> Vec<usize> {
     if let Some(values) = floats(frame, by) {
         let at = |row: usize| values[row].filter(|v| !v.is_nan()).unwrap_or(f64::NEG_INFINITY);
         rows.sort_by(|&a, &b| at(b).total_cmp(&at(a)));
