@@ -272,7 +272,7 @@ impl Form<'_> {
 }
 
 enum Change<'p> {
-    Create(&'p crate::snapshot::assemble::NodeRow),
+    Create(&'p crate::snapshot::tables::assemble::NodeRow),
     Update(&'p NodeUpdate<'p>),
 }
 

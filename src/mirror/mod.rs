@@ -16,7 +16,7 @@ pub(crate) mod sample;
 mod touches;
 
 use crate::context::{Cancelled, Diagnose, Fault};
-use crate::snapshot::assemble::AssembleError;
+use crate::snapshot::tables::assemble::AssembleError;
 use crate::sources::falkordb::FalkorError;
 
 pub use apply::{Applied, apply, state};

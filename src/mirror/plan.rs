@@ -13,7 +13,7 @@ use super::current::{Rows, newest_generation, uids};
 use super::report::{Conflict, Note};
 use super::resolved::Resolved;
 use crate::ontology::{Label, Relation, Value};
-use crate::snapshot::assemble::{EdgeRow, NodeRow};
+use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
 use crate::snapshot::tables::{DST, SRC, Tables};
 
 /// Further labels that the mirror gives and takes.

@@ -80,7 +80,7 @@ fn what_changed_is_planned_with_its_reason_and_nothing_else() {
 
 #[test]
 fn what_others_put_into_the_graph_is_left_alone() {
-    use crate::snapshot::assemble::assemble;
+    use crate::snapshot::tables::assemble::assemble;
     let graph = resolved(&sample::facts());
     let scored = |row: &NodeRow, deleted: bool| {
         let mut row = row.clone();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 use proptest::prelude::*;
 use sonograph::ontology::Value;
-use sonograph::snapshot::assemble::{EdgeRow, NodeRow, assemble};
+use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 use sonograph::snapshot::tables::Tables;
 use sonograph::snapshot::{ManifestInput, Origin};
 
