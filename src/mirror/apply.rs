@@ -212,7 +212,9 @@ impl Writer<'_> {
         while !rest.is_empty() {
             step.tick((rows.len() - rest.len()) as u64, Some(rows.len() as u64))?;
             let (batch, after) = rest.split_at(self.size.min(rest.len()));
-            let params = Params::new().with("rows", Param::List(batch.iter().map(&as_param).collect()));
+            // The server makes the nodes of a statement from its last row to its first. Sent backwards, they get their
+            // internal ids in our order, however the rows were cut into batches.
+            let params = Params::new().with("rows", Param::List(batch.iter().rev().map(&as_param).collect()));
             let reply = self.client.query(self.graph, statement, &params).await?;
             if counted {
                 let reached =
