@@ -12,8 +12,10 @@ use stage::Stage;
 use steps::Loop;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Report, snapshot and study answers stay in DIR. The servers and their data are removed at the end, \
-    unless --keep; two demos in two folders do not meet.")]
+#[command(
+    after_help = "Report, snapshot and study answers stay in DIR. The servers and their data are removed at the end, \
+    unless --keep; two demos in two folders do not meet."
+)]
 pub(super) struct DemoArgs {
     /// Registered people in the city; visitors come on top
     #[arg(long, value_name = "N", default_value_t = 5_000)]
@@ -40,7 +42,7 @@ pub(super) fn run(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure
         run.embedded(&mut stage)?
     } else {
         let servers = stage.servers(args.keep, &cx)?;
-        let outcome = session.block_on(run.on_servers(&servers, &mut stage))??;
+        let outcome = session.block_on(run.on_servers(servers.running(), &mut stage))??;
         stage.leave(servers, args.keep)?;
         outcome
     };

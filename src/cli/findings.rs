@@ -66,7 +66,8 @@ fn write(findings: &Findings, format: Format, dir: &Path) -> Result<(), Failure>
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|e| Failure::environment("cannot write JSON", e))?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|e| Failure::environment("cannot write JSON", e))?;
     text.push('\n');
     Ok(fs_err::write(path, text)?)
 }

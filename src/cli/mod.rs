@@ -2,10 +2,14 @@
 
 mod config;
 mod connect;
+mod demo;
 mod doctor;
 mod failure;
+mod findings;
 mod output;
+mod report;
 mod services;
+mod study;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,12 +81,19 @@ enum ProgressChoice {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the whole loop on a synthetic city, on private servers it starts and stops
+    Demo(demo::DemoArgs),
     /// Make, show and describe the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Start, stop and look at a private FalkorDB and PostgreSQL
     #[command(subcommand)]
     Services(services::ServicesCommand),
+    /// Ask a snapshot: who matters, what converts, what spreads
+    Study(study::StudyArgs),
+    /// Make what people read on Monday
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Check that everything is there that the other commands need
     Doctor(doctor::DoctorArgs),
 }
@@ -186,6 +197,9 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
     match command {
         Command::Config(command) => config::run(&command, session),
         Command::Services(command) => services::run(&command, session),
+        Command::Demo(args) => demo::run(&args, session),
+        Command::Study(args) => study::run(args, session),
+        Command::Report(command) => report::run(&command, session),
         Command::Doctor(args) => doctor::run(&args, session),
     }
 }

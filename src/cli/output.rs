@@ -40,7 +40,7 @@ impl Format {
 /// Writes a frame as text; Parquet goes to files only, see [`save_frame`].
 pub fn write_frame(frame: &DataFrame, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     match format {
-        Format::Table => write!(out, "{}", grid(frame, usize::MAX)).map(|()| ())?,
+        Format::Table => writeln!(out, "{}", grid(frame, usize::MAX))?,
         Format::Json => json_lines(frame, out)?,
         Format::Csv => csv(frame, out)?,
         Format::Parquet => {

@@ -62,7 +62,9 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
     let asked = match question {
         _ if list => return list_studies(session),
         None => {
-            return Err(Failure::input("no study is named").with_hint("`sonograph study --list` names them all"));
+            return Err(
+                Failure::input("no study is named").with_hint("`sonograph study --list` names them all")
+            );
         }
         Some(Asked::One(question)) => vec![question],
         Some(Asked::All) => configured(session)?,
@@ -73,7 +75,13 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
     for question in asked {
         let began = Instant::now();
         let found = question.run(&graph, &cx)?;
-        findings::save(&found, common.format.unwrap_or(Format::Parquet), &common.out, began.elapsed(), session)?;
+        findings::save(
+            &found,
+            common.format.unwrap_or(Format::Parquet),
+            &common.out,
+            began.elapsed(),
+            session,
+        )?;
         let folder = common.out.join(found.family);
         session.printer.note(format_args!("{}: wrote {}", found.family, folder.display()));
         match common.format {
@@ -95,7 +103,8 @@ pub(super) fn configured(session: &Session) -> Result<Vec<Question>, Failure> {
         .map(|question| {
             let family = question.family().name;
             let given = session.config.studies.get(family).map(serde_json::to_value).transpose();
-            let given = given.map_err(|e| Failure::environment("cannot read the studies' configuration", e))?;
+            let given =
+                given.map_err(|e| Failure::environment("cannot read the studies' configuration", e))?;
             let given = given.as_ref().and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
             Ok(Question::configured(family, &given)?)
         })

@@ -37,8 +37,11 @@ impl<'a> Stage<'a> {
             let name = name.to_string_lossy();
             let stem = name.strip_suffix(".partial").unwrap_or(&name);
             if !MADE.contains(&stem) && name != TRUTH {
-                return Err(Failure::input(format!("`{}` holds `{name}`, which no demo made", dir.display()))
-                    .with_hint("name an empty or new folder with --dir"));
+                return Err(Failure::input(format!(
+                    "`{}` holds `{name}`, which no demo made",
+                    dir.display()
+                ))
+                .with_hint("name an empty or new folder with --dir"));
             }
         }
         if crate::services::remove(&dir.join("servers"))? {
@@ -118,8 +121,11 @@ impl<'a> Stage<'a> {
             if embedded {
                 String::new()
             } else {
-                format!(" and {:.0} MiB of its servers, {:.0} MiB together",
-                    mib(self.server_peak_kib), mib(own + self.server_peak_kib))
+                format!(
+                    " and {:.0} MiB of its servers, {:.0} MiB together",
+                    mib(self.server_peak_kib),
+                    mib(own + self.server_peak_kib)
+                )
             }
         ));
         printer.note(format_args!("\nreport    {dir}/report/index.html"));
@@ -127,11 +133,15 @@ impl<'a> Stage<'a> {
         printer.note(format_args!("snapshot  {dir}/snapshot"));
         printer.note(format_args!("truth     {dir}/{TRUTH}: what was planted"));
         printer.note("\ntry next");
-        printer.note(format_args!("  sonograph study influence --snapshot {dir}/snapshot --relations FOLLOWS --top 20"));
+        printer.note(format_args!(
+            "  sonograph study influence --snapshot {dir}/snapshot --relations FOLLOWS --top 20"
+        ));
         printer.note(format_args!("  sonograph study conversion --snapshot {dir}/snapshot --format csv"));
         printer.note(format_args!("  sonograph snapshot show {dir}/snapshot"));
         if !embedded {
-            printer.note(format_args!("  sonograph demo --keep    # leaves the servers running to look around in"));
+            printer.note(format_args!(
+                "  sonograph demo --keep    # leaves the servers running to look around in"
+            ));
         }
         Ok(())
     }

@@ -2,19 +2,20 @@
 
 use std::time::Instant;
 
-use polars::prelude::DataFrame;
-
 use super::stage::Stage;
 use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study};
 use crate::context::Context;
 use crate::graph::BusinessGraph;
 use crate::mirror;
+use crate::services::Running;
 use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
-use crate::sources::facts::Facts;
-use crate::sources::synthetic::{self, City};
-use crate::sources::{self};
+use crate::sources::falkordb::{Client, scan};
+use crate::sources::synthetic::{self, City, LoadOptions};
+use crate::sources::{self, Databases};
 use crate::studies::Findings;
+use crate::studies::findings::Scores;
+use crate::writeback::{self, Ledger};
 
 /// One run of the loop.
 pub(super) struct Loop<'a> {
@@ -30,17 +31,103 @@ impl Loop<'_> {
         let city = self.city(stage)?;
         let clock = Instant::now();
         let options = connect::source_options(&self.session.config);
-        let facts = sources::facts_of(&city.directus, &city.twenty, &city.unified, &city.touchpoints, &options);
+        let facts =
+            sources::facts_of(&city.directus, &city.twenty, &city.unified, &city.touchpoints, &options);
         drop(city);
         let resolved = mirror::resolve(&facts, &connect::resolve_options(&self.session.config))?;
         let mut tables = resolved.to_tables()?;
-        tables.companions.extend(sources::companions(&facts)?);
+        tables.companions.extend(sources::companions(&facts));
         drop(facts);
         let origin = Origin::new("synthetic", "1").with("people", self.people).with("seed", self.seed);
         let frozen = self.freeze(tables, vec![origin], stage)?;
         stage.done("resolve and freeze", clock, size(&frozen));
         self.ask_and_tell(&frozen, stage)?;
         Ok(Outcome::Done)
+    }
+
+    /// The same through PostgreSQL and FalkorDB, and back into the graph.
+    pub async fn on_servers(&self, servers: &Running, stage: &mut Stage<'_>) -> Result<Outcome, Failure> {
+        let config = &self.session.config;
+        let graph = config.falkordb.graph.as_str();
+        let city = self.city(stage)?;
+        let clock = Instant::now();
+        synthetic::load(&city, servers.postgres_url.expose(), LoadOptions::default(), self.cx).await?;
+        drop(city);
+        stage.done("load PostgreSQL", clock, "four source layouts");
+
+        let clock = Instant::now();
+        let databases = Databases::one(servers.postgres_url.expose());
+        let facts = sources::read_facts(&databases, &connect::source_options(config), self.cx).await?;
+        let rows: u64 = facts.read.iter().map(|t| t.rows).sum();
+        stage.done("read the sources", clock, format!("{rows} rows of {} tables", facts.read.len()));
+
+        let clock = Instant::now();
+        let mut client = Client::connect(servers.falkordb_url.expose()).await?;
+        let resolved = mirror::resolve(&facts, &connect::resolve_options(config))?;
+        let empty = Tables::default();
+        let plan = mirror::plan(&resolved, &empty);
+        let applied = mirror::apply(&mut client, graph, &plan, self.cx).await?;
+        stage.done(
+            "mirror into FalkorDB",
+            clock,
+            format!("{} rows, longest batch {:.0} ms", applied.rows, applied.longest_batch_ms),
+        );
+
+        let clock = Instant::now();
+        let scanned = scan(&mut client, graph, self.cx).await?;
+        let settled = mirror::plan(&resolved, &scanned.tables).is_empty();
+        let mut tables = scanned.tables;
+        tables.companions.extend(sources::companions(&facts));
+        drop((resolved, facts));
+        let version = scanned.version.map_or_else(String::new, |v| v.to_string());
+        let frozen =
+            self.freeze(tables, vec![Origin::new("falkordb", version).with("graph", graph)], stage)?;
+        stage.done("take a snapshot", clock, size(&frozen));
+
+        let found = self.ask_and_tell(&frozen, stage)?;
+        let whole = self.write_back(&mut client, graph, &frozen, &found, stage).await?;
+        if !settled {
+            self.session.printer.warn("a second mirror plan is not empty, though nothing changed in between");
+        }
+        Ok(if whole && settled { Outcome::Done } else { Outcome::AnswerIsNo })
+    }
+
+    /// Puts the scores on the nodes, and reads the graph back to see that they are there.
+    async fn write_back(
+        &self,
+        client: &mut Client,
+        graph: &str,
+        frozen: &Snapshot,
+        found: &[Findings],
+        stage: &mut Stage<'_>,
+    ) -> Result<bool, Failure> {
+        let clock = Instant::now();
+        let scores: Vec<Scores> = found.iter().filter_map(|f| f.scores.clone()).collect();
+        let plan = writeback::plan(client, graph, &frozen.tables, &scores, self.cx).await?;
+        let ledger = Ledger::new(stage.dir.join("writeback"));
+        let applied = writeback::apply(client, graph, &plan, &ledger, self.cx).await?;
+        stage.done(
+            "write scores back",
+            clock,
+            format!(
+                "{} properties on {} nodes, longest write {:.0} ms",
+                plan.properties.len(),
+                applied.written,
+                applied.longest_write_ms
+            ),
+        );
+
+        let clock = Instant::now();
+        let again = writeback::plan(client, graph, &frozen.tables, &scores, self.cx).await?;
+        stage.done("read scores back", clock, format!("{} nodes hold their scores", again.unchanged));
+        let whole = again.set == 0 && again.gone == 0 && again.changed_identity == 0;
+        if !whole {
+            self.session.printer.warn(format_args!(
+                "{} nodes do not hold their scores, {} are gone, {} changed identity",
+                again.set, again.gone, again.changed_identity
+            ));
+        }
+        Ok(whole)
     }
 
     fn city(&self, stage: &mut Stage) -> Result<City, Failure> {
