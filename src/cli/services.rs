@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use polars::prelude::df;
 
 use super::{Failure, Format, Outcome, Session, write_frame};
-use crate::services::{self, DEFAULT_DIR, Options, Server};
+use crate::services::{self, Options, Server};
 
 const UP_HELP: &str = "\
 Example: set -a; eval \"$(sonograph services up)\"; set +a; sonograph doctor
@@ -27,9 +27,15 @@ pub(super) enum ServicesCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Folder {
-    /// Where data, logs and passwords of the servers live
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
-    dir: PathBuf,
+    /// Where data, logs and passwords of the servers live [default: as configured, .sonograph/services]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Folder {
+    fn resolve(&self, session: &Session) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| session.config.services_dir.clone())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -63,7 +69,7 @@ pub(super) fn run(command: &ServicesCommand, session: &Session) -> Result<Outcom
     let printer = &session.printer;
     match command {
         ServicesCommand::Up(Up { folder, fast }) => {
-            let options = Options { dir: folder.dir.clone(), fast: *fast };
+            let options = Options { dir: folder.resolve(session), fast: *fast };
             let running = services::up(&options, &session.cx)?;
             // Both URLs hold nothing but hexadecimal digits between their fixed parts, so quotes cannot occur in them.
             printer.data(format_args!("SONOGRAPH_FALKORDB_URL='{}'", running.falkordb_url.expose()))?;
@@ -73,8 +79,9 @@ pub(super) fn run(command: &ServicesCommand, session: &Session) -> Result<Outcom
             }
         }
         ServicesCommand::Down(Down { folder, remove }) => {
-            let done = if *remove { services::remove(&folder.dir)? } else { services::down(&folder.dir)? };
-            let dir = folder.dir.display();
+            let dir = folder.resolve(session);
+            let done = if *remove { services::remove(&dir)? } else { services::down(&dir)? };
+            let dir = dir.display();
             printer.note(match (done, remove) {
                 (true, true) => format!("stopped the servers of {dir} and removed their data"),
                 (true, false) => format!("stopped the servers of {dir}; their data stays there"),
@@ -82,9 +89,10 @@ pub(super) fn run(command: &ServicesCommand, session: &Session) -> Result<Outcom
             });
         }
         ServicesCommand::Status(Status { folder, format }) => {
-            let servers = services::status(&folder.dir)?.unwrap_or_default();
+            let dir = folder.resolve(session);
+            let servers = services::status(&dir)?.unwrap_or_default();
             if servers.is_empty() {
-                printer.note(format_args!("there are no servers in {}", folder.dir.display()));
+                printer.note(format_args!("there are no servers in {}", dir.display()));
             }
             let frame = rows(&servers)?;
             let mut out = Vec::new();

@@ -35,9 +35,6 @@ pub use guard::Guard;
 use lodging::Lodging;
 use state::{Record, State};
 
-/// Where servers live when nothing else is said, relative to the working folder.
-pub const DEFAULT_DIR: &str = ".sonograph/services";
-
 /// What [`up`] is asked for.
 #[derive(Debug, Clone)]
 pub struct Options {
