@@ -7,7 +7,7 @@ use super::Pair;
 
 fn sonograph(pair: &Pair, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sonograph"))
-        .current_dir(pair.path())
+        .current_dir(pair.home.path())
         .args(arguments)
         .args(["--dir", "servers"])
         .envs(variables.iter().copied())
@@ -24,6 +24,7 @@ fn up_prints_two_assignments_that_a_shell_understands() {
     let pair = Pair::new();
     let up = sonograph(&pair, &["services", "up", "--fast"], &[]);
     assert!(up.status.success(), "{}", text(&up.stderr));
+    pair.up(true);
     let echo = "eval \"$1\" && printf '%s %s' \"$SONOGRAPH_FALKORDB_URL\" \"$SONOGRAPH_POSTGRES_URL\"";
     let shell = Command::new("sh").args(["-euc", echo, "sh", text(&up.stdout)]).output().expect("sh runs");
     let (falkordb, postgres) = text(&shell.stdout).split_once(' ').expect("two values");
@@ -46,7 +47,7 @@ fn up_prints_two_assignments_that_a_shell_understands() {
 
     let down = sonograph(&pair, &["services", "down", "--remove"], &[]);
     assert!(down.status.success() && down.stdout.is_empty());
-    assert!(!pair.path().join("servers").exists());
+    assert!(!pair.path().exists());
     let again = sonograph(&pair, &["services", "down"], &[]);
     assert_eq!((again.status.code(), text(&again.stderr)), (Some(0), "no servers run in servers\n"));
 }
@@ -65,13 +66,13 @@ fn a_named_binary_that_is_not_there_is_an_error_with_its_variable() {
 #[test]
 fn missing_tools_are_an_error_with_the_one_command_that_installs_them() {
     let pair = Pair::new();
-    let bin = pair.path().join("bin");
+    let bin = pair.home.path().join("bin");
     std::fs::create_dir(&bin).expect("created");
     for tool in ["bash", "uname", "sort", "tr"] {
         std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), bin.join(tool)).expect("linked");
     }
     let path = bin.display().to_string();
-    let cache = pair.path().join("cache").display().to_string();
+    let cache = pair.home.path().join("cache").display().to_string();
     let named = ["SONOGRAPH_FALKORDB_MODULE", "SONOGRAPH_REDIS_SERVER", "SONOGRAPH_POSTGRES_BIN"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
     for name in named {
@@ -79,7 +80,7 @@ fn missing_tools_are_an_error_with_the_one_command_that_installs_them() {
     }
     let up = command
         .args(["services", "up", "--dir"])
-        .arg(pair.path().join("servers"))
+        .arg(pair.path())
         .envs([("PATH", &path), ("SONOGRAPH_CACHE_DIR", &cache)])
         .output()
         .expect("the program runs");
@@ -93,7 +94,7 @@ fn missing_tools_are_an_error_with_the_one_command_that_installs_them() {
 #[test]
 fn a_server_that_dies_at_once_is_an_error_with_what_its_log_says() {
     let pair = Pair::new();
-    let script = pair.path().join("redis-server");
+    let script = pair.home.path().join("redis-server");
     std::fs::write(&script, "#!/bin/sh\necho 'no, thank you'\n").expect("written");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("executable");
     let up =

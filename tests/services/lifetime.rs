@@ -5,13 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sonograph::services::{Condition, Guard};
+use sonograph::services::Condition;
 
 use super::*;
-
-fn options(pair: &Pair) -> Options {
-    Options { dir: pair.path().to_owned(), fast: true }
-}
 
 #[test]
 fn a_second_up_finds_the_servers_of_the_first() {
@@ -55,7 +51,7 @@ fn after_down_nothing_runs_and_the_next_up_finds_the_data() {
 #[test]
 fn remove_leaves_neither_folder_nor_process() {
     let pair = Pair::new();
-    let dir = pair.path().join("below/a \"place\", it's quoted");
+    let dir = pair.home.path().join("below/a \"place\", it's quoted");
     let running =
         services::up(&Options { dir: dir.clone(), fast: true }, &Context::silent()).expect("they start");
     let logs: Vec<_> = running.servers.iter().map(|server| server.log.clone()).collect();
@@ -123,12 +119,14 @@ fn passwords_are_in_no_command_line_and_in_no_file_others_can_read() {
 #[test]
 fn a_dropped_guard_takes_its_servers_along_and_a_kept_one_does_not() {
     let pair = Pair::new();
-    let dropped = Guard::up(&options(&pair), &Context::silent()).expect("they start");
+    let options = Options { dir: pair.path().to_owned(), fast: true };
+    let dropped = Guard::up(&options, &Context::silent()).expect("they start");
     let gone = pids(&dropped.running().servers);
     drop(dropped);
     assert!(gone.into_iter().all(|pid| !is_there(pid)));
+    assert!(!pair.path().exists());
 
-    let kept = Guard::up(&options(&pair), &Context::silent()).expect("they start").keep();
+    let kept = Guard::up(&options, &Context::silent()).expect("they start").keep();
     assert!(rows(&kept, "RETURN 1").contains("int(1)"));
 }
 
@@ -136,7 +134,9 @@ fn a_dropped_guard_takes_its_servers_along_and_a_kept_one_does_not() {
 fn servers_never_run_as_root_whoever_may_enter_their_folder() {
     for mode in [0o700, 0o755] {
         let pair = Pair::new();
-        std::fs::set_permissions(pair.path(), std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        for folder in [pair.home.path(), pair.path()] {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        }
         let running = pair.up(true);
         for server in &running.servers {
             let pid = server.pid.expect("it runs");
@@ -174,7 +174,7 @@ fn holder() {
 #[test]
 fn servers_of_a_process_killed_with_kill_9_stop_and_leave_nothing() {
     let pair = Pair::new();
-    let dir = pair.path().join("held");
+    let dir = pair.home.path().join("held");
     let mut holder = Command::new(std::env::current_exe().expect("this test has a binary"))
         .args(["--ignored", "--exact", "lifetime::holder"])
         .env(HELD, &dir)

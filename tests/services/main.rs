@@ -5,30 +5,38 @@ mod crash;
 mod lifetime;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use redis::Value;
 use sonograph::context::Context;
-use sonograph::services::{self, Options, Running, Server};
+use sonograph::services::{self, Guard, Options, Running, Server};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 /// Servers in a folder, gone with all they hold when the test ends, however it ends.
 struct Pair {
-    dir: tempfile::TempDir,
+    home: tempfile::TempDir,
+    dir: PathBuf,
+    /// From the first `up`; its watchdog looks after everything that is started in the folder later.
+    guard: OnceLock<Guard>,
 }
 
 impl Pair {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("the temporary folder is writable") }
+        let home = tempfile::tempdir().expect("the temporary folder is writable");
+        let dir = home.path().join("servers");
+        std::fs::create_dir(&dir).expect("the temporary folder is writable");
+        Self { home, dir, guard: OnceLock::new() }
     }
 
     fn path(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     fn up(&self, fast: bool) -> Running {
-        services::up(&Options { dir: self.path().to_owned(), fast }, &Context::silent())
-            .expect("the servers start")
+        let (options, cx) = (Options { dir: self.dir.clone(), fast }, Context::silent());
+        self.guard.get_or_init(|| Guard::up(&options, &cx).expect("the servers start"));
+        services::up(&options, &cx).expect("the servers start")
     }
 
     fn status(&self) -> Vec<Server> {
@@ -38,7 +46,10 @@ impl Pair {
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        services::remove(self.path()).expect("the servers stop");
+        match self.guard.take() {
+            Some(guard) => guard.stop().expect("the servers stop"),
+            None => assert!(services::remove(&self.dir).is_ok(), "the servers do not stop"),
+        }
     }
 }
 
