@@ -10,6 +10,7 @@ mod output;
 mod report;
 mod services;
 mod study;
+mod synth;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -94,6 +95,9 @@ enum Command {
     /// Make what people read on Monday
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Make a synthetic business to try everything on
+    #[command(subcommand)]
+    Synth(synth::SynthCommand),
     /// Check that everything is there that the other commands need
     Doctor(doctor::DoctorArgs),
 }
@@ -200,6 +204,7 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
         Command::Demo(args) => demo::run(&args, session),
         Command::Study(args) => study::run(args, session),
         Command::Report(command) => report::run(&command, session),
+        Command::Synth(command) => synth::run(&command, session),
         Command::Doctor(args) => doctor::run(&args, session),
     }
 }

@@ -1,0 +1,136 @@
+//! `sonograph synth`: synthetic businesses to try everything on.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use polars::prelude::df;
+
+use super::{Failure, Format, Outcome, Session, connect, write_frame};
+use crate::context::Context;
+use crate::mirror;
+use crate::snapshot::{self, ManifestInput, Origin};
+use crate::sources;
+use crate::sources::synthetic::{City, FEWEST_PEOPLE, LoadOptions, MOST_PEOPLE, generate, load};
+
+const TRUTH: &str = "truth.json";
+
+const CITY_HELP: &str = "\
+What was planted (influencers, how well each promoter converts, cascades, duplicates, shared devices) is written to \
+truth.json, so that answers can be held against it. The same people and seed give the same bytes.
+
+Example: sonograph synth city --people 2000 --seed 7 --to snapshot --out city && sonograph study influence --snapshot city";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SynthCommand {
+    /// Make a city of venues, artists, promoters and fans: twelve weeks of history, two of programme ahead
+    #[command(after_help = CITY_HELP)]
+    City(CityArgs),
+}
+
+/// Where the city goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// Into the four source layouts of the configured PostgreSQL database
+    Sources,
+    /// Straight into a snapshot, without any server
+    Snapshot,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CityArgs {
+    /// Registered people; visitors who never register come on top
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = people)]
+    people: usize,
+    /// Seed of the city [default: the configured one]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Where the city goes
+    #[arg(long, value_enum)]
+    to: Target,
+    /// Folder of the snapshot, or for truth.json alone [default: <snapshots_dir>/city-N-S, or ./out]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace an earlier synthetic city (in the database: only schemas that one made) or an earlier snapshot
+    #[arg(long)]
+    replace: bool,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How the counts of rows come out
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+fn people(text: &str) -> Result<usize, String> {
+    let people: usize = text.parse().map_err(|_| "it is not a whole number".to_owned())?;
+    if (FEWEST_PEOPLE..=MOST_PEOPLE).contains(&people) {
+        Ok(people)
+    } else {
+        Err(format!("a city has between {FEWEST_PEOPLE} and {MOST_PEOPLE} people"))
+    }
+}
+
+pub(super) fn run(command: &SynthCommand, session: &Session) -> Result<Outcome, Failure> {
+    let SynthCommand::City(args) = command;
+    let cx = session.cx.clone().with_seed(args.seed.unwrap_or(session.config.seed));
+    let counts = match args.to {
+        Target::Sources => to_sources(args, session, &cx)?,
+        Target::Snapshot => to_snapshot(args, session, &cx)?,
+    };
+    let (tables, rows): (Vec<String>, Vec<u64>) = counts.into_iter().unzip();
+    let frame = df!("table" => tables, "rows" => rows)
+        .map_err(|error| Failure::environment("cannot tabulate the counts of rows", error))?;
+    let mut out = Vec::new();
+    write_frame(&frame, args.format, &mut out)?;
+    session.printer.bytes(&out)?;
+    Ok(Outcome::Done)
+}
+
+fn to_sources(args: &CityArgs, session: &Session, cx: &Context) -> Result<Vec<(String, u64)>, Failure> {
+    let url = session.config.postgres_url()?;
+    let city = generate(args.people, cx.seed, cx)?;
+    let options = LoadOptions { replace: args.replace, dry_run: args.dry_run };
+    let loaded = session.block_on(load(&city, url.expose(), options, cx))??;
+    if args.dry_run {
+        session.printer.note("nothing was written: this was a dry run");
+    } else {
+        let dir = args.out.clone().unwrap_or_else(|| "out".into());
+        fs_err::create_dir_all(&dir)?;
+        tell_truth(&city, &dir, session)?;
+    }
+    Ok(loaded.into_iter().map(|table| (table.table, table.rows)).collect())
+}
+
+fn to_snapshot(args: &CityArgs, session: &Session, cx: &Context) -> Result<Vec<(String, u64)>, Failure> {
+    let name = format!("city-{}-{}", args.people, cx.seed);
+    let dir = args.out.clone().unwrap_or_else(|| session.config.snapshots_dir.join(name));
+    snapshot::check_target(&dir, args.replace)?;
+    let mut input = ManifestInput::of(vec![
+        Origin::new("synthetic", "1").with("people", args.people as u64).with("seed", cx.seed),
+    ]);
+    input.replace = args.replace;
+    let city = generate(args.people, cx.seed, cx)?;
+    let facts = city.facts(&connect::source_options(&session.config));
+    let resolved = mirror::resolve(&facts, &connect::resolve_options(&session.config))?;
+    let mut tables = resolved.to_tables()?;
+    drop(resolved);
+    tables.companions.extend(sources::companions(&facts));
+    drop(facts);
+    let frames = tables.nodes.iter().chain(&tables.edges).chain(&tables.companions);
+    let counts = frames.map(|(name, frame)| (name.clone(), frame.height() as u64)).collect();
+    if args.dry_run {
+        session.printer.note("nothing was written: this was a dry run");
+    } else {
+        snapshot::write(&dir, &tables, &input, cx)?;
+        session.printer.note(format_args!("wrote the snapshot {}", dir.display()));
+        tell_truth(&city, &dir, session)?;
+    }
+    Ok(counts)
+}
+
+fn tell_truth(city: &City, dir: &Path, session: &Session) -> Result<(), Failure> {
+    let path = dir.join(TRUTH);
+    fs_err::write(&path, city.truth.to_json())?;
+    session.printer.note(format_args!("wrote what was planted to {}", path.display()));
+    Ok(())
+}
