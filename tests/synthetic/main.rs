@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "a person who tunes the city wants to see its figures")]
 
+mod command_line;
 mod load;
 mod realism;
+mod resolved;
 mod sameness;

@@ -70,7 +70,7 @@ impl Crm {
             crm.staff(&mut rng, names, &mut human, &company, domain);
             crm.companies[index] = Some(company);
         }
-        for index in 0..(programme.venues.len() / 4).max(2) {
+        for index in 0..programme.venues.len() / 2 + 4 {
             let mut rng = stream(seed, Purpose::Company, (1 << 32) + index as u64);
             let name = names.company(index);
             let domain = format!("{}.example", slug(&name, ""));
