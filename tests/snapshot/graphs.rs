@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 use proptest::prelude::*;
 use sonograph::ontology::Value;
-use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 use sonograph::snapshot::tables::Tables;
+use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 use sonograph::snapshot::{ManifestInput, Origin};
 
 /// A small business graph with every kind of property, parallel edges, missing values and a companion.

@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::services::{Guard, Options, Running};
 
 /// Folders a demo makes; a folder that holds nothing else is a demo's and may be replaced.
-const MADE: [&str; 5] = ["snapshot", "studies", "report", "servers", "writeback"];
+const MADE: [&str; 4] = ["snapshot", "studies", "report", SERVERS];
+const SERVERS: &str = "servers";
 const TRUTH: &str = "truth.json";
 
 /// One step that is behind us.
@@ -44,7 +45,7 @@ impl<'a> Stage<'a> {
                 .with_hint("name an empty or new folder with --dir"));
             }
         }
-        if crate::services::remove(&dir.join("servers"))? {
+        if crate::services::remove(&dir.join(SERVERS))? {
             session.printer.note("removed the servers an earlier demo left behind");
         }
         for name in MADE {
@@ -73,13 +74,18 @@ impl<'a> Stage<'a> {
     pub fn servers(&mut self, keep: bool, cx: &Context) -> Result<Guard, Failure> {
         let clock = Instant::now();
         // Servers that outlive the demo keep their data; the others trade durability for speed.
-        let options = Options { dir: self.dir.join("servers"), fast: !keep };
+        let options = Options { dir: self.dir.join(SERVERS), fast: !keep };
         let guard = Guard::up(&options, cx)?;
         self.server_pids = guard.running().servers.iter().filter_map(|s| s.pid).collect();
         let versions: Vec<String> =
             guard.running().servers.iter().map(|s| format!("{} {}", s.name, s.version)).collect();
         self.done("start servers", clock, versions.join(", "));
         Ok(guard)
+    }
+
+    /// Where write-back runs are kept: as long as the graph they were written into, because they are of no use without.
+    pub fn ledger(&self) -> PathBuf {
+        self.dir.join(SERVERS).join("writeback")
     }
 
     /// Stops the servers, or lets them live and says how to reach them.
@@ -91,6 +97,7 @@ impl<'a> Stage<'a> {
             printer.data(format_args!("SONOGRAPH_FALKORDB_URL='{}'", running.falkordb_url.expose()))?;
             printer.data(format_args!("SONOGRAPH_POSTGRES_URL='{}'", running.postgres_url.expose()))?;
         } else {
+            fs_err::remove_dir_all(self.ledger())?;
             servers.stop()?;
         }
         Ok(())

@@ -104,7 +104,7 @@ impl Loop<'_> {
         let clock = Instant::now();
         let scores: Vec<Scores> = found.iter().filter_map(|f| f.scores.clone()).collect();
         let plan = writeback::plan(client, graph, &frozen.tables, &scores, self.cx).await?;
-        let ledger = Ledger::new(stage.dir.join("writeback"));
+        let ledger = Ledger::new(stage.ledger());
         let applied = writeback::apply(client, graph, &plan, &ledger, self.cx).await?;
         stage.done(
             "write scores back",
