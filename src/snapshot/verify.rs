@@ -1,16 +1,15 @@
 //! The proof that a snapshot is whole: bytes, rows, types, ids, ends and order.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::path::Path;
 
-use polars::prelude::{AnyValue, DataFrame};
+use polars::prelude::DataFrame;
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::manifest::{MANIFEST, Manifest, TableFile, columns, hex};
 use super::read::{assembled, decode};
-use super::tables::{DST, LABELS, NODE, SRC, Tables, UID, as_of};
+use super::tables::{self, DST, LABELS, NODE, SRC, Tables, UID, as_of};
 use crate::context::Context;
 
 /// Something that is not as it should be.
@@ -248,36 +247,15 @@ fn check_edges(frame: &DataFrame, nodes: usize) -> Result<(), String> {
         Ok(column)
     };
     let (src, dst) = (ends(SRC)?, ends(DST)?);
-    let properties: Vec<_> =
-        frame.columns().iter().filter(|c| ![SRC, DST].contains(&c.name().as_str())).collect();
-    let pairs = src.iter().zip(dst.iter());
+    let properties = tables::properties(frame);
     let mut before = None;
-    for (row, pair) in pairs.enumerate() {
-        let order = before.map_or(Ordering::Less, |before: (Option<i64>, Option<i64>)| before.cmp(&pair));
-        let cell =
-            |column: &polars::prelude::Column, row| column.get(row).unwrap_or(AnyValue::Null).into_static();
-        let by_properties = || {
-            properties.iter().fold(order, |o, c| o.then_with(|| compare(&cell(c, row - 1), &cell(c, row))))
-        };
-        if order.is_gt() || (order.is_eq() && by_properties().is_gt()) {
+    for (row, pair) in src.iter().zip(dst.iter()).enumerate() {
+        let is_after = before.is_none_or(|before| before < pair)
+            || (before == Some(pair) && tables::compare_rows(&properties, row - 1, row).is_le());
+        if !is_after {
             return Err(format!("row {row} is out of order"));
         }
         before = Some(pair);
     }
     Ok(())
-}
-
-/// The order of two cells of one column: missing first, then by value; lists by their items.
-fn compare(a: &AnyValue<'_>, b: &AnyValue<'_>) -> Ordering {
-    match (a, b) {
-        (AnyValue::Null, AnyValue::Null) => Ordering::Equal,
-        (AnyValue::Null, _) => Ordering::Less,
-        (_, AnyValue::Null) => Ordering::Greater,
-        (AnyValue::Float64(a), AnyValue::Float64(b)) => a.total_cmp(b),
-        (AnyValue::List(a), AnyValue::List(b)) => {
-            let unequal = a.iter().zip(b.iter()).map(|(a, b)| compare(&a, &b)).find(|order| order.is_ne());
-            unequal.unwrap_or_else(|| a.len().cmp(&b.len()))
-        }
-        _ => a.partial_cmp(b).unwrap_or(Ordering::Equal),
-    }
 }

@@ -6,6 +6,7 @@
 mod error;
 pub mod facts;
 pub mod falkordb;
+pub mod files;
 pub mod postgres;
 pub mod rows;
 pub mod synthetic;

@@ -1,0 +1,455 @@
+//! Files of edges and of nodes, read into rows.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::{
+    Column, DataFrame, DataType, ParquetReader, SerReader, StringChunked, StringChunkedBuilder,
+};
+
+use super::columns::{instants, seconds_to_micros, timestamp, typed, weight};
+use super::lines::{Lines, open, wrong_line};
+use super::{FileError, Ids, ImportOptions, Layout};
+use crate::context::{Context, TICK_EVERY};
+use crate::snapshot::tables::{self, DST, LABELS, NAME, NODE, SRC, TIMESTAMP, UID, WEIGHT};
+
+const NOT_LISTED: &str = "`--add-missing` adds nodes that the file of nodes does not list";
+
+/// Edges by row, ends as numbers of [`Ids`].
+#[derive(Debug, Default)]
+pub(super) struct EdgeList {
+    pub(super) ends: Vec<(u32, u32)>,
+    /// Relation by row; empty: the default for all.
+    pub(super) relations: Vec<Option<String>>,
+    pub(super) properties: Vec<Column>,
+}
+
+/// Nodes by row, which is their number in [`Ids`].
+#[derive(Debug, Default)]
+pub(super) struct NodeList {
+    pub(super) rows: u32,
+    /// Label by row; empty: the default for all.
+    pub(super) labels: Vec<Option<String>>,
+    pub(super) name: Option<Column>,
+    pub(super) properties: Vec<Column>,
+}
+
+/// How a file is read, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Parquet,
+    Text,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if name.ends_with(".parquet") {
+            Self::Parquet
+        } else if name.trim_end_matches(".gz").ends_with(".csv") {
+            Self::Csv
+        } else {
+            Self::Text
+        }
+    }
+}
+
+impl EdgeList {
+    pub(super) fn read(
+        options: &ImportOptions,
+        ids: &mut Ids,
+        notes: &mut Vec<String>,
+        cx: &Context,
+    ) -> Result<Self, FileError> {
+        let path = &options.edges;
+        let kind = Kind::of(path);
+        let refuse = |flag, kind| Err(FileError::Flag { flag, file: path.clone(), kind });
+        match kind {
+            Kind::Text if options.ends.is_some() => {
+                return refuse("--src and --dst", "text without a header");
+            }
+            Kind::Parquet | Kind::Csv if options.layout == Layout::Adjacency => {
+                return refuse("--layout adjacency", "a table with a header");
+            }
+            Kind::Parquet if options.skip_lines > 0 => {
+                return refuse("--skip-lines", "Parquet and has no lines");
+            }
+            _ => {}
+        }
+        if kind == Kind::Text {
+            return match options.layout {
+                Layout::Edges => text_edges(path, options.skip_lines, ids, cx),
+                Layout::Adjacency => adjacency(path, options.skip_lines, ids, cx),
+            };
+        }
+        let table = Rows::read(kind, path, options.skip_lines, "read edges", cx)?;
+        let names = (SRC, DST);
+        let (src, dst) = match &options.ends {
+            Some((src, dst)) => (table.find(src)?, table.find(dst)?),
+            None => match (table.position(names.0), table.position(names.1)) {
+                (Some(src), Some(dst)) => (src, dst),
+                _ if table.columns.len() >= 2 => {
+                    let [a, b] = [0, 1].map(|i| table.columns[i].name().clone());
+                    notes.push(format!("took columns `{a}` and `{b}` of {} as src and dst", path.display()));
+                    (0, 1)
+                }
+                _ => return Err(table.header("an edge needs two columns, src and dst".into())),
+            },
+        };
+        if src == dst {
+            return Err(table.header("src and dst are one column".into()));
+        }
+        let sources = table.texts(src)?;
+        let targets = table.texts(dst)?;
+        let mut list = Self::default();
+        for (row, (src, dst)) in sources.iter().zip(targets.iter()).enumerate() {
+            let mut end = |id: Option<&str>, name| match id {
+                Some(id) if !id.is_empty() => ids.number(id).ok_or_else(|| table.not_listed(row, id)),
+                _ => Err(table.wrong(row, format!("the {name} is missing"))),
+            };
+            list.ends.push((end(src, SRC)?, end(dst, DST)?));
+        }
+        for (at, column) in table.columns.iter().enumerate() {
+            match column.name().as_str() {
+                _ if at == src || at == dst => {}
+                "type" => list.relations = table.names(at)?,
+                WEIGHT => list.properties.push(table.weights(at)?),
+                TIMESTAMP => list.properties.push(table.timestamps(at)?),
+                taken @ (SRC | DST) => {
+                    return Err(table.header(format!("column `{taken}` is neither end of the edges")));
+                }
+                _ => list.properties.push(table.property(at)),
+            }
+        }
+        Ok(list)
+    }
+}
+
+fn text_edges(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<EdgeList, FileError> {
+    let step = cx.step("read edges", None);
+    let mut lines = Lines::open(path, skip)?;
+    let mut list = EdgeList::default();
+    let (mut weights, mut times) = (Vec::new(), Vec::new());
+    while let Some((number, line)) = lines.next()? {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(src), Some(dst)) = (words.next(), words.next()) else {
+            return Err(wrong_line(path, number, "an edge needs two ids".into()));
+        };
+        let wrong = |what| wrong_line(path, number, what);
+        let (weight_word, time_word) = (words.next(), words.next());
+        if words.next().is_some() {
+            let hint = "`--layout adjacency` reads `v n1 n2 …`, `--skip-lines 1` passes over a header";
+            let what = "more than `src dst [weight [timestamp]]`".into();
+            return Err(FileError::Line { file: path.into(), unit: "line", number, what, hint: Some(hint) });
+        }
+        let end =
+            |ids: &mut Ids, id: &str| ids.number(id).ok_or_else(|| not_listed(path, "line", number, id));
+        let row = list.ends.len();
+        list.ends.push((end(ids, src)?, end(ids, dst)?));
+        // Columns that no line fills are not made; the first that is filled finds all before it missing.
+        if let Some(word) = weight_word {
+            weights.resize(row, None);
+            weights.push(Some(weight(word).map_err(wrong)?));
+        }
+        if let Some(word) = time_word {
+            times.resize(row, None);
+            times.push(Some(timestamp(word).map_err(wrong)?));
+        }
+        if row as u64 % TICK_EVERY == 0 {
+            step.tick(row as u64, None)?;
+        }
+    }
+    if !weights.is_empty() {
+        weights.resize(list.ends.len(), None);
+        list.properties.push(Column::new(WEIGHT.into(), weights));
+    }
+    if !times.is_empty() {
+        times.resize(list.ends.len(), None);
+        list.properties.push(instants(TIMESTAMP, times));
+    }
+    Ok(list)
+}
+
+fn adjacency(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<EdgeList, FileError> {
+    let step = cx.step("read edges", None);
+    let mut lines = Lines::open(path, skip)?;
+    let mut list = EdgeList::default();
+    while let Some((number, line)) = lines.next()? {
+        let mut src = None;
+        for id in line.split_ascii_whitespace() {
+            let id = ids.number(id).ok_or_else(|| not_listed(path, "line", number, id))?;
+            match src {
+                None => src = Some(id),
+                Some(src) => list.ends.push((src, id)),
+            }
+        }
+        if number.is_multiple_of(TICK_EVERY) {
+            step.tick(list.ends.len() as u64, None)?;
+        }
+    }
+    Ok(list)
+}
+
+fn not_listed(file: &Path, unit: &'static str, number: u64, id: &str) -> FileError {
+    let what = format!("`{id}` is not in the file of nodes");
+    FileError::Line { file: file.to_owned(), unit, number, what, hint: Some(NOT_LISTED) }
+}
+
+impl NodeList {
+    pub(super) fn read(
+        path: &Path,
+        ids: &mut Ids,
+        notes: &mut Vec<String>,
+        cx: &Context,
+    ) -> Result<Self, FileError> {
+        let mut list = Self::default();
+        let mut add = |id: &str, wrong: &dyn Fn(String) -> FileError| {
+            let expected = ids.numbers.len() as u32;
+            match ids.number(id) {
+                Some(number) if number == expected => Ok(()),
+                Some(_) => Err(wrong(format!("the id `{id}` is there a second time"))),
+                None => Err(wrong("more nodes than 32-bit ids can name".into())),
+            }
+        };
+        let kind = Kind::of(path);
+        if kind == Kind::Text {
+            let step = cx.step("read nodes", None);
+            let mut lines = Lines::open(path, 0)?;
+            while let Some((number, line)) = lines.next()? {
+                let wrong = |what| wrong_line(path, number, what);
+                if line.contains(|c: char| c.is_ascii_whitespace()) {
+                    return Err(wrong("more than one id".into()));
+                }
+                add(line, &wrong)?;
+                list.rows += 1;
+                if u64::from(list.rows) % TICK_EVERY == 0 {
+                    step.tick(u64::from(list.rows), None)?;
+                }
+            }
+            return Ok(list);
+        }
+        let table = Rows::read(kind, path, 0, "read nodes", cx)?;
+        let id = match table.position("id") {
+            Some(at) => at,
+            None if !table.columns.is_empty() => {
+                notes.push(format!("took column `{}` of {} as id", table.columns[0].name(), path.display()));
+                0
+            }
+            None => return Err(table.header("a node needs a column id".into())),
+        };
+        for (row, cell) in table.texts(id)?.iter().enumerate() {
+            let cell =
+                cell.filter(|c| !c.is_empty()).ok_or_else(|| table.wrong(row, "the id is missing".into()))?;
+            add(cell, &|what| table.wrong(row, what))?;
+            list.rows += 1;
+        }
+        for (at, column) in table.columns.iter().enumerate() {
+            match column.name().as_str() {
+                _ if at == id => {}
+                "label" => list.labels = table.names(at)?,
+                NAME => list.name = Some(table.text_column(at)?),
+                taken @ (NODE | UID | LABELS) => {
+                    return Err(table.header(format!("a property of a node cannot be called `{taken}`")));
+                }
+                _ => list.properties.push(table.property(at)),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// A file of rows with a header, columns as text (CSV) or as typed in the file (Parquet).
+struct Rows {
+    file: PathBuf,
+    columns: Vec<Column>,
+    /// Line of each row; empty: the file has rows, not lines.
+    lines: Vec<u64>,
+}
+
+impl Rows {
+    fn read(kind: Kind, path: &Path, skip: usize, title: &str, cx: &Context) -> Result<Self, FileError> {
+        let rows =
+            if kind == Kind::Parquet { Self::parquet(path)? } else { Self::csv(path, skip, title, cx)? };
+        let mut seen = BTreeSet::new();
+        for column in &rows.columns {
+            if !seen.insert(column.name().as_str()) {
+                return Err(rows.header(format!("column `{}` is there twice", column.name())));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn parquet(path: &Path) -> Result<Self, FileError> {
+        let input = File::open(path).map_err(|source| FileError::Read { file: path.to_owned(), source })?;
+        let frame: DataFrame = ParquetReader::new(input)
+            .finish()
+            .map_err(|source| FileError::Columns { file: path.to_owned(), source })?;
+        Ok(Self { file: path.to_owned(), columns: frame.columns().to_vec(), lines: Vec::new() })
+    }
+
+    fn csv(path: &Path, skip: usize, title: &str, cx: &Context) -> Result<Self, FileError> {
+        let read = |source| FileError::Read { file: path.to_owned(), source };
+        let mut input = open(path)?;
+        let mut passed = Vec::new();
+        for _ in 0..skip {
+            passed.clear();
+            input.read_until(b'\n', &mut passed).map_err(read)?;
+        }
+        // The reader of CSV does not know of byte order marks.
+        let mut mark = [0; 3];
+        let mut length = 0;
+        while length < 3 {
+            match input.read(&mut mark[length..]).map_err(read)? {
+                0 => break,
+                n => length += n,
+            }
+        }
+        let head = if mark == *b"\xef\xbb\xbf" { &[][..] } else { &mark[..length] };
+        let mut reader = csv::Reader::from_reader(head.chain(input));
+        let fail = |error: csv::Error| csv_error(path, skip, error);
+        let header = reader.headers().map_err(fail)?.clone();
+        let mut builders: Vec<StringChunkedBuilder> =
+            header.iter().map(|name| StringChunkedBuilder::new(name.trim().into(), 0)).collect();
+        let step = cx.step(title, None);
+        let mut lines = Vec::new();
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).map_err(fail)? {
+            for (builder, cell) in builders.iter_mut().zip(&record) {
+                builder.append_option((!cell.is_empty()).then_some(cell));
+            }
+            lines.push(record.position().map_or(0, csv::Position::line) + skip as u64);
+            if lines.len() as u64 % TICK_EVERY == 0 {
+                step.tick(lines.len() as u64, None)?;
+            }
+        }
+        let columns = builders
+            .into_iter()
+            .map(|b| polars::prelude::IntoSeries::into_series(b.finish()).into())
+            .collect();
+        Ok(Self { file: path.to_owned(), columns, lines })
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name() == name)
+    }
+
+    fn find(&self, name: &str) -> Result<usize, FileError> {
+        self.position(name).ok_or_else(|| {
+            let known: Vec<_> = self.columns.iter().map(|c| c.name().as_str()).collect();
+            self.header(format!("there is no column `{name}`, only {}", known.join(", ")))
+        })
+    }
+
+    fn header(&self, what: String) -> FileError {
+        FileError::Header { file: self.file.clone(), what }
+    }
+
+    fn wrong(&self, row: usize, what: String) -> FileError {
+        let (unit, number) = self.place(row);
+        FileError::Line { file: self.file.clone(), unit, number, what, hint: None }
+    }
+
+    fn not_listed(&self, row: usize, id: &str) -> FileError {
+        let (unit, number) = self.place(row);
+        not_listed(&self.file, unit, number, id)
+    }
+
+    fn place(&self, row: usize) -> (&'static str, u64) {
+        self.lines.get(row).map_or(("row", row as u64 + 1), |&line| ("line", line))
+    }
+
+    /// The exact text of whole numbers and texts; nothing else names a thing.
+    fn text_column(&self, at: usize) -> Result<Column, FileError> {
+        let column = &self.columns[at];
+        if !column.dtype().is_integer() && *column.dtype() != DataType::String {
+            let what = format!("column `{}` holds {}, not names", column.name(), column.dtype());
+            return Err(self.header(what));
+        }
+        self.cast(column, &DataType::String)
+    }
+
+    fn texts(&self, at: usize) -> Result<StringChunked, FileError> {
+        Ok(self.text_column(at)?.str().expect("cast to text above").clone())
+    }
+
+    /// Names of labels or relations by row; an empty one is missing.
+    fn names(&self, at: usize) -> Result<Vec<Option<String>>, FileError> {
+        let name = |cell: Option<&str>| cell.filter(|c| !c.is_empty()).map(str::to_owned);
+        Ok(self.texts(at)?.iter().map(name).collect())
+    }
+
+    fn weights(&self, at: usize) -> Result<Column, FileError> {
+        let column = &self.columns[at];
+        if *column.dtype() == DataType::String {
+            return Ok(Column::new(WEIGHT.into(), self.each(at, weight)?));
+        }
+        let numbers = self.cast(column, &DataType::Float64)?;
+        for (row, number) in numbers.f64().expect("cast to numbers above").iter().enumerate() {
+            if number.is_some_and(|n| !n.is_finite()) {
+                return Err(self.wrong(row, "the weight is no finite number".into()));
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn timestamps(&self, at: usize) -> Result<Column, FileError> {
+        let column = &self.columns[at];
+        let seconds = |micros: &dyn Fn(f64) -> Option<i64>| {
+            let numbers = self.cast(column, &DataType::Float64)?;
+            let numbers = numbers.f64().expect("cast to numbers above").iter().enumerate();
+            let cell = |(row, number): (usize, Option<f64>)| match number.map(micros) {
+                Some(None) => Err(self.wrong(row, "the timestamp is no time".into())),
+                other => Ok(other.flatten()),
+            };
+            Ok(instants(TIMESTAMP, numbers.map(cell).collect::<Result<_, FileError>>()?))
+        };
+        match column.dtype() {
+            DataType::String => Ok(instants(TIMESTAMP, self.each(at, timestamp)?)),
+            DataType::Datetime(..) => tables::instants(column)
+                .map_err(|source| FileError::Columns { file: self.file.clone(), source }),
+            dtype if dtype.is_primitive_numeric() => seconds(&seconds_to_micros),
+            other => Err(self.header(format!("column `{TIMESTAMP}` holds {other}, not times"))),
+        }
+    }
+
+    fn property(&self, at: usize) -> Column {
+        match (self.lines.is_empty(), self.columns[at].str()) {
+            (false, Ok(texts)) => typed(texts.clone()),
+            _ => self.columns[at].clone(),
+        }
+    }
+
+    /// The cells of a text column, each read by `parse`.
+    fn each<T>(&self, at: usize, parse: fn(&str) -> Result<T, String>) -> Result<Vec<Option<T>>, FileError> {
+        let cells = self.texts(at)?;
+        let cell = |(row, cell): (usize, Option<&str>)| match cell.map(str::trim).filter(|c| !c.is_empty()) {
+            None => Ok(None),
+            Some(text) => parse(text).map(Some).map_err(|what| self.wrong(row, what)),
+        };
+        cells.iter().enumerate().map(cell).collect()
+    }
+
+    fn cast(&self, column: &Column, dtype: &DataType) -> Result<Column, FileError> {
+        column.strict_cast(dtype).map_err(|source| FileError::Columns { file: self.file.clone(), source })
+    }
+}
+
+fn csv_error(file: &Path, skip: usize, error: csv::Error) -> FileError {
+    let number = error.position().map_or(0, csv::Position::line) + skip as u64;
+    let what = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("it has {len} cells, the header {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { err, .. } => format!("cell {} is not UTF-8", err.field() + 1),
+        _ => {
+            return match error.into_kind() {
+                csv::ErrorKind::Io(source) => FileError::Read { file: file.to_owned(), source },
+                other => FileError::Header { file: file.to_owned(), what: format!("{other:?}") },
+            };
+        }
+    };
+    wrong_line(file, number, what)
+}
