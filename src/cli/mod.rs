@@ -9,6 +9,7 @@ mod findings;
 mod output;
 mod report;
 mod services;
+mod snapshot;
 mod study;
 mod synth;
 
@@ -90,6 +91,9 @@ enum Command {
     /// Start, stop and look at a private FalkorDB and PostgreSQL
     #[command(subcommand)]
     Services(services::ServicesCommand),
+    /// Freeze the graph, bring in other graphs, and look at, prove and hand on what was frozen
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Ask a snapshot: who matters, what converts, what spreads
     Study(study::StudyArgs),
     /// Make what people read on Monday
@@ -202,6 +206,7 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
         Command::Config(command) => config::run(&command, session),
         Command::Services(command) => services::run(&command, session),
         Command::Demo(args) => demo::run(&args, session),
+        Command::Snapshot(command) => snapshot::run(command, session),
         Command::Study(args) => study::run(args, session),
         Command::Report(command) => report::run(&command, session),
         Command::Synth(command) => synth::run(&command, session),

@@ -118,6 +118,8 @@ pub struct Facts {
     pub events_table: String,
     /// `directus.artists`, as named in [`SourceRef::table`].
     pub artists_table: String,
+    /// Major version of every `PostgreSQL` server read, in the order of reading.
+    pub servers: Vec<u32>,
     /// Rows read and left out, per table, for the plan and the data-health page.
     pub read: Vec<TableRead>,
 }

@@ -159,6 +159,7 @@ pub async fn read_facts(
             return Err(SourceError::LayoutMissing { place: session.place().to_owned(), looked_for });
         }
         facts.read.extend(session.take_reads());
+        facts.servers.push(session.version());
         session.close().await;
     }
     Ok(facts)

@@ -4,3 +4,5 @@ mod at_rest;
 mod damage;
 mod folder;
 mod graphs;
+mod import;
+mod verbs;

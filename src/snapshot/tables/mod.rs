@@ -1,12 +1,9 @@
 //! The tables of a snapshot in memory.
 
-<<<<<<< Updated upstream:src/snapshot/tables/mod.rs
 pub mod assemble;
 mod column;
 
-=======
 use std::cmp::Ordering;
->>>>>>> Stashed changes:src/snapshot/tables.rs
 use std::collections::BTreeMap;
 
 use polars::prelude::{

@@ -46,10 +46,13 @@ enum Kind {
 
 impl Kind {
     fn of(path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if name.ends_with(".parquet") {
+        let is = |path: &Path, kind: &str| {
+            path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(kind))
+        };
+        let unzipped = if is(path, "gz") { path.with_extension("") } else { path.to_owned() };
+        if is(path, "parquet") {
             Self::Parquet
-        } else if name.trim_end_matches(".gz").ends_with(".csv") {
+        } else if is(&unzipped, "csv") {
             Self::Csv
         } else {
             Self::Text
@@ -158,7 +161,7 @@ fn text_edges(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<E
             times.resize(row, None);
             times.push(Some(timestamp(word).map_err(wrong)?));
         }
-        if row as u64 % TICK_EVERY == 0 {
+        if (row as u64).is_multiple_of(TICK_EVERY) {
             step.tick(row as u64, None)?;
         }
     }
@@ -225,7 +228,7 @@ impl NodeList {
                 }
                 add(line, &wrong)?;
                 list.rows += 1;
-                if u64::from(list.rows) % TICK_EVERY == 0 {
+                if u64::from(list.rows).is_multiple_of(TICK_EVERY) {
                     step.tick(u64::from(list.rows), None)?;
                 }
             }
@@ -321,7 +324,7 @@ impl Rows {
                 builder.append_option((!cell.is_empty()).then_some(cell));
             }
             lines.push(record.position().map_or(0, csv::Position::line) + skip as u64);
-            if lines.len() as u64 % TICK_EVERY == 0 {
+            if (lines.len() as u64).is_multiple_of(TICK_EVERY) {
                 step.tick(lines.len() as u64, None)?;
             }
         }

@@ -9,7 +9,7 @@ mod error;
 mod lines;
 mod lists;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, DataType, IdxCa, IdxSize, NewChunkedArray, PlHashMap, PolarsError};
@@ -114,8 +114,8 @@ pub fn import(options: &ImportOptions, cx: &Context) -> Result<Imported, FileErr
         move |source: PolarsError| FileError::Columns { file: file.clone(), source }
     };
     let nodes_file = options.nodes.as_deref().unwrap_or(&options.edges);
-    let (nodes, dense) = node_tables(nodes, ids.names(), &options.label).map_err(fail(nodes_file))?;
-    let edges = edge_tables(edges, &dense, options).map_err(fail(&options.edges))?;
+    let (nodes, dense) = node_tables(&nodes, &ids.names(), &options.label).map_err(fail(nodes_file))?;
+    let edges = edge_tables(&edges, &dense, options).map_err(fail(&options.edges))?;
     let tables = Tables { nodes, edges, companions: BTreeMap::new(), undirected: options.undirected };
     Ok(Imported { tables, files, notes })
 }
@@ -191,8 +191,8 @@ fn digest(path: &Path) -> Result<FileRead, FileError> {
 
 /// Tables by label in canonical order, and the dense id of every number.
 fn node_tables(
-    list: NodeList,
-    names: Vec<Box<str>>,
+    list: &NodeList,
+    names: &[Box<str>],
     default_label: &str,
 ) -> Result<(BTreeMap<String, DataFrame>, Vec<u32>), PolarsError> {
     let label_of =
@@ -233,23 +233,24 @@ fn node_tables(
 
 /// Tables by relation in canonical order.
 fn edge_tables(
-    list: EdgeList,
+    list: &EdgeList,
     dense: &[u32],
     options: &ImportOptions,
 ) -> Result<BTreeMap<String, DataFrame>, PolarsError> {
-    let relation_of =
-        |row: usize| list.relations.get(row).and_then(Option::as_deref).unwrap_or(&options.relation);
-    let names: BTreeSet<&str> =
-        (0..if list.relations.is_empty() { 1 } else { list.ends.len() }).map(relation_of).collect();
+    let mut by_relation: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    if list.relations.is_empty() {
+        by_relation.insert(&options.relation, (0..list.ends.len()).collect());
+    }
+    for (row, relation) in list.relations.iter().enumerate() {
+        by_relation.entry(relation.as_deref().unwrap_or(&options.relation)).or_default().push(row);
+    }
     let mut seen = HashSet::new();
     let mut tables = BTreeMap::new();
-    for name in names {
-        let mut rows = Vec::new();
-        let mut ends = Vec::new();
-        for (row, &(src, dst)) in list.ends.iter().enumerate() {
-            if !list.relations.is_empty() && relation_of(row) != name {
-                continue;
-            }
+    for (name, all) in by_relation {
+        let mut rows = Vec::with_capacity(all.len());
+        let mut ends = Vec::with_capacity(all.len());
+        for row in all {
+            let (src, dst) = list.ends[row];
             let (src, dst) = (dense[src as usize], dense[dst as usize]);
             let pair = if options.undirected { (src.min(dst), src.max(dst)) } else { (src, dst) };
             if !options.dedup || seen.insert(pair) {

@@ -1,0 +1,137 @@
+//! `sonograph snapshot take`: graph from `FalkorDB`, companions from `PostgreSQL`, into one folder.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::told;
+use crate::cli::{Failure, Outcome, Session, connect};
+use crate::context::{Context, Fault};
+use crate::snapshot::{self, Manifest, ManifestInput, Origin};
+use crate::sources::falkordb::marker::{self, Marker, Progress};
+use crate::sources::falkordb::{self, Client};
+use crate::sources::{self, Databases, SourceOptions};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
+    transaction. What others write meanwhile is noticed, said, and noted in the manifest."
+)]
+pub(in crate::cli) struct TakeArgs {
+    /// Folder to write [default: the folder of snapshots, named by the time in UTC]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the snapshot that is in the folder
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure> {
+    let started = Timestamp::now();
+    let by_time = || session.config.snapshots_dir.join(started.strftime("%Y%m%dT%H%M%SZ").to_string());
+    let out = args.out.clone().unwrap_or_else(by_time);
+    let input = ManifestInput { started, replace: args.force, ..ManifestInput::of(Vec::new()) };
+    let databases = match connect::databases(session) {
+        Ok(databases) => Some(databases),
+        Err(missing) => {
+            session.printer.warn(format_args!(
+                "{:#}: the snapshot holds no touchpoints and no claim events",
+                missing.error
+            ));
+            None
+        }
+    };
+    let manifest = session.block_on(async {
+        let mut client = connect::falkordb(session).await?;
+        let from = Systems {
+            client: &mut client,
+            graph: &session.config.falkordb.graph,
+            databases: databases.as_ref(),
+            options: &connect::source_options(&session.config),
+        };
+        freeze(from, &out, input, session, &session.cx).await
+    })??;
+    told(&out, &manifest, session)?;
+    Ok(Outcome::Done)
+}
+
+/// Where a snapshot is taken from.
+pub(in crate::cli) struct Systems<'a> {
+    /// The graph's server.
+    pub client: &'a mut Client,
+    /// Key of the graph.
+    pub graph: &'a str,
+    /// Databases of the companions; `None`: without companions.
+    pub databases: Option<&'a Databases>,
+    /// How the sources are read.
+    pub options: &'a SourceOptions,
+}
+
+/// Freezes graph and companions into `out`; what `input` says is kept, its sources and positions are filled in.
+///
+/// A graph whose last mirror run did not come to its end is refused: it is a mixture of two states.
+pub(in crate::cli) async fn freeze(
+    from: Systems<'_>,
+    out: &Path,
+    mut input: ManifestInput,
+    session: &Session,
+    cx: &Context,
+) -> Result<Manifest, Failure> {
+    snapshot::check_target(out, input.replace)?;
+    let Systems { client, graph, databases, options } = from;
+    let before = settled(client, graph).await?;
+    let scanned = falkordb::scan(client, graph, cx).await?;
+    let after = settled(client, graph).await?;
+    let mut drift = scanned.drift;
+    if before != after {
+        drift.push("a mirror run came to its end while the graph was being read".to_owned());
+    }
+    for note in &scanned.notes {
+        session.printer.note(note);
+    }
+    for change in &drift {
+        session.printer.warn(format_args!("{change}: the snapshot is no single state of the graph"));
+    }
+    let version = scanned.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
+    let mut origin = Origin::new("falkordb", version).with("graph", graph);
+    if !drift.is_empty() {
+        origin = origin.with("drift", drift);
+    }
+    input.sources.push(origin);
+    input.options.insert("consistency".into(), "paged".into());
+    input.positions.insert(
+        "falkordb".into(),
+        json!({
+            "generation": after.map(|mark| mark.generation),
+            "pages": scanned.pages,
+            "longest_page_ms": scanned.longest_page_ms,
+        }),
+    );
+    let mut tables = scanned.tables;
+    if let Some(databases) = databases {
+        let facts = sources::read_facts(databases, options, cx).await?;
+        let versions: Vec<String> = facts.servers.iter().map(u32::to_string).collect();
+        let read: serde_json::Map<_, _> =
+            facts.read.iter().map(|t| (format!("{}:{}", t.system, t.table), t.rows.into())).collect();
+        input.sources.push(Origin::new("postgres", versions.join(", ")).with("rows", read));
+        tables.companions.extend(sources::companions(&facts));
+    }
+    Ok(snapshot::write(out, &tables, &input, cx)?)
+}
+
+/// The mark of the last mirror run, unless that run is not over.
+async fn settled(client: &mut Client, graph: &str) -> Result<Option<Marker>, Failure> {
+    let mark = marker::read(client, graph).await?;
+    if mark.is_some_and(|mark| mark.progress == Progress::Running) {
+        return Err(Failure {
+            error: anyhow::anyhow!(
+                "cannot freeze the graph `{graph}`: the last mirror run into it did not come to its end"
+            ),
+            fault: Fault::Environment,
+            hint: Some("`sonograph mirror apply` completes it".to_owned()),
+        });
+    }
+    Ok(mark)
+}
