@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
+use polars::prelude::{DataFrame, SortMultipleOptions};
 
 use super::output::grid;
 use super::{Failure, Format, Outcome, Session, findings};
 use crate::graph::BusinessGraph;
 use crate::snapshot;
+use crate::studies::findings::Scores;
 use crate::studies::{Findings, Question};
 use crate::terminal::{Align, Grid};
 
@@ -125,11 +127,11 @@ fn list_studies(session: &Session) -> Result<Outcome, Failure> {
 }
 
 fn show(found: &Findings, top: usize, session: &Session) -> Result<(), Failure> {
-    let scores = found.scores.as_ref().map(|s| ("scores", &s.frame));
-    for (name, frame) in scores.into_iter().chain(found.tables.iter().map(|t| (t.name, &t.frame))) {
+    let scores = found.scores.as_ref().map(|s| ("scores", highest_first(s, found.family)));
+    for (name, frame) in scores.into_iter().chain(found.tables.iter().map(|t| (t.name, t.frame.clone()))) {
         let rows = frame.height();
         session.printer.data(format_args!("\n{}/{name}: {} of {rows} rows", found.family, rows.min(top)))?;
-        session.printer.data(grid(frame, top))?;
+        session.printer.data(grid(&frame, top))?;
     }
     for fact in &found.facts {
         let unit = if fact.unit == "1" { "" } else { fact.unit };
@@ -139,4 +141,23 @@ fn show(found: &Findings, top: usize, session: &Session) -> Result<(), Failure> 
         session.printer.note(format_args!("note: {caveat}"));
     }
     Ok(())
+}
+
+/// Scores for a terminal: by the first score, highest first, under names without the family's.
+fn highest_first(scores: &Scores, family: &str) -> DataFrame {
+    let mut frame = scores.frame.clone();
+    if let Some(first) = scores.columns.first() {
+        let order = SortMultipleOptions::default()
+            .with_order_descending(true)
+            .with_nulls_last(true)
+            .with_maintain_order(true);
+        frame = frame.sort([first.name], order).unwrap_or(frame);
+    }
+    for column in &scores.columns {
+        if let Some(short) = column.name.strip_prefix(family).and_then(|n| n.strip_prefix('_')) {
+            // Only fails where the column is missing, and then there is nothing to rename.
+            let _ = frame.rename(column.name, short.into());
+        }
+    }
+    frame
 }

@@ -97,7 +97,9 @@ impl<'a> Stage<'a> {
             printer.data(format_args!("SONOGRAPH_FALKORDB_URL='{}'", running.falkordb_url.expose()))?;
             printer.data(format_args!("SONOGRAPH_POSTGRES_URL='{}'", running.postgres_url.expose()))?;
         } else {
-            fs_err::remove_dir_all(self.ledger())?;
+            if self.ledger().exists() {
+                fs_err::remove_dir_all(self.ledger())?;
+            }
             servers.stop()?;
         }
         Ok(())

@@ -28,7 +28,8 @@ pub struct Degrees {
 /// assert_eq!((found.in_degree, found.out_strength), (vec![0, 2], vec![2.5, 0.0]));
 /// ```
 pub fn degrees(graph: &Csr) -> Degrees {
-    let strength = |edges: &[u32]| edges.iter().map(|&edge| f64::from(graph.weight(edge))).sum();
+    // An empty `sum` of floats is -0, which would be written as such.
+    let strength = |edges: &[u32]| edges.iter().fold(0.0, |sum, &edge| sum + f64::from(graph.weight(edge)));
     let nodes = || (0..graph.node_count() as u32).map(NodeId);
     Degrees {
         in_degree: nodes().map(|v| graph.in_degree(v) as u32).collect(),
