@@ -12,6 +12,7 @@ mod services;
 mod snapshot;
 mod study;
 mod synth;
+mod writeback;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,6 +103,9 @@ enum Command {
     /// Make a synthetic business to try everything on
     #[command(subcommand)]
     Synth(synth::SynthCommand),
+    /// Write scores to the nodes of the graph, and take them back
+    #[command(subcommand)]
+    Writeback(writeback::WritebackCommand),
     /// Check that everything is there that the other commands need
     Doctor(doctor::DoctorArgs),
 }
@@ -210,6 +214,7 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
         Command::Study(args) => study::run(args, session),
         Command::Report(command) => report::run(&command, session),
         Command::Synth(command) => synth::run(&command, session),
+        Command::Writeback(command) => writeback::run(&command, session),
         Command::Doctor(args) => doctor::run(&args, session),
     }
 }

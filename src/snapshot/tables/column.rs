@@ -255,8 +255,8 @@ pub fn fifteen_digits(x: f64) -> f64 {
     if x.is_infinite() {
         return x;
     }
-    let rounded: f64 = format!("{x:.14e}").parse().expect("a printed float is a float");
-    rounded.clamp(f64::MIN, f64::MAX)
+    // Printed floats parse; fifteen digits of the largest doubles are above the largest double.
+    format!("{x:.14e}").parse::<f64>().map_or(x, |rounded| rounded.clamp(f64::MIN, f64::MAX))
 }
 
 /// A coordinate as the graph server returns it: single precision, printed with 15 digits.
