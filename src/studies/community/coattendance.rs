@@ -3,8 +3,8 @@
 //! The pair counts of association rules (R. Agrawal, T. Imieliński, A. Swami: *Mining Association Rules between Sets of
 //! Items in Large Databases*, 1993) with lift (S. Brin et al.: *Dynamic Itemset Counting*, 1997). A person who attended
 //! d events costs d² steps, so people with more than [`Params::max_events`] (a ticket scanner, a staff account) are left
-//! out altogether, from the counts of events too, and their number is returned; per event the [`Params::max_others`]
-//! strongest pairs are kept, so the answer stays linear in the events.
+//! out altogether, from the counts of events too, and their number is returned; per event only the
+//! strongest pairs are kept ([`Params::max_others`]), so that hubs cannot fill the memory with pairs.
 
 use std::cmp::Reverse;
 
@@ -16,6 +16,10 @@ use crate::graph::Csr;
 
 /// Events per unit of work.
 const CHUNK: usize = 256;
+/// Pairs kept where nobody says how many.
+const MOST_PAIRS: usize = 5_000_000;
+/// Pairs kept per event, however many events there are.
+const FEWEST_OTHERS: usize = 100;
 
 /// How co-attendance is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
@@ -28,14 +32,15 @@ pub struct Params {
     /// Leave out people who attended more events than this: scanners and staff accounts, not guests
     #[arg(long, value_name = "EVENTS", default_value_t = Params::DEFAULT.max_events)]
     pub max_events: u32,
-    /// Keep at most this many other events per event, those with most people in common
-    #[arg(long, value_name = "EVENTS", default_value_t = Params::DEFAULT.max_others)]
-    pub max_others: u32,
+    /// Keep at most this many other events per event, those with most people in common [default: all, as long as the
+    /// table stays below five million rows; at least 100]
+    #[arg(long, value_name = "EVENTS")]
+    pub max_others: Option<u32>,
 }
 
 impl Params {
     /// Everything that fits, within bounds that keep hubs harmless.
-    pub const DEFAULT: Self = Self { min_support: 1, max_events: 1_000, max_others: 100 };
+    pub const DEFAULT: Self = Self { min_support: 1, max_events: 1_000, max_others: None };
 }
 
 impl Default for Params {
@@ -67,6 +72,8 @@ pub struct CoAttendance {
     pub people: u32,
     /// People left out because they attended too many events.
     pub left_out: u32,
+    /// Other events kept per event at most.
+    pub kept: u32,
     /// Pairs left out because their event had enough others.
     pub cut: u64,
 }
@@ -127,6 +134,9 @@ pub fn coattendance(graph: &Csr, params: &Params, cx: &Context) -> Result<CoAtte
         position[event as usize] = i as u32;
     }
 
+    let enough = || (MOST_PAIRS / events.len().max(1)).max(FEWEST_OTHERS) as u32;
+    found.kept = params.max_others.unwrap_or_else(enough);
+
     let step = cx.step("co-attendance", Some(events.len() as u64));
     let counted: Vec<(Vec<Pair>, u64)> = events
         .par_chunks(CHUNK)
@@ -177,7 +187,7 @@ fn others(
         }
     }
     pairs[start..].sort_unstable_by_key(|p| (Reverse(p.both), found.attendance[p.other as usize], p.other));
-    let cut = (pairs.len() - start).saturating_sub(params.max_others as usize);
+    let cut = (pairs.len() - start).saturating_sub(found.kept as usize);
     pairs.truncate(pairs.len() - cut);
     cut as u64
 }
@@ -260,14 +270,14 @@ mod tests {
     fn only_the_strongest_others_are_kept_and_the_rest_counted() {
         // Event 10 shares two people with 11 and one each with 12 and 13, of which 12 is the smaller.
         let edges = [(0, 10), (0, 11), (1, 10), (1, 11), (2, 10), (2, 12), (3, 10), (3, 13), (4, 13)];
-        let found = run(14, &edges, &Params { max_others: 2, ..Params::DEFAULT });
+        let found = run(14, &edges, &Params { max_others: Some(2), ..Params::DEFAULT });
         let of_ten: Vec<u32> = found.pairs.iter().filter(|p| p.event == 10).map(|p| p.other).collect();
         assert_eq!((of_ten, found.cut), (vec![11, 12], 1));
     }
 
     #[test]
     fn no_event_and_one_event_have_no_pairs() {
-        assert_eq!(run(0, &[], &Params::DEFAULT), CoAttendance::default());
+        assert!(run(0, &[], &Params::DEFAULT).attendance.is_empty());
         assert!(run(3, &[(0, 2), (1, 2), (1, 2)], &Params::DEFAULT).pairs.is_empty());
     }
 }

@@ -201,7 +201,7 @@ impl Params {
         if found.cut > 0 {
             findings.caveats.push(format!(
                 "{} weaker pairs are left out: at most {} others are kept per event",
-                found.cut, self.coattendance.max_others
+                found.cut, found.kept
             ));
         }
         findings.charts.extend(strongest_pairs(graph, &found));

@@ -2,7 +2,7 @@
 //!
 //! Fewest hops, each relation taken both ways: who is followed can introduce, too. On the business graph a path runs over
 //! the relations by which people know each other or meet ([`WARM`]), elsewhere over all. Without a pair, the study
-//! shows one: to the best-connected artist, from the best-connected fan who does not know them yet.
+//! shows one: to the best-connected artist, from the best-connected fan who has not met them.
 
 pub mod bidirectional;
 
@@ -25,6 +25,9 @@ use bidirectional::Bidirectional;
 /// The relations that introductions run over where the graph has any of them.
 pub const WARM: [Relation; 5] =
     [Relation::Follows, Relation::Attended, Relation::PerformsAt, Relation::WorksFor, Relation::Promotes];
+
+/// Paths shown where no pair is asked for.
+const EXAMPLES: u32 = 5;
 
 /// How one reaches another: what is asked of the graph.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -72,8 +75,11 @@ impl Study for Params {
             }
             _ => return Err(StudyError::Unfit("a path needs both --from and --to".into())),
         };
+        // An example may as well show that there are several ways.
+        let k = if self.from.is_some() { self.search.k } else { self.search.k.max(EXAMPLES) };
+        let search = bidirectional::Params { k, ..self.search };
         let paths = match pair {
-            Some((from, to)) => Bidirectional::new(&projected.csr).shortest(from, to, &self.search, cx)?,
+            Some((from, to)) => Bidirectional::new(&projected.csr).shortest(from, to, &search, cx)?,
             None => vec![],
         };
         let steps: Vec<Vec<Step>> = paths
@@ -123,7 +129,7 @@ impl Params {
         Ok(graph.project(&ways)?)
     }
 
-    /// The artist with most ways, and the fan with most ways of those who are at least two hops off. Where there are no
+    /// The artist with most ways, and of the fans with most ways the first at least three hops off, else two. Where there are no
     /// artists or fans, any person or node; ties go to the smaller node.
     fn example(
         &self,
@@ -131,6 +137,8 @@ impl Params {
         projected: &Projected,
         cx: &Context,
     ) -> Result<Option<(NodeId, NodeId)>, StudyError> {
+        /// Fans looked at; in a well-connected crowd one of the first few will do.
+        const TRIES: usize = 256;
         let csr = &projected.csr;
         let of = |label: &str| {
             let labelled = [label, Label::Person.name()].map(|label| graph.nodes_with(label));
@@ -142,14 +150,15 @@ impl Params {
         };
         let Some(&to) = of("Artist").first() else { return Ok(None) };
         let mut search = Bidirectional::new(csr);
-        // Most of a well-connected crowd is near; a few dozen tries tell.
-        for from in of("Fan").into_iter().take(64) {
-            let near = from == to || csr.out_neighbors(to).contains(&from.0);
-            if !near && !search.shortest(from, to, &self.search, cx)?.is_empty() {
-                return Ok(Some((from, to)));
+        let mut near = None;
+        for from in of("Fan").into_iter().take(TRIES).filter(|&from| from != to) {
+            match search.shortest(from, to, &self.search, cx)?.first().map(Vec::len) {
+                Some(4..) => return Ok(Some((from, to))),
+                Some(3) => near = near.or(Some((from, to))),
+                _ => {}
             }
         }
-        Ok(None)
+        Ok(near)
     }
 }
 

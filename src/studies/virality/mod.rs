@@ -102,6 +102,7 @@ impl Study for Params {
         }
         findings.charts.extend(sizes(&cascades));
         findings.charts.extend(shape_by_size(&cascades));
+        findings.charts.extend(largest(graph, &shares.all, &forest, &shapes, &cascades));
         findings.scores = Some(sharer_scores(graph, &shares.all, &forest)?);
         Ok(findings)
     }
@@ -376,5 +377,78 @@ fn shape_by_size(cascades: &Cascades) -> Option<Chart> {
         caption,
         axes: ("shares in the cascade".into(), "structural virality (mean steps between two sharers)".into()),
         marks: Marks::Scatter { points, log_x: true, log_y: false },
+    })
+}
+
+/// The largest cascade as a tree, its root in the middle and a ring per step.
+fn largest(
+    graph: &BusinessGraph,
+    shares: &[Share],
+    forest: &Forest,
+    shapes: &Shapes,
+    cascades: &Cascades,
+) -> Option<Chart> {
+    const DRAWN: usize = 150;
+    let shape = &cascades.all.first()?.0;
+    if shape.size < 3 {
+        return None;
+    }
+    // Nearest to the root first, then by time, as many as can be told apart.
+    let tree = shapes.tree[shape.root as usize];
+    let mut members: Vec<u32> =
+        (0..shares.len() as u32).filter(|&v| shapes.tree[v as usize] == tree).collect();
+    members.sort_by_key(|&v| (shapes.depth[v as usize], shares[v as usize].at, shares[v as usize].order));
+    members.truncate(DRAWN);
+    let index: HashMap<u32, usize> = members.iter().copied().zip(0..).collect();
+    let parent_of = |i: usize| index.get(&forest.parent[members[i] as usize]).copied();
+
+    // Members stand parents first, so leaves add up backwards and sectors are handed out forwards.
+    let mut leaves = vec![0usize; members.len()];
+    let mut children = vec![0usize; members.len()];
+    for i in (0..members.len()).rev() {
+        leaves[i] = leaves[i].max(1);
+        if let Some(parent) = parent_of(i) {
+            leaves[parent] += leaves[i];
+            children[parent] += 1;
+        }
+    }
+    let rings = shapes.depth[members[members.len() - 1] as usize].max(1);
+    let mut next = vec![0.0; members.len()];
+    let (mut nodes, mut edges) = (Vec::new(), Vec::new());
+    for (i, &v) in members.iter().enumerate() {
+        let width = std::f64::consts::TAU * leaves[i] as f64 / leaves[0] as f64;
+        let start = parent_of(i).map_or(0.0, |parent| {
+            edges.push((parent, i));
+            next[parent] += width;
+            next[parent] - width
+        });
+        next[i] = start;
+        let radius = 0.48 * f64::from(shapes.depth[v as usize]) / f64::from(rings);
+        let (sin, cos) = (start + width / 2.0).sin_cos();
+        // Only those who led others on are named; a leaf's name would hide the tree.
+        let name = if children[i] > 0 { graph.name(NodeId(shares[v as usize].sharer)) } else { "" };
+        let size = (children[i] as f64 / children[0].max(1) as f64).min(1.0);
+        nodes.push((name.to_owned(), 0.5 + radius * cos, 0.5 + radius * sin, size, i == 0));
+    }
+    let root = &shares[shape.root as usize];
+    let led = children.iter().filter(|&&n| n > 0).count();
+    let part = if (shape.size as usize) > DRAWN {
+        format!(" The first {DRAWN} shares are drawn.")
+    } else {
+        String::new()
+    };
+    let caption = format!(
+        "{} shared {} and {} shares followed; {led} of the sharers drawn led others on. Thank those in the middle of \
+         branches: without them it would have ended early.{part}",
+        graph.name(NodeId(root.sharer)),
+        graph.name(NodeId(root.content)),
+        shape.size - 1,
+    );
+    Some(Chart {
+        name: "largest_cascade",
+        title: "The largest cascade".into(),
+        caption,
+        axes: (String::new(), String::new()),
+        marks: Marks::Network { nodes, edges },
     })
 }
