@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod findings;
+mod mirror;
 mod output;
 mod report;
 mod services;
@@ -108,6 +109,9 @@ enum Command {
     Writeback(writeback::WritebackCommand),
     /// Check that everything is there that the other commands need
     Doctor(doctor::DoctorArgs),
+    /// Bring what the Postgres sources say into the FalkorDB business graph
+    #[command(subcommand)]
+    Mirror(mirror::MirrorCommand),
 }
 
 /// What every verb is handed beside its own arguments.
@@ -216,6 +220,7 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
         Command::Synth(command) => synth::run(&command, session),
         Command::Writeback(command) => writeback::run(&command, session),
         Command::Doctor(args) => doctor::run(&args, session),
+        Command::Mirror(command) => mirror::run(&command, session),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Applied {
 
 /// What the last mirror run left beside the graph; `None` where there was none.
 pub async fn state(client: &mut Client, graph: &str) -> Result<Option<Marker>, MirrorError> {
-    Ok(marker::read(client, graph).await?)
+    marker::read(client, graph).await.map_err(MirrorError::Unread)
 }
 
 /// Writes `plan` into the graph, making it and its schema where missing.

@@ -6,8 +6,11 @@ use polars::prelude::{
     BooleanChunked, Column, DataFrame, DataType, Float64Chunked, Int64Chunked, ListChunked, StringChunked,
 };
 
+use super::MirrorError;
+use crate::context::Context;
 use crate::ontology::{Property, PropertyKind, Value};
 use crate::snapshot::tables::{LABELS, Tables, UID};
+use crate::sources::falkordb::{Client, FalkorError, scan};
 
 /// Rows of one label or relation with the columns the mirror writes.
 pub(super) struct Rows<'a> {
@@ -162,4 +165,19 @@ pub fn kept_uids(current: &Tables) -> BTreeMap<String, String> {
 pub(super) fn newest_generation(current: &Tables) -> Option<i64> {
     let newest = |frame: &DataFrame| frame.column("gen").ok()?.i64().ok()?.iter().flatten().max();
     current.nodes.values().filter_map(newest).max()
+}
+
+/// Reads the graph that a plan is made against; one that is not there yet is empty.
+pub async fn read_graph(client: &mut Client, graph: &str, cx: &Context) -> Result<Tables, MirrorError> {
+    match scan(client, graph, cx).await {
+        Ok(scanned) => {
+            for drift in &scanned.drift {
+                // What the plan misses for it, the next run finds.
+                tracing::warn!(graph, drift, "the graph changed while it was read");
+            }
+            Ok(scanned.tables)
+        }
+        Err(FalkorError::NoGraph { .. }) => Ok(Tables::default()),
+        Err(error) => Err(MirrorError::Unread(error)),
+    }
 }

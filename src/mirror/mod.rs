@@ -20,7 +20,7 @@ use crate::snapshot::tables::assemble::AssembleError;
 use crate::sources::falkordb::FalkorError;
 
 pub use apply::{Applied, apply, state};
-pub use current::kept_uids;
+pub use current::{kept_uids, read_graph};
 pub use plan::{Counts, Plan, Sample, Summary, plan};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
@@ -54,9 +54,12 @@ pub enum MirrorError {
         /// Rows that found their nodes.
         reached: i64,
     },
-    /// The server.
+    /// The graph could not be read.
+    #[error("cannot read the business graph")]
+    Unread(#[source] FalkorError),
+    /// The graph could not be written.
     #[error("cannot write the business graph")]
-    Server(#[from] FalkorError),
+    Unwritten(#[from] FalkorError),
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -67,7 +70,7 @@ impl Diagnose for MirrorError {
         match self {
             Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
             Self::Moved { .. } => Fault::Environment,
-            Self::Server(error) => error.fault(),
+            Self::Unread(error) | Self::Unwritten(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
         }
     }
@@ -78,7 +81,7 @@ impl Diagnose for MirrorError {
             Self::Moved { .. } => {
                 Some("somebody else writes to it: run `sonograph mirror apply` again".to_owned())
             }
-            Self::Server(error) => error.hint(),
+            Self::Unread(error) | Self::Unwritten(error) => error.hint(),
         }
     }
 }
