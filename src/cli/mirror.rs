@@ -73,8 +73,8 @@ impl Settings {
 pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome, Failure> {
     let settings = Settings::resolve(command, session)?;
     let (summary, applied, facts) = session.block_on(work(&settings, session))??;
-    print(&summary, settings.format, &session.printer)?;
-    tell(&summary, applied.as_ref(), &facts, &session.printer);
+    print(&summary, settings.format, session.printer)?;
+    tell(&summary, applied.as_ref(), &facts, session.printer);
     Ok(Outcome::Done)
 }
 
@@ -95,7 +95,7 @@ async fn work(settings: &Settings, session: &Session) -> Result<(Summary, Option
     Ok((plan.summary(), applied, facts))
 }
 
-fn print(summary: &Summary, format: Format, printer: &Printer) -> Result<(), Failure> {
+fn print(summary: &Summary, format: Format, printer: Printer) -> Result<(), Failure> {
     if format == Format::Json {
         let json = serde_json::to_string(summary)
             .map_err(|error| Failure::environment("cannot write the plan as JSON", error))?;
@@ -133,7 +133,7 @@ fn print(summary: &Summary, format: Format, printer: &Printer) -> Result<(), Fai
 }
 
 /// Tells on stderr what the numbers do not.
-fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: &Printer) {
+fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: Printer) {
     for sample in summary.samples.iter().filter(|sample| sample.change != "create") {
         printer.note(format_args!("{} {} {}: {}", sample.change, sample.of, sample.what, sample.why));
     }

@@ -13,7 +13,7 @@ use crate::context::{Context, Step};
 use crate::ontology::{Label, Relation, Value};
 use crate::sources::falkordb::cypher::identifier;
 use crate::sources::falkordb::marker::{self, Marker, Progress};
-use crate::sources::falkordb::{Client, Param, Params, schema};
+use crate::sources::falkordb::{Client, CypherValue, Param, Params, schema};
 
 /// Server time a batch aims at, in milliseconds: readers of the graph wait as long.
 const BATCH_MS: f64 = 20.0;
@@ -218,7 +218,7 @@ impl Writer<'_> {
             let reply = self.client.query(self.graph, statement, &params).await?;
             if counted {
                 let reached =
-                    reply.rows.first().and_then(|row| row.first()).and_then(|n| n.as_int()).unwrap_or(0);
+                    reply.rows.first().and_then(|row| row.first()).and_then(CypherValue::as_int).unwrap_or(0);
                 if reached != batch.len() as i64 {
                     let graph = self.graph.to_owned();
                     return Err(MirrorError::Moved { graph, expected: batch.len(), reached });
@@ -262,9 +262,9 @@ impl Form<'_> {
         }
         for (word, labels) in [("SET", self.add), ("REMOVE", self.remove)] {
             if !labels.is_empty() {
-                text.push_str(&format!(" {word} n"));
+                text += &[" ", word, " n"].concat();
                 for label in labels {
-                    text.push_str(&format!(":{}", name(label)?));
+                    text += &[":", &name(label)?].concat();
                 }
             }
         }

@@ -171,7 +171,7 @@ pub(super) fn merge<'a>(
         }
     }
     joins_of(Evidence::Email, &mut joins, report);
-    group(elements, &keys, joins, candidates, options, report)
+    group(&elements, &keys, joins, candidates, options, report)
 }
 
 /// Gives crosswalked rows to their entities; what is less than certain is handed back as a candidate.
@@ -226,8 +226,8 @@ fn keys(elements: &Elements, shared: &SharedHosts, report: &mut Report) -> Keys 
     for (at, entity) in elements.entities.iter().enumerate() {
         if let Some(raw) = &entity.canonical_id {
             match canonical_of(entity.label, raw, shared) {
-                Ok(id) => add(entity.label, Evidence::Canonical, id, at),
-                Err(_) => report.note("entities hold a canonical id that is none", elements.name(at)),
+                Some(id) => add(entity.label, Evidence::Canonical, id, at),
+                None => report.note("entities hold a canonical id that is none", elements.name(at)),
             }
         }
     }
@@ -236,7 +236,7 @@ fn keys(elements: &Elements, shared: &SharedHosts, report: &mut Report) -> Keys 
         for address in &row.fact.addresses {
             let (evidence, id) = match (label, address) {
                 (Label::Person, Address::Instagram(raw)) | (Label::Organization, Address::Domain(raw)) => {
-                    (Evidence::Canonical, canonical_of(label, raw, shared).ok())
+                    (Evidence::Canonical, canonical_of(label, raw, shared))
                 }
                 (Label::Venue, Address::PlaceId(raw)) => {
                     (Evidence::Canonical, place(raw, &row.reference, report))
@@ -268,14 +268,14 @@ fn place(raw: &str, reference: &str, report: &mut Report) -> Option<String> {
     }
 }
 
-fn canonical_of(label: Label, raw: &str, shared: &SharedHosts) -> Result<String, ()> {
+fn canonical_of(label: Label, raw: &str, shared: &SharedHosts) -> Option<String> {
     let id = match label {
         Label::Person => canonical::instagram(raw),
         Label::Organization => canonical::domain(raw, shared),
         Label::Venue => canonical::place_id(raw).ok(),
         _ => None,
     };
-    id.map(canonical::CanonicalId::into_string).ok_or(())
+    id.map(canonical::CanonicalId::into_string)
 }
 
 /// Aliases whose former id is a user and no device, in byte order.
@@ -311,7 +311,7 @@ fn join_all(
 }
 
 fn group<'a>(
-    elements: Elements<'a>,
+    elements: &Elements<'a>,
     keys: &Keys,
     mut joins: Joins,
     candidates: Vec<(String, String, f64)>,
@@ -343,7 +343,7 @@ fn group<'a>(
         group.rows.sort_by(|a, b| (precedence(a), &a.reference).cmp(&(precedence(b), &b.reference)));
     }
     name_groups(&mut groups, &options.kept);
-    canonical_ids(&mut groups, keys, &of_element, &elements, report);
+    canonical_ids(&mut groups, keys, &of_element, elements, report);
 
     let mut by_domain = HashMap::new();
     let mut by_user = HashMap::new();
@@ -376,16 +376,15 @@ fn name_groups(groups: &mut [Group], kept: &BTreeMap<String, String>) {
         }
     }
     for (index, group) in groups.iter_mut().enumerate() {
-        group.uid = match group.entity {
-            Some(entity) => Uid::entity(&entity.id).to_string(),
-            None => {
-                let references = || group.rows.iter().map(|row| row.reference.as_str());
-                let before = references()
-                    .filter_map(|r| kept.get(r).map(String::as_str))
-                    .filter(|uid| !uid.starts_with("ent:") && owner.get(uid) == Some(&index))
-                    .min();
-                before.or_else(|| references().min()).expect("a group without an entity has a row").to_owned()
-            }
+        group.uid = if let Some(entity) = group.entity {
+            Uid::entity(&entity.id).to_string()
+        } else {
+            let references = || group.rows.iter().map(|row| row.reference.as_str());
+            let before = references()
+                .filter_map(|r| kept.get(r).map(String::as_str))
+                .filter(|uid| !uid.starts_with("ent:") && owner.get(uid) == Some(&index))
+                .min();
+            before.or_else(|| references().min()).expect("a group without an entity has a row").to_owned()
         };
     }
 }

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
-use polars::prelude::DataFrame;
+use polars::prelude::{DataFrame, StringChunked};
 use serde::Serialize;
 
 use super::current::{Rows, newest_generation, uids};
@@ -166,8 +166,12 @@ fn node_changes<'a>(label: Label, wanted: &'a [NodeRow], frame: Option<&'a DataF
     let generations = frame.and_then(|f| f.column("gen").ok());
     let mut changes = NodeChanges::default();
     let mut wanted = wanted.iter().peekable();
-    let held =
-        frame.and_then(uids).into_iter().flat_map(|c| c.iter()).map(Option::unwrap_or_default).enumerate();
+    let held = frame
+        .and_then(uids)
+        .into_iter()
+        .flat_map(StringChunked::iter)
+        .map(Option::unwrap_or_default)
+        .enumerate();
     for (at, uid) in held {
         while let Some(row) = wanted.next_if(|row| *row.uid < *uid) {
             changes.create.push(row);
@@ -201,7 +205,7 @@ fn by_dense_id(current: &Tables) -> Vec<(&str, Option<Label>)> {
     for (label, frame) in &current.nodes {
         let label = label.parse().ok();
         nodes.extend(
-            uids(frame).into_iter().flat_map(|c| c.iter()).map(|uid| (uid.unwrap_or_default(), label)),
+            uids(frame).into_iter().flat_map(StringChunked::iter).map(|uid| (uid.unwrap_or_default(), label)),
         );
     }
     nodes
@@ -245,7 +249,7 @@ fn edge_changes<'a>(
         let (from, to) = (label_of[key.src], label_of[key.dst]);
         match held.peek().map(|(held, ..)| held.cmp(&key)) {
             Some(Ordering::Equal) => {
-                let (_, .., at) = held.next().expect("it was peeked at");
+                let (.., at) = held.next().expect("it was peeked at");
                 let set = rows.differences(at, &row.properties);
                 if !set.is_empty() {
                     all.entry((relation, from, to)).or_default().update.push(EdgeUpdate { key, set });

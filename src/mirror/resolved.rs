@@ -196,7 +196,7 @@ impl DraftEdge {
                     self.properties.insert(name, value);
                 }
                 (Some(Value::Float(mine)), Value::Float(theirs)) if name == "weight" => {
-                    *mine = mine.max(theirs)
+                    *mine = mine.max(theirs);
                 }
                 _ => {}
             }

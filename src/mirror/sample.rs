@@ -9,6 +9,7 @@ pub(crate) fn at(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().expect("an instant").as_microsecond()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "fields of rows are optional")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -138,7 +138,7 @@ pub(super) fn edges(
             match sharers.get(parent.as_str()) {
                 None => report.note("shares pass on a share that was not read", &touch.id),
                 Some(sharer) if *sharer == reader => {
-                    report.note("shares pass on the sharer's own share", &touch.id)
+                    report.note("shares pass on the sharer's own share", &touch.id);
                 }
                 Some(&sharer) => {
                     let properties = [at(touch), ("via", Value::Text(parent.clone()))];

@@ -127,10 +127,11 @@ impl Client {
         Ok(graphs)
     }
 
-    /// Deletes a graph.
+    /// Deletes a graph and the mark of the mirror beside it.
     pub async fn delete_graph(&mut self, graph: &str) -> Result<(), FalkorError> {
         self.names.remove(graph);
-        self.command(&["GRAPH.DELETE", graph], Some(graph)).await.map(drop)
+        self.command(&["GRAPH.DELETE", graph], Some(graph)).await?;
+        super::marker::remove(self, graph).await
     }
 
     /// Asks for the names behind the numbers of compact replies.

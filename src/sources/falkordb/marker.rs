@@ -66,3 +66,11 @@ pub async fn write(client: &mut Client, graph: &str, marker: Marker) -> Result<(
     let (generation, state) = (marker.generation.to_string(), marker.progress.to_string());
     client.command(&["HSET", &key(graph), "gen", &generation, "state", &state], None).await.map(drop)
 }
+
+/// Takes the mark away, for a graph that is gone; a user who may not do that leaves it.
+pub(super) async fn remove(client: &mut Client, graph: &str) -> Result<(), FalkorError> {
+    match client.command(&["DEL", &key(graph)], None).await {
+        Err(FalkorError::Forbidden { .. }) => Ok(()),
+        done => done.map(drop),
+    }
+}

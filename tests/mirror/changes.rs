@@ -1,0 +1,94 @@
+//! A world that changes between two runs.
+
+use sonograph::context::Context;
+use sonograph::sources::falkordb::{CypherValue, Params};
+
+use crate::graph::{all, with_graph};
+use crate::scratch::Scratch;
+use crate::{is_settled, run};
+
+#[test]
+fn a_second_run_writes_what_changed_and_leaves_the_rest() {
+    with_graph("changes", async |client, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let before = scratch.facts().await.expect("the layouts can be read");
+        run(client, graph, &before, &Context::silent()).await.expect("it is written");
+        all(
+            client,
+            graph,
+            &[
+                "MATCH (p:Person {name: 'Mara Quist'}) SET p.influence_pagerank = 0.25, p:Vip",
+                "CREATE (:Campaign {uid: 'campaign:1'})",
+            ],
+        )
+        .await;
+        scratch
+            .run(
+                "UPDATE directus.venues SET capacity = 300, latitude = 39.5 WHERE id = '1a000000-0000-4000-8000-000000000002';
+                 DELETE FROM directus.artists WHERE name = 'No Handle Yet';
+                 UPDATE directus.artists SET genres = 'techno' WHERE name = 'DJ Ostara';
+                 UPDATE directus.events_artists SET sort = 7 WHERE events_id = 3;
+                 UPDATE workspace_1wgvd1injqtife6y4rvfbu3h5.person SET \"nameLastName\" = 'Quist-Reyes' WHERE \"nameFirstName\" = 'Mara';
+                 DELETE FROM unified.entities WHERE id = '3a000000-0000-7000-8000-000000000002';
+                 UPDATE sonik_web.tracks SET user_id = 'u-ana' WHERE id = 't1';
+                 UPDATE sonik_web.event_viewed SET user_id = 'u-ana' WHERE id = 't1';",
+            )
+            .await;
+        let after = scratch.facts().await.expect("the layouts can be read");
+        let applied = run(client, graph, &after, &Context::silent()).await.expect("it is written");
+        assert_eq!(applied.generation, 2);
+
+        let holds = [
+            // The venue lost its entity: its row names it now, and takes the canonical id over.
+            (
+                "MATCH (v:Venue {uid: 'ent:3a000000-0000-7000-8000-000000000002'}) WHERE v.deleted_at IS NOT NULL AND v.gen = 2 AND v.canonical_id IS NULL RETURN count(v)",
+                1,
+            ),
+            (
+                "MATCH (v:Venue {canonical_id: 'ChIJrTLr-GyuEmsRBfy61i59si0'}) WHERE v.uid STARTS WITH 'directus:' AND v.capacity = 300 AND v.gen = 2 RETURN count(v)",
+                1,
+            ),
+            (
+                "MATCH (v:Venue)-[h:HOSTS]->(e:Event {name: 'Kiln Sessions'}) WHERE v.deleted_at IS NULL RETURN count(h)",
+                1,
+            ),
+            ("MATCH (v:Venue)-[h:HOSTS]->() WHERE v.deleted_at IS NOT NULL RETURN count(h)", 0),
+            (
+                "MATCH (p:Person) WHERE p.deleted_at IS NOT NULL AND p.uid STARTS WITH 'directus:' AND p.name = 'No Handle Yet' RETURN count(p)",
+                1,
+            ),
+            (
+                "MATCH (:Person {name: 'DJ Ostara'})-[h:HAS_GENRE]->(g:Genre {name: 'techno'}) RETURN count(h)",
+                1,
+            ),
+            ("MATCH (:Person {name: 'DJ Ostara'})-[h:HAS_GENRE]->() RETURN count(h)", 1),
+            ("MATCH ()-[p:PERFORMS_AT {billing: 7}]->(:Event {name: 'Foundry NYE'}) RETURN count(p)", 1),
+            // t1 is Ana's own now, and nobody else's.
+            ("MATCH (:Person {name: 'Ana Bello'})-[i:INTERESTED_IN {mid: 't1'}]->() RETURN count(i)", 1),
+            ("MATCH ()-[i:INTERESTED_IN {mid: 't1'}]->() RETURN count(i)", 1),
+            // Others' scores, labels and nodes stay.
+            (
+                "MATCH (p:Vip {name: 'Mara Quist-Reyes'}) WHERE p.influence_pagerank = 0.25 AND p.gen = 2 RETURN count(p)",
+                1,
+            ),
+            ("MATCH (c:Campaign) WHERE c.deleted_at IS NULL RETURN count(c)", 1),
+            ("MATCH (p:Person {name: 'Leo Tran'}) WHERE p.gen = 1 RETURN count(p)", 1),
+        ];
+        for (query, expected) in holds {
+            let reply = client.ro_query(graph, query, &Params::new()).await.expect("it is a query");
+            assert_eq!(reply.rows[0][0], CypherValue::Int(expected), "{query}");
+        }
+        is_settled(client, graph, &after, 2).await;
+
+        // Back to the world before: what was marked is marked no more.
+        let applied = run(client, graph, &before, &Context::silent()).await.expect("it is written");
+        assert_eq!(applied.generation, 3);
+        let marked = "MATCH (n) WHERE n.deleted_at IS NOT NULL RETURN collect(n.uid)";
+        let reply = client.ro_query(graph, marked, &Params::new()).await.expect("it is a query");
+        // The row's own node once stood in for the entity; the entity has its place back.
+        let stood_in =
+            CypherValue::Text("directus:directus.venues:1a000000-0000-4000-8000-000000000002".into());
+        assert_eq!(reply.rows, [vec![CypherValue::List(vec![stood_in])]]);
+        is_settled(client, graph, &before, 3).await;
+    });
+}
