@@ -13,6 +13,5 @@ mod write;
 pub use error::SnapshotError;
 pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile};
 pub use read::{Listed, Snapshot, latest, list, locate, read};
-pub use tables::assemble;
 pub use verify::{Problem, Verification, problems_of, verify};
 pub use write::{check_target, parquet_bytes, write};
