@@ -59,3 +59,25 @@ impl From<std::io::Error> for Failure {
         Self { error: anyhow::Error::new(error), fault: Fault::Environment, hint: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::SourceError;
+    use crate::sources::falkordb::{FalkorError, Version};
+
+    /// What the terminal would show, hint and exit code included.
+    fn told(failure: &Failure) -> String {
+        let causes: Vec<String> = failure.error.chain().map(ToString::to_string).collect();
+        format!("{:?}: {} (hint: {:?})", failure.fault, causes.join(" <- "), failure.hint)
+    }
+
+    #[test]
+    fn a_server_that_is_too_old_is_named_with_its_version_and_the_oldest_that_serves() {
+        let found = Version { major: 4, minor: 18, patch: 3 };
+        let old = FalkorError::TooOld { address: "graph.internal:6379".into(), found };
+        insta::assert_snapshot!(told(&old.into()));
+        let old = SourceError::TooOld { place: "db.internal:5432/sonik".into(), version: 12, oldest: 14 };
+        insta::assert_snapshot!(told(&old.into()));
+    }
+}

@@ -69,7 +69,9 @@ struct Lines;
 const EVERY: Duration = Duration::from_secs(2);
 
 impl Progress for Lines {
-    fn begin(&self, title: &str, _: Option<u64>) -> Box<dyn Bar> {
+    fn begin(&self, title: &str, total: Option<u64>) -> Box<dyn Bar> {
+        let of = total.map(|t| format!(" ({t})")).unwrap_or_default();
+        let _ = writeln!(anstream::stderr().lock(), "{title}{of}");
         Box::new(PlainBar { title: title.to_owned(), last: Mutex::new(Instant::now()) })
     }
 }

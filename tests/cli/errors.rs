@@ -158,7 +158,7 @@ fn latest_without_any_snapshot_says_how_to_take_one() {
 }
 
 #[test]
-fn an_unknown_uid_is_named_and_a_near_one_offered() {
+fn an_unknown_uid_is_named() {
     let dir = folder();
     std::fs::write(dir.path().join("edges.csv"), "src,dst\nanna,ben\nben,cleo\n").expect("written");
     shown(sonograph(dir.path()).args(["snapshot", "import", "--edges", "edges.csv", "--out", "frozen"]));
