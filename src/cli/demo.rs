@@ -46,6 +46,6 @@ pub(super) fn run(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure
         stage.leave(servers, args.keep)?;
         outcome
     };
-    stage.summary(args.embedded)?;
+    stage.summary(args.embedded);
     Ok(outcome)
 }

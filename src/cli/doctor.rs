@@ -24,7 +24,8 @@ pub(super) struct DoctorArgs {
 #[derive(Debug, Serialize)]
 struct Check {
     system: &'static str,
-    check: String,
+    #[serde(rename = "check")]
+    what: String,
     verdict: Verdict,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,24 +43,24 @@ enum Verdict {
 impl Check {
     fn new(
         system: &'static str,
-        check: impl Into<String>,
+        what: impl Into<String>,
         verdict: Verdict,
         found: impl Into<String>,
     ) -> Self {
-        Self { system, check: check.into(), verdict, found: found.into(), hint: None }
+        Self { system, what: what.into(), verdict, found: found.into(), hint: None }
     }
 
-    fn ok(system: &'static str, check: impl Into<String>, found: impl Into<String>) -> Self {
-        Self::new(system, check, Verdict::Ok, found)
+    fn ok(system: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::new(system, what, Verdict::Ok, found)
     }
 
-    fn note(system: &'static str, check: impl Into<String>, found: impl Into<String>, hint: &str) -> Self {
-        Self { hint: Some(hint.to_owned()), ..Self::new(system, check, Verdict::Note, found) }
+    fn note(system: &'static str, what: impl Into<String>, found: impl Into<String>, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..Self::new(system, what, Verdict::Note, found) }
     }
 
-    fn failed(system: &'static str, check: impl Into<String>, failure: &Failure) -> Self {
+    fn failed(system: &'static str, what: impl Into<String>, failure: &Failure) -> Self {
         let found = failure.error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        Self { hint: failure.hint.clone(), ..Self::new(system, check, Verdict::Failed, found) }
+        Self { hint: failure.hint.clone(), ..Self::new(system, what, Verdict::Failed, found) }
     }
 }
 
@@ -148,13 +149,10 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
         }
         for table in source.tables {
             let newest = table.newest.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
-            let mut found = format!("{} rows", table.rows);
-            if let Some(newest) = newest {
-                found.push_str(&format!(", newest {newest}"));
-            }
-            if !table.missing.is_empty() {
-                found.push_str(&format!(", without {}", table.missing.join(", ")));
-            }
+            let newest = newest.map(|at| format!(", newest {at}")).unwrap_or_default();
+            let without = Some(table.missing.join(", ")).filter(|m| !m.is_empty());
+            let without = without.map(|m| format!(", without {m}")).unwrap_or_default();
+            let found = format!("{} rows{newest}{without}", table.rows);
             checks.push(Check::ok(POSTGRES, table.table, found));
         }
     }
@@ -182,7 +180,7 @@ fn print(checks: &[Check], json: bool, session: &Session) -> Result<(), Failure>
             Verdict::Failed => "FAILED",
         };
         let hint = check.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-        grid.row([mark, check.system, &check.check, &format!("{}{hint}", check.found)]);
+        grid.row([mark, check.system, &check.what, &format!("{}{hint}", check.found)]);
     }
     Ok(session.printer.data(grid)?)
 }

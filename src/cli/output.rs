@@ -124,8 +124,7 @@ fn text(value: &AnyValue<'_>) -> String {
         AnyValue::String(v) => (*v).to_owned(),
         AnyValue::StringOwned(v) => v.to_string(),
         AnyValue::Float64(v) => v.to_string(),
-        AnyValue::Datetime(v, unit, _) => rfc3339(*v, *unit),
-        AnyValue::DatetimeOwned(v, unit, _) => rfc3339(*v, *unit),
+        AnyValue::Datetime(v, unit, _) | AnyValue::DatetimeOwned(v, unit, _) => rfc3339(*v, *unit),
         AnyValue::List(series) => json(&AnyValue::List(series.clone())).to_string(),
         other => other.to_string(),
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use sha2::{Digest, Sha256};
 
 use super::{Failure, Outcome, Session, study};
 use crate::graph::BusinessGraph;
@@ -68,14 +67,9 @@ pub(super) fn weekly(
 }
 
 fn snapshot_facts(reference: &str, manifest: &Manifest) -> SnapshotFacts {
-    let mut digest = Sha256::new();
-    for file in manifest.files() {
-        digest.update(file.file.as_bytes());
-        digest.update(file.sha256.as_bytes());
-    }
     SnapshotFacts {
         reference: reference.to_owned(),
-        digest: digest.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+        digest: manifest.digest(),
         as_of: manifest.as_of.map(jiff::Timestamp::as_microsecond),
         sources: manifest.sources.iter().map(|s| (s.system.clone(), s.version.clone())).collect(),
     }

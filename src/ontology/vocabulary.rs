@@ -173,10 +173,10 @@ impl Relation {
     pub fn properties(self) -> &'static [Property] {
         match self {
             Relation::PerformsAt => carries![timestamp: Instant, billing: Integer],
-            Relation::Hosts => carries![timestamp: Instant],
+            Relation::Hosts | Relation::Follows => carries![timestamp: Instant],
             Relation::Promotes => carries![timestamp: Instant, weight: Float],
             Relation::Attended => {
-                const { carries![mid: Text, timestamp: Instant, weight: Float, attribution_source: Text] }
+                carries![mid: Text, timestamp: Instant, weight: Float, attribution_source: Text]
             }
             Relation::InterestedIn => {
                 carries![mid: Text, kind: Text, timestamp: Instant, weight: Float, attribution_source: Text]
@@ -186,7 +186,6 @@ impl Relation {
             }
             Relation::Referred => carries![timestamp: Instant, via: Text],
             Relation::About | Relation::ContactFor | Relation::ForOrg | Relation::HasGenre => &[],
-            Relation::Follows => carries![timestamp: Instant],
             Relation::WorksFor => carries![title: Text],
             Relation::ConvertedTo | Relation::IdentifiedAs => {
                 carries![timestamp: Instant, weight: Float, attribution_source: Text]

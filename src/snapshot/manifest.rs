@@ -172,6 +172,16 @@ impl Manifest {
     pub fn files(&self) -> impl Iterator<Item = &TableFile> {
         self.nodes.values().chain(self.edges.values()).chain(self.tables.values())
     }
+
+    /// SHA-256 over the names and sums of all files: names the data, whoever made it and when.
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for file in self.files() {
+            digest.update(&file.file);
+            digest.update(&file.sha256);
+        }
+        hex(&digest.finalize())
+    }
 }
 
 impl Run {

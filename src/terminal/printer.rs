@@ -21,51 +21,50 @@ impl Printer {
     }
 
     /// Writes a line of data to stdout.
-    pub fn data(&self, line: impl Display) -> io::Result<()> {
+    pub fn data(self, line: impl Display) -> io::Result<()> {
         ignore_closed_pipe(writeln!(io::stdout().lock(), "{line}"))
     }
 
     /// Writes bytes of data to stdout.
-    pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+    pub fn bytes(self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         ignore_closed_pipe(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     /// Tells the human something, on stderr.
-    pub fn note(&self, line: impl Display) {
+    pub fn note(self, line: impl Display) {
         if !self.quiet {
-            self.say(line);
+            say(line);
         }
     }
 
     /// Warns the human, on stderr.
-    pub fn warn(&self, line: impl Display) {
-        self.say(format_args!("{} {line}", "warning:".yellow().bold()));
+    pub fn warn(self, line: impl Display) {
+        say(format_args!("{} {line}", "warning:".yellow().bold()));
     }
 
     /// Renders an error with its causes and a hint, on stderr.
-    pub fn error(&self, error: &(dyn Error + 'static), hint: Option<&str>) {
+    pub fn error(self, error: &(dyn Error + 'static), hint: Option<&str>) {
         let mut said = error.to_string();
-        self.say(format_args!("{} {said}", "error:".red().bold()));
+        say(format_args!("{} {said}", "error:".red().bold()));
         let mut cause = error.source();
         while let Some(next) = cause {
             let text = next.to_string();
             if !said.contains(&text) {
-                self.say(format_args!("  {} {text}", "caused by:".bold()));
+                say(format_args!("  {} {text}", "caused by:".bold()));
                 said = text;
             }
             cause = next.source();
         }
         if let Some(hint) = hint {
-            self.say(format_args!("   {} {hint}", "hint:".cyan().bold()));
+            say(format_args!("   {} {hint}", "hint:".cyan().bold()));
         }
     }
+}
 
-    #[expect(clippy::unused_self, reason = "every output goes through the printer")]
-    fn say(&self, line: impl Display) {
-        // A closed stderr leaves nobody to tell.
-        let _ = writeln!(anstream::stderr().lock(), "{line}");
-    }
+fn say(line: impl Display) {
+    // A closed stderr leaves nobody to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {

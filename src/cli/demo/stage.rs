@@ -118,7 +118,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Says where everything lies and what to try next.
-    pub fn summary(&self, embedded: bool) -> Result<(), Failure> {
+    pub fn summary(&self, embedded: bool) {
         let printer = self.session.printer;
         let dir = self.dir.display();
         let own = peak_kib("self");
@@ -152,7 +152,6 @@ impl<'a> Stage<'a> {
                 "  sonograph demo --keep    # leaves the servers running to look around in"
             ));
         }
-        Ok(())
     }
 }
 
