@@ -50,10 +50,15 @@ impl Guard {
     /// Starts servers as [`up`] does and takes charge of them.
     pub fn up(options: &Options, cx: &Context) -> Result<Self, Error> {
         let dir = state::prepare(&options.dir)?;
+        let first = state::State::load(&dir)?.is_none();
         let mut watchdog = watch(&dir)?;
         match up(options, cx) {
             Ok(running) => Ok(Self { running, dir, watchdog, armed: true }),
             Err(error) => {
+                // Who stops the first start wants nothing of it; after another error the log it names is of use.
+                if first && matches!(error, Error::Cancelled(_)) {
+                    remove(&dir)?;
+                }
                 release(&mut watchdog);
                 Err(error)
             }
