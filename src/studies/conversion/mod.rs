@@ -2,8 +2,9 @@
 //!
 //! The unit is one person and one event: whoever showed interest in an event that an organisation promotes was reached,
 //! and converted if they attended it afterwards. Devices count as the person they are identified as. Events that have
-//! not begun by the data's own clock cannot have converted anybody yet and are left out. (That an organisation became a
-//! customer in the CRM is another question; it is not asked here.)
+//! not begun by the data's own clock cannot have converted anybody yet and are left out; one that somebody attended has
+//! begun, whatever its start says. (That an organisation became a customer in the CRM is another question; it is not asked
+//! here.)
 
 pub mod beta_binomial;
 pub mod intervals;
@@ -66,7 +67,7 @@ impl Study for Params {
         let step = cx.step("promoter conversion", None);
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
         let clock = self.as_of.map(|at| at.0).or_else(|| graph.as_of());
-        let begun = Begun::of(graph, clock)?;
+        let mut begun = Begun::of(graph, clock)?;
         let device_of = persons_of_devices(graph);
         step.tick(0, None)?;
 
@@ -74,12 +75,13 @@ impl Study for Params {
             let table = graph.edges(relation.name());
             table.into_iter().flat_map(|t| t.src.iter().copied().zip(t.dst.iter().copied()))
         };
-        let (promotes, ahead): (Vec<_>, Vec<_>) =
-            pairs(Relation::Promotes).partition(|&(_, event)| begun.is_begun(event));
         let interests = touches(graph, Relation::InterestedIn, &device_of, clock);
         step.tick(1, None)?;
         let attendances = touches(graph, Relation::Attended, &device_of, clock);
         step.tick(2, None)?;
+        begun.attended(&attendances);
+        let (promotes, ahead): (Vec<_>, Vec<_>) =
+            pairs(Relation::Promotes).partition(|&(_, event)| begun.is_begun(event));
         let undated = interests.iter().chain(&attendances).filter(|t| t.at.is_none()).count();
         let found = promoters(&promotes, interests, attendances);
         step.tick(3, None)?;
@@ -269,6 +271,13 @@ impl Begun {
             }
         }
         Ok(begun)
+    }
+
+    /// Doors open before the start, and a start may be wrong: where people came, it has begun.
+    fn attended(&mut self, attendances: &[Touch]) {
+        for touch in attendances {
+            self.ahead[touch.event as usize] = false;
+        }
     }
 
     fn is_begun(&self, event: u32) -> bool {
