@@ -218,7 +218,9 @@ fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>) -> Cell {
         AnyValue::Boolean(yes) => plain(if *yes { "yes" } else { "no" }.to_owned()),
         AnyValue::Int64(n) if !span => plain(numbers::count(*n)),
         AnyValue::Float64(x) if is_share(name) => plain(numbers::percent(*x)),
-        AnyValue::Datetime(t, unit, _) => plain(numbers::instant(micros(*t, *unit))),
+        AnyValue::Datetime(..) | AnyValue::DatetimeOwned(..) => {
+            plain(instant(value).map_or_else(String::new, numbers::instant))
+        }
         AnyValue::List(items) => {
             let items: Vec<String> = items.iter().map(|v| cell(name, &v, names).text).collect();
             plain(items.join(" → "))
@@ -240,12 +242,15 @@ fn named(text: &str, names: &Names<'_>) -> Cell {
     }
 }
 
-fn micros(t: i64, unit: TimeUnit) -> i64 {
-    match unit {
+/// An instant in µs since 1970. (Polars itself cannot write one that has a time zone without its `timezones` feature.)
+fn instant(value: &AnyValue<'_>) -> Option<i64> {
+    let (AnyValue::Datetime(t, unit, _) | AnyValue::DatetimeOwned(t, unit, _)) = value else { return None };
+    let t = *t;
+    Some(match unit {
         TimeUnit::Nanoseconds => t / 1_000,
         TimeUnit::Microseconds => t,
         TimeUnit::Milliseconds => t.saturating_mul(1_000),
-    }
+    })
 }
 
 /// A value exactly; null is empty.
@@ -255,7 +260,9 @@ fn exact(value: &AnyValue<'_>) -> String {
         AnyValue::String(s) => (*s).to_owned(),
         AnyValue::StringOwned(s) => s.to_string(),
         AnyValue::Float64(x) => x.to_string(),
-        AnyValue::Datetime(t, unit, _) => numbers::exact_instant(micros(*t, *unit)),
+        AnyValue::Datetime(..) | AnyValue::DatetimeOwned(..) => {
+            instant(value).map_or_else(String::new, numbers::exact_instant)
+        }
         AnyValue::List(items) => items.iter().map(|v| exact(&v)).collect::<Vec<_>>().join(" > "),
         other => other.to_string(),
     }

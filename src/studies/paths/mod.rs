@@ -192,12 +192,14 @@ impl Step {
 
 /// When an edge happened, microseconds UTC.
 fn moment(table: &EdgeTable, row: usize) -> Option<i64> {
-    match table.frame.column(TIMESTAMP).ok()?.get(row).ok()? {
-        AnyValue::Datetime(at, TimeUnit::Microseconds, _) => Some(at),
-        AnyValue::Datetime(at, TimeUnit::Milliseconds, _) => Some(at.saturating_mul(1_000)),
-        AnyValue::Datetime(at, TimeUnit::Nanoseconds, _) => Some(at / 1_000),
-        _ => None,
-    }
+    let value = table.frame.column(TIMESTAMP).ok()?.get(row).ok()?;
+    // A column that holds one value throughout gives owned ones.
+    let (AnyValue::Datetime(at, unit, _) | AnyValue::DatetimeOwned(at, unit, _)) = value else { return None };
+    Some(match unit {
+        TimeUnit::Nanoseconds => at / 1_000,
+        TimeUnit::Microseconds => at,
+        TimeUnit::Milliseconds => at.saturating_mul(1_000),
+    })
 }
 
 fn paths_table(graph: &BusinessGraph, paths: &[Vec<u32>], steps: &[Vec<Step>]) -> Result<Table, StudyError> {
