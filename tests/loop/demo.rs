@@ -1,0 +1,188 @@
+//! `sonograph demo`: what it leaves, that it leaves nothing else, and that it leaves the same every time.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStderr};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::files::{self, Files};
+use crate::program::{Said, done, ended, said, sonograph};
+use crate::servers::{Server, kill_hard, running, status, wait_for};
+
+const CITY: [&str; 7] = ["demo", "--people", "400", "--seed", "7", "--dir", "demo"];
+
+/// What a demo without servers leaves.
+fn embedded(home: &Path, arguments: &[&str]) -> Files {
+    done(sonograph(home, &[&CITY[..], &["--embedded"], arguments].concat()));
+    files::all(&home.join("demo"))
+}
+
+/// Runs the demo on servers, and sees that those are gone afterwards.
+fn on_servers(home: &Path) -> Files {
+    let child = sonograph(home, &CITY).spawn().expect("the program starts");
+    let servers = running(home, "demo/servers");
+    let said = ended(child);
+    assert_eq!(said.code, 0, "{said:#?}");
+    left_nothing(home, &servers);
+    files::all(&home.join("demo"))
+}
+
+fn left_nothing(home: &Path, servers: &[Server]) {
+    servers.iter().for_each(Server::is_gone);
+    assert!(!home.join("demo/servers").exists(), "the servers' folder is there still");
+}
+
+#[test]
+fn a_demo_on_servers_leaves_report_snapshot_and_answers_and_neither_process_nor_port() {
+    let home = tempfile::tempdir().expect("a folder");
+    let left = on_servers(home.path());
+    for file in [
+        "truth.json",
+        "report/index.html",
+        "report/report.md",
+        "snapshot/manifest.json",
+        "snapshot/nodes/Person.parquet",
+        "snapshot/edges/ATTENDED.parquet",
+        "snapshot/tables/touchpoints.parquet",
+        "snapshot/tables/claim_events.parquet",
+        "studies/influence/findings.json",
+        "studies/influence/scores.parquet",
+        "studies/community/scores.parquet",
+        "studies/community/coattendance.parquet",
+        "studies/conversion/promoters.parquet",
+        "studies/virality/cascades.parquet",
+        "studies/paths/findings.json",
+    ] {
+        assert!(left.contains_key(file), "there is no {file} among {:?}", left.keys());
+    }
+    let figures = |ending: &str| {
+        left.keys().filter(|name| name.starts_with("report/figures/") && name.ends_with(ending)).count()
+    };
+    assert!(figures(".svg") >= 5 && figures(".svg") == figures(".png"), "{:?}", left.keys());
+    let foreign: Vec<&String> = left
+        .keys()
+        .filter(|name| {
+            let first = name.split('/').next().expect("a name");
+            !["truth.json", "report", "snapshot", "studies"].contains(&first) || name.contains(".partial")
+        })
+        .collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+
+    // Again into the same folder: a time, a run id or a port in a name or in a file would show.
+    let again = on_servers(home.path());
+    files::are_the_same(&left, &again);
+
+    // The same city without servers, on another number of threads.
+    let same = [
+        "snapshot/nodes/",
+        "snapshot/edges/",
+        "snapshot/tables/touchpoints",
+        "snapshot/tables/claim_events",
+        "studies/",
+        "truth.json",
+    ];
+    let without = embedded(home.path(), &["--threads", "1"]);
+    files::are_the_same(&files::below(&left, &same), &files::below(&without, &same));
+    files::are_the_same(&without, &embedded(home.path(), &["--threads", "2"]));
+}
+
+#[test]
+fn another_seed_is_another_city() {
+    let home = tempfile::tempdir().expect("a folder");
+    let one = embedded(home.path(), &[]);
+    let arguments = ["demo", "--people", "400", "--seed", "8", "--dir", "demo", "--embedded"];
+    done(sonograph(home.path(), &arguments));
+    let other = files::all(&home.path().join("demo"));
+    for file in ["snapshot/nodes/Person.parquet", "studies/influence/scores.parquet", "report/index.html"] {
+        assert_ne!(one[file], other[file], "{file}");
+    }
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_refused_and_left_as_it_is() {
+    let home = tempfile::tempdir().expect("a folder");
+    let dir = home.path().join("demo");
+    std::fs::create_dir_all(dir.join("snapshot")).expect("a folder");
+    std::fs::write(dir.join("snapshot/mine.txt"), "years of work").expect("written");
+    std::fs::write(dir.join("thesis.txt"), "years of work").expect("written");
+    let before = files::all(&dir);
+    for how in [&[][..], &["--embedded"]] {
+        let said = said(sonograph(home.path(), &[&CITY[..], how].concat()));
+        said.is_an_error_with_a_hint(2);
+        assert!(said.stderr.contains("`thesis.txt`"), "{said:#?}");
+        assert_eq!(files::all(&dir), before);
+    }
+}
+
+/// A demo at work.
+struct AtWork {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    heard: String,
+}
+
+impl AtWork {
+    fn begin(home: &Path) -> Self {
+        let mut command = sonograph(home, &CITY);
+        // A terminal sends Ctrl-C to the whole group, so the demo gets one of its own.
+        command.process_group(0);
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        Self { child, stderr, heard: String::new() }
+    }
+
+    /// Waits until a step is over.
+    fn hear(&mut self, step: &str) {
+        while !self.heard.lines().any(|line| line.starts_with(step)) {
+            let read = self.stderr.read_line(&mut self.heard).expect("it is text");
+            assert!(read > 0, "no `{step}` in {}", self.heard);
+        }
+    }
+
+    fn interrupt(&self) {
+        kill(Pid::from_raw(-self.child.id().cast_signed()), Signal::SIGINT).expect("the demo runs");
+    }
+
+    fn ended(mut self) -> Said {
+        self.stderr.read_to_string(&mut self.heard).expect("it is text");
+        Said { stderr: self.heard, ..ended(self.child) }
+    }
+}
+
+#[test]
+fn a_demo_that_is_interrupted_ends_with_130_and_takes_its_servers_along() {
+    // While servers start, right after they did, and in the middle of the mirror.
+    for moment in [None, Some("start servers"), Some("read the sources")] {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut demo = AtWork::begin(home.path());
+        let servers = if let Some(step) = moment {
+            demo.hear(step);
+            running(home.path(), "demo/servers")
+        } else {
+            let state = home.path().join("demo/servers/services.json");
+            wait_for("the start of the servers", || state.exists().then_some(()));
+            status(home.path(), "demo/servers")
+        };
+        demo.interrupt();
+        let said = demo.ended();
+        assert_eq!((said.code, &*said.stdout), (130, ""), "{moment:?}: {said:#?}");
+        assert!(said.stderr.contains("stopping after the current step"), "{moment:?}: {said:#?}");
+        left_nothing(home.path(), &servers);
+    }
+}
+
+#[test]
+fn a_demo_whose_falkordb_dies_ends_with_3_and_takes_the_other_server_along() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut demo = AtWork::begin(home.path());
+    demo.hear("read the sources");
+    let servers = running(home.path(), "demo/servers");
+    kill_hard(servers[0].pid.expect("FalkorDB runs"));
+    let said = demo.ended();
+    said.is_an_error_with_a_hint(3);
+    assert!(said.stderr.contains("FalkorDB"), "{said:#?}");
+    left_nothing(home.path(), &servers);
+}
