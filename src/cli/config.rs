@@ -50,6 +50,9 @@ pub(super) fn run(command: &ConfigCommand, session: &Session) -> Result<Outcome,
 fn show_config(config: &Config, resolved: bool, session: &Session) -> Result<(), Failure> {
     let table = toml::Table::try_from(config)
         .map_err(|error| Failure::environment("cannot write the configuration as TOML", error))?;
+    if config.origins.is_empty() && !resolved {
+        session.printer.note("everything is at its default; --resolved shows it");
+    }
     for (key, value) in dotted(&table, "") {
         let origin = config.origins.get(key.as_str());
         match (origin, resolved) {

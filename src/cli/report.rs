@@ -35,14 +35,15 @@ pub(super) struct Weekly {
 
 pub(super) fn run(command: &ReportCommand, session: &Session) -> Result<Outcome, Failure> {
     let ReportCommand::Weekly(args) = command;
-    let frozen = snapshot::read(&snapshot::locate(&args.snapshot, &session.config.snapshots_dir)?)?;
+    let folder = snapshot::locate(&args.snapshot, &session.config.snapshots_dir)?;
+    let frozen = snapshot::read(&folder)?;
     let graph = BusinessGraph::build(frozen.tables.clone())?;
     let cx = session.cx.clone().with_seed(args.seed.unwrap_or(session.cx.seed));
     let findings = study::configured(session)?
         .into_iter()
         .map(|question| question.run(&graph, &cx))
         .collect::<Result<Vec<Findings>, _>>()?;
-    let paths = weekly(&frozen, &findings, &args.snapshot, &args.out, session)?;
+    let paths = weekly(&frozen, &findings, &folder.display().to_string(), &args.out, session)?;
     session.printer.note(format_args!("wrote {} and {}", paths.html.display(), paths.markdown.display()));
     session.printer.data(paths.html.display())?;
     Ok(Outcome::Done)

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use polars::prelude::{DataFrame, SortMultipleOptions};
+use polars::prelude::{Column, DataFrame, SortMultipleOptions};
 
 use super::output::grid;
 use super::{Failure, Format, Outcome, Session, findings};
 use crate::graph::BusinessGraph;
 use crate::snapshot;
+use crate::snapshot::tables::{NAME, UID};
 use crate::studies::findings::Scores;
 use crate::studies::{Findings, Question};
 use crate::terminal::{Align, Grid};
@@ -87,8 +88,8 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
         let folder = common.out.join(found.family);
         session.printer.note(format_args!("{}: wrote {}", found.family, folder.display()));
         match common.format {
-            None if io::stdout().is_terminal() => show(&found, common.top, session)?,
-            Some(Format::Table) => show(&found, common.top, session)?,
+            None if io::stdout().is_terminal() => show(&found, &graph, common.top, session)?,
+            Some(Format::Table) => show(&found, &graph, common.top, session)?,
             _ => {}
         }
     }
@@ -126,8 +127,8 @@ fn list_studies(session: &Session) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn show(found: &Findings, top: usize, session: &Session) -> Result<(), Failure> {
-    let scores = found.scores.as_ref().map(|s| ("scores", highest_first(s, found.family)));
+fn show(found: &Findings, graph: &BusinessGraph, top: usize, session: &Session) -> Result<(), Failure> {
+    let scores = found.scores.as_ref().map(|s| ("scores", highest_first(s, found.family, graph)));
     for (name, frame) in scores.into_iter().chain(found.tables.iter().map(|t| (t.name, t.frame.clone()))) {
         let rows = frame.height();
         session.printer.data(format_args!("\n{}/{name}: {} of {rows} rows", found.family, rows.min(top)))?;
@@ -135,7 +136,7 @@ fn show(found: &Findings, top: usize, session: &Session) -> Result<(), Failure> 
     }
     for fact in &found.facts {
         let unit = if fact.unit == "1" { "" } else { fact.unit };
-        session.printer.data(format_args!("{}: {} {unit}", fact.label, fact.value))?;
+        session.printer.data(format_args!("{}: {} {unit}", fact.label, rounded(fact.value)))?;
     }
     for caveat in &found.caveats {
         session.printer.note(format_args!("note: {caveat}"));
@@ -143,8 +144,8 @@ fn show(found: &Findings, top: usize, session: &Session) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Scores for a terminal: by the first score, highest first, under names without the family's.
-fn highest_first(scores: &Scores, family: &str) -> DataFrame {
+/// Scores for a terminal: by the first score, highest first, with the nodes' names, under names without the family's.
+fn highest_first(scores: &Scores, family: &str, graph: &BusinessGraph) -> DataFrame {
     let mut frame = scores.frame.clone();
     if let Some(first) = scores.columns.first() {
         let order = SortMultipleOptions::default()
@@ -153,6 +154,13 @@ fn highest_first(scores: &Scores, family: &str) -> DataFrame {
             .with_maintain_order(true);
         frame = frame.sort([first.name], order).unwrap_or(frame);
     }
+    let uids = frame.column(UID).and_then(|c| c.str().cloned());
+    if let Ok(uids) = uids {
+        let names = uids.iter().map(|uid| uid.and_then(|u| graph.node(u)).map(|node| graph.name(node)));
+        let names = Column::new(NAME.into(), names.collect::<Vec<_>>());
+        // Only fails for another height than the frame's.
+        let _ = frame.insert_column(0, names);
+    }
     for column in &scores.columns {
         if let Some(short) = column.name.strip_prefix(family).and_then(|n| n.strip_prefix('_')) {
             // Only fails where the column is missing, and then there is nothing to rename.
@@ -160,4 +168,13 @@ fn highest_first(scores: &Scores, family: &str) -> DataFrame {
         }
     }
     frame
+}
+
+/// Whole numbers as they are, others to four significant digits.
+fn rounded(value: f64) -> String {
+    if value.fract() == 0.0 {
+        return value.to_string();
+    }
+    let digits = 3 - value.abs().log10().floor() as i32;
+    if (0..=8).contains(&digits) { format!("{value:.*}", digits as usize) } else { format!("{value:.3e}") }
 }

@@ -1,5 +1,7 @@
 //! Tables of text for a terminal.
 
+use std::io::IsTerminal;
+
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 /// How a column is aligned.
@@ -11,7 +13,10 @@ pub enum Align {
     Right,
 }
 
-/// A grid of text that wraps to the terminal's width, 80 columns where there is no terminal.
+/// Terminals that claim to be narrower than this do not know their width.
+const NARROWEST: u16 = 20;
+
+/// A grid of text that wraps to the terminal's width; a row stays a line where stdout is no terminal.
 #[derive(Debug)]
 pub struct Grid(Table);
 
@@ -19,9 +24,12 @@ impl Grid {
     /// A grid with these columns.
     pub fn new(columns: &[(&str, Align)]) -> Self {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if table.width().is_none() {
-            table.set_width(80);
+        table.load_style(presets::NOTHING);
+        if std::io::stdout().is_terminal() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            if table.width().is_none_or(|columns| columns < NARROWEST) {
+                table.set_width(80);
+            }
         }
         table.set_header(columns.iter().map(|(name, align)| {
             Cell::new(name).set_alignment(if *align == Align::Right {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::stage::Stage;
+use crate::cli::snapshot::take::{Systems, freeze};
 use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study};
 use crate::context::Context;
 use crate::graph::BusinessGraph;
@@ -10,7 +11,7 @@ use crate::mirror;
 use crate::services::Running;
 use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
-use crate::sources::falkordb::{Client, scan};
+use crate::sources::falkordb::Client;
 use crate::sources::synthetic::{self, City, LoadOptions};
 use crate::sources::{self, Databases};
 use crate::studies::Findings;
@@ -39,7 +40,9 @@ impl Loop<'_> {
         tables.companions.extend(sources::companions(&facts));
         drop(facts);
         let origin = Origin::new("synthetic", "1").with("people", self.people).with("seed", self.seed);
-        let frozen = self.freeze(tables, vec![origin], stage)?;
+        let dir = stage.dir.join("snapshot");
+        let manifest = snapshot::write(&dir, &tables, &ManifestInput::of(vec![origin]), self.cx)?;
+        let frozen = Snapshot { dir, manifest, tables };
         stage.done("resolve and freeze", clock, size(&frozen));
         self.ask_and_tell(&frozen, stage)?;
         Ok(Outcome::Done)
@@ -74,14 +77,13 @@ impl Loop<'_> {
         );
 
         let clock = Instant::now();
-        let scanned = scan(&mut client, graph, self.cx).await?;
-        let settled = mirror::plan(&resolved, &scanned.tables).is_empty();
-        let mut tables = scanned.tables;
-        tables.companions.extend(sources::companions(&facts));
+        let options = connect::source_options(config);
+        let from = Systems { client: &mut client, graph, databases: Some(&databases), options: &options };
+        let dir = stage.dir.join("snapshot");
+        freeze(from, &dir, ManifestInput::of(Vec::new()), self.session, self.cx).await?;
+        let frozen = snapshot::read(&dir)?;
+        let settled = mirror::plan(&resolved, &frozen.tables).is_empty();
         drop((resolved, facts));
-        let version = scanned.version.map_or_else(String::new, |v| v.to_string());
-        let frozen =
-            self.freeze(tables, vec![Origin::new("falkordb", version).with("graph", graph)], stage)?;
         stage.done("take a snapshot", clock, size(&frozen));
 
         let found = self.ask_and_tell(&frozen, stage)?;
@@ -137,12 +139,6 @@ impl Loop<'_> {
         let touches = city.touchpoints.touches.len();
         stage.done("make the city", clock, format!("{} people, {touches} touches", self.people));
         Ok(city)
-    }
-
-    fn freeze(&self, tables: Tables, sources: Vec<Origin>, stage: &Stage) -> Result<Snapshot, Failure> {
-        let dir = stage.dir.join("snapshot");
-        let manifest = snapshot::write(&dir, &tables, &ManifestInput::of(sources), self.cx)?;
-        Ok(Snapshot { dir, manifest, tables })
     }
 
     fn ask_and_tell(&self, frozen: &Snapshot, stage: &mut Stage) -> Result<Vec<Findings>, Failure> {
