@@ -27,13 +27,22 @@ impl Reads {
         }
     }
 
-    /// Writes one value.
-    pub fn write(self, x: f64) -> String {
+    /// Writes a round value, as beside an axis.
+    pub fn tick(self, x: f64) -> String {
         match self {
-            Self::Number if x.fract() == 0.0 && x.abs() < 1e15 => numbers::count(x as i64),
+            Self::Percent => numbers::round_percent(x),
+            Self::Duration => numbers::duration(x),
             Self::Number => numbers::number(x),
+        }
+    }
+
+    /// Writes measured values, all alike.
+    pub fn values(self, values: impl Iterator<Item = f64> + Clone) -> impl Fn(f64) -> String {
+        let aligned = numbers::aligned(values);
+        move |x| match self {
             Self::Percent => numbers::percent(x),
             Self::Duration => numbers::duration(x),
+            Self::Number => aligned(x),
         }
     }
 }

@@ -100,7 +100,7 @@ fn height(chart: &Chart, look: Look) -> u32 {
         }
         Marks::Network { nodes, .. } => {
             let most = if look.is_narrow() { 360 } else { 460 };
-            (210 + 8 * nodes.len() as u32).min(most)
+            (130 + 12 * nodes.len() as u32).min(most)
         }
     };
     title + body
@@ -142,8 +142,9 @@ fn paint_bars<DB: DrawingBackend>(
     let largest = drawn.iter().map(|b| b.1).fold(0.0, f64::max);
     let smallest = drawn.iter().map(|b| b.1).fold(0.0, f64::min);
     let reads = Reads::of(&chart.axes.0, largest);
+    let write = reads.values(drawn.iter().map(|b| b.1));
     let left = label_column(drawn.iter().map(|b| b.0), sheet.width * 0.42) + 10.0;
-    let numbers = drawn.iter().map(|b| Type::LABEL.width(&reads.write(b.1))).fold(0.0, f64::max);
+    let numbers = drawn.iter().map(|b| Type::LABEL.width(&write(b.1))).fold(0.0, f64::max);
     // The longest bar fills the room; a round end would only waste it.
     let per_unit = (sheet.width - numbers - 10.0 - left) / (largest - smallest).max(f64::MIN_POSITIVE);
     let zero = left - smallest * per_unit;
@@ -154,7 +155,7 @@ fn paint_bars<DB: DrawingBackend>(
         let end = zero + x * per_unit;
         sheet.text(&Type::LABEL.fit(label, left - 10.0), (left - 8.0, middle), Type::LABEL.right())?;
         sheet.rect((zero.min(end), y + 4.0), (zero.max(end).max(zero + 1.0), y + ROW - 4.0), DATA, 1.0)?;
-        sheet.text(&reads.write(*x), (zero.max(end) + 6.0, middle), Type::LABEL)?;
+        sheet.text(&write(*x), (zero.max(end) + 6.0, middle), Type::LABEL)?;
     }
     let bottom = top + 26.0 + drawn.len() as f64 * ROW;
     sheet.path(&[(zero, top + 26.0), (zero, bottom)], MUTED, 1.0, 1.0)?;
@@ -188,9 +189,8 @@ fn paint_forest<DB: DrawingBackend>(
     let largest = drawn.iter().map(|r| r.high).chain(reference).fold(f64::MIN, f64::max);
     let smallest = drawn.iter().map(|r| r.low).chain(reference).fold(0.0, f64::min);
     let reads = Reads::of(&chart.axes.0, largest);
-    let interval = |r: &Estimate| {
-        format!("{} ({} to {})", reads.write(r.value), reads.write(r.low), reads.write(r.high))
-    };
+    let write = reads.values(drawn.iter().flat_map(|r| [r.value, r.low, r.high]));
+    let interval = |r: &Estimate| format!("{} ({} to {})", write(r.value), write(r.low), write(r.high));
     let n = |r: &Estimate| numbers::count(r.n as i64);
     let n_width = drawn.iter().map(|r| Type::LABEL.width(&n(r))).fold(16.0, f64::max);
     let interval_width = if look.is_narrow() {
@@ -232,7 +232,7 @@ fn paint_forest<DB: DrawingBackend>(
             sheet.path(&[(x, y), (x, (y + 4.0).min(last))], ACCENT, 1.0, 1.5)?;
             y += 7.0;
         }
-        let words = format!("all together {}", reads.write(value));
+        let words = format!("all together {}", write(value));
         let half = Type::SMALL.width(&words) / 2.0;
         let centre = x.clamp(left + half, (right - half).max(left + half));
         sheet.text(&words, (centre, top + 14.0), Type { ink: ACCENT, ..Type::SMALL.centred() })?;
@@ -263,7 +263,7 @@ fn ticks_below<DB: DrawingBackend>(
 ) -> Result<(), DrawError> {
     let mut free_from = f64::MIN;
     for &tick in &axis.ticks {
-        let words = reads.write(tick);
+        let words = reads.tick(tick);
         let half = Type::SMALL.width(&words) / 2.0;
         let x = axis.at(tick);
         sheet.path(&[(x, y), (x, y + 4.0)], MUTED, 1.0, 1.0)?;
@@ -304,7 +304,7 @@ fn plane<DB: DrawingBackend>(
     let (x_reads, y_reads) = (Reads::of(&chart.axes.0, x_bounds.1), Reads::of(&chart.axes.1, y_bounds.1));
     let (ceiling, floor) = (top + 32.0, sheet.height - 42.0 - below);
     let y = make(log_y, y_bounds, (floor, ceiling), 5, whole(|p| p.1));
-    let left = y.ticks.iter().map(|&t| Type::SMALL.width(&y_reads.write(t))).fold(0.0, f64::max) + 8.0;
+    let left = y.ticks.iter().map(|&t| Type::SMALL.width(&y_reads.tick(t))).fold(0.0, f64::max) + 8.0;
     let x = make(
         log_x,
         x_bounds,
@@ -317,7 +317,7 @@ fn plane<DB: DrawingBackend>(
     for &tick in &y.ticks {
         let at = y.at(tick);
         sheet.path(&[(left, at), (sheet.width - 2.0, at)], GRID, 1.0, 1.0)?;
-        sheet.text(&y_reads.write(tick), (left - 6.0, at), Type::SMALL.right())?;
+        sheet.text(&y_reads.tick(tick), (left - 6.0, at), Type::SMALL.right())?;
     }
     sheet.path(&[(left, floor), (sheet.width - 2.0, floor)], MUTED, 1.0, 1.0)?;
     ticks_below(sheet, &x, x_reads, floor)?;

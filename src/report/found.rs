@@ -85,8 +85,8 @@ fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     let (uid, score) = (text(frame, "uid", first)?, float(frame, by, first)?);
     let rule = if by == "influence_pagerank" { "PageRank" } else { "influence score" };
     let sentence = Sentence::default().name(names.show(&uid)).say(format!(
-        " has the highest {rule} of {} nodes labelled {label} ({})",
-        count(rows.len() as i64),
+        " has the highest {rule} of {} ({})",
+        crowd(rows.len(), &label),
         number(score)
     ));
     let second = rows.get(1).and_then(|&r| Some((text(frame, "uid", r)?, float(frame, by, r)?)));
@@ -98,6 +98,12 @@ fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
         Some((uid, _)) => sentence.say(", hardly more than ").name(names.show(&uid)).say(", the next."),
         None => sentence.say("."),
     })
+}
+
+/// So many nodes of a label, in words.
+fn crowd(n: usize, label: &str) -> String {
+    let n = count(n as i64);
+    if label == "Person" { format!("{n} people") } else { format!("{n} nodes labelled {label}") }
 }
 
 fn community(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {

@@ -54,16 +54,16 @@ pub fn paint<DB: DrawingBackend>(
         let words = set.fit(&nodes[i].0, sheet.width * 0.3);
         let (w, gap) = (set.width(&words), radius(i) + 4.0);
         let spots = [
-            (x + gap, y, set),
-            (x - gap, y, set.right()),
             (x, y - gap - 5.0, set.centred()),
             (x, y + gap + 6.0, set.centred()),
+            (x + gap, y, set),
+            (x - gap, y, set.right()),
         ];
         for (place, (tx, ty, set)) in spots.into_iter().enumerate() {
             let from = match place {
-                0 => tx,
-                1 => tx - w,
-                _ => tx - w / 2.0,
+                0 | 1 => tx - w / 2.0,
+                2 => tx,
+                _ => tx - w,
             };
             let frame = (from - 1.0, ty - 7.0, from + w + 1.0, ty + 7.0);
             let inside =

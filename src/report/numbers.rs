@@ -66,13 +66,34 @@ fn trimmed(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// Writes every number of a column with the same decimals, enough for three significant digits of the largest; where
+/// the numbers differ by more than a hundredfold each gets its own, and whole numbers get none.
+pub fn aligned(values: impl Iterator<Item = f64> + Clone) -> impl Fn(f64) -> String {
+    let is_whole = values.clone().all(|x| x.fract() == 0.0 && x.abs() < 1e15);
+    let sizes = values.map(f64::abs).filter(|v| v.is_finite() && *v > 0.0);
+    let largest = sizes.clone().fold(0.0, f64::max);
+    let smallest = sizes.fold(f64::INFINITY, f64::min);
+    let is_even = (1e-8..999.5).contains(&largest) && smallest * 100.0 >= largest;
+    let decimals = is_even.then(|| (2 - largest.log10().floor() as i32).clamp(0, 10) as usize);
+    move |x| match decimals {
+        _ if is_whole && x.is_finite() => count(x as i64),
+        Some(decimals) if x.is_finite() => signed(x, &format!("{:.decimals$}", x.abs())),
+        _ => number(x),
+    }
+}
+
 /// A share of one as a percentage: `12.3 %`.
 pub fn percent(share: f64) -> String {
     let hundred = share * 100.0;
-    if !hundred.is_finite() || (hundred != 0.0 && hundred.abs() < 0.1) {
+    if !hundred.is_finite() || hundred.abs() < 0.1 {
         return format!("{}\u{a0}%", number(hundred));
     }
-    signed(hundred, &format!("{}\u{a0}%", trimmed(format!("{:.1}", hundred.abs()))))
+    signed(hundred, &format!("{:.1}\u{a0}%", hundred.abs()))
+}
+
+/// A round share of one, as beside an axis: `20 %`.
+pub fn round_percent(share: f64) -> String {
+    format!("{}\u{a0}%", number(share * 100.0))
 }
 
 /// A span of seconds in its two largest units: `3 d 4 h`.
@@ -95,23 +116,21 @@ pub fn duration(seconds: f64) -> String {
     signed(seconds, &text)
 }
 
-/// A value in the unit a study declared for it.
-pub fn in_unit(x: f64, unit: &str) -> String {
-    let whole = x.fract() == 0.0 && x.abs() < 1e15;
+/// A value and what it counts, as a study declared it; the unit is empty where the value says it itself.
+pub fn in_unit(x: f64, unit: &'static str) -> (String, &'static str) {
+    let plain = || if x.fract() == 0.0 && x.abs() < 1e15 { count(x as i64) } else { number(x) };
     match unit {
-        "share" | "rate" | "probability" => percent(x),
-        "%" => percent(x / 100.0),
-        "s" => duration(x),
-        "1" | "" if whole => count(x as i64),
-        "1" | "" => number(x),
-        other if whole => format!("{} {other}", count(x as i64)),
-        other => format!("{} {other}", number(x)),
+        "share" | "rate" | "probability" => (percent(x), ""),
+        "%" => (percent(x / 100.0), ""),
+        "s" => (duration(x), ""),
+        "1" => (plain(), ""),
+        unit => (plain(), unit),
     }
 }
 
 /// An instant (µs since 1970, UTC) to the minute.
 pub fn instant(micros: i64) -> String {
-    written(micros, "%Y-%m-%d %H:%M")
+    written(micros, "%Y-%m-%d\u{a0}%H:%M")
 }
 
 /// The day of an instant in words: `Monday, 2 November 2026`.
@@ -154,8 +173,19 @@ mod tests {
         assert_eq!(percent(0.0004), "0.04\u{a0}%");
         assert_eq!(duration(90_061.0), "1\u{a0}d 1\u{a0}h");
         assert_eq!(duration(59.0), "59\u{a0}s");
-        assert_eq!(in_unit(0.5, "share"), "50\u{a0}%");
-        assert_eq!(in_unit(3.0, "1"), "3");
-        assert_eq!(in_unit(2.5, "hops"), "2.5 hops");
+        assert_eq!(in_unit(0.5, "share"), ("50.0\u{a0}%".into(), ""));
+        assert_eq!(in_unit(3.0, "1"), ("3".into(), ""));
+        assert_eq!(in_unit(2.5, "hops"), ("2.5".into(), "hops"));
+    }
+
+    #[test]
+    fn a_column_keeps_its_decimals_unless_its_numbers_are_worlds_apart() {
+        let written = |values: &[f64]| -> Vec<String> {
+            let write = aligned(values.iter().copied());
+            values.iter().map(|&x| write(x)).collect()
+        };
+        assert_eq!(written(&[0.002_66, 0.001_9, 0.0]), ["0.00266", "0.00190", "0.00000"]);
+        assert_eq!(written(&[11.4, 8.623]), ["11.4", "8.6"]);
+        assert_eq!(written(&[0.4, 0.000_012]), ["0.4", "1.2×10⁻⁵"]);
     }
 }

@@ -55,9 +55,11 @@ struct Section {
     sentences: Vec<Sentence>,
     facts: Vec<Number>,
     figures: Vec<Figure>,
-    tables: Vec<View>,
-    /// Tables of further labels, shown small and side by side.
+    /// The leading label's nodes by score; at most one.
+    ranked: Vec<View>,
+    /// The further labels', shown small and side by side.
     beside: Vec<View>,
+    tables: Vec<View>,
     empty: bool,
     caveats: Vec<String>,
     command: String,
@@ -67,6 +69,7 @@ struct Section {
 struct Number {
     label: &'static str,
     value: String,
+    unit: &'static str,
     interval: String,
 }
 
@@ -211,7 +214,8 @@ fn section(
         .iter()
         .map(|chart| figure(chart).map_err(|source| ReportError::draw(chart.name, source)))
         .collect::<Result<_, _>>()?;
-    let (mut tables, beside) = score_tables(findings, names);
+    let (ranked, beside) = score_tables(findings, names);
+    let mut tables = Vec::new();
     for table in findings.tables.iter().filter(|t| t.frame.height() > 0) {
         let (rows, noun) = rows_shown(&table.frame, table.name);
         let shape = Shape {
@@ -229,26 +233,31 @@ fn section(
         id: findings.family,
         title,
         question,
-        empty: sentences.is_empty() && tables.is_empty() && findings.charts.iter().all(charts::is_empty),
+        empty: sentences.is_empty()
+            && ranked.is_empty()
+            && tables.is_empty()
+            && findings.charts.iter().all(charts::is_empty),
         sentences,
         facts: findings
             .facts
             .iter()
             .map(|f| {
-                // `nodes scored: 12 nodes` says it twice.
-                let unit = if f.label.contains(f.unit) { "1" } else { f.unit };
-                let write = |x| numbers::in_unit(x, unit);
+                let (value, unit) = numbers::in_unit(f.value, f.unit);
+                let write = |x| numbers::in_unit(x, f.unit).0;
                 let interval = |(low, high)| format!("95\u{a0}% interval {} to {}", write(low), write(high));
                 Number {
                     label: f.label,
-                    value: write(f.value),
+                    value,
+                    // `nodes scored: 12 nodes` says it twice.
+                    unit: if f.label.contains(unit) { "" } else { unit },
                     interval: f.interval.map_or_else(String::new, interval),
                 }
             })
             .collect(),
         figures,
-        tables,
+        ranked,
         beside,
+        tables,
         caveats: findings.caveats.clone(),
         command: command(input, findings),
     })
@@ -281,19 +290,38 @@ fn score_tables(findings: &Findings, names: &Names<'_>) -> (Vec<View>, Vec<View>
     };
     let meaning = |column: &str| scores.columns.iter().find(|c| c.name == column).map_or("", |c| c.meaning);
     let first_scores: Vec<&str> = scores.columns.iter().map(|c| c.name).take(SCORE_COLUMNS).collect();
+    let values = tables::floats(&scores.frame, by).unwrap_or_default();
     let mut views = found::labels(&scores.frame).into_iter().enumerate().map(|(i, label)| {
         let leads = i == 0;
+        let most = if leads { ROWS } else { FEW_ROWS };
+        let mut rows = tables::ranked_of(&scores.frame, by, &label);
+        let last = rows.len().min(most).saturating_sub(1);
+        let is_tie = last > 0 && values[rows[0]] == values[rows[last]];
+        let all = rows.len();
+        if is_tie {
+            rows.clear();
+        }
+        let title =
+            format!("{label} by {}, highest first", in_a_sentence(&tables::heading(by, findings.family)));
         let shape = Shape {
-            rows: &tables::ranked_of(&scores.frame, by, &label),
-            most: if leads { ROWS } else { FEW_ROWS },
+            rows: &rows,
+            most,
             noun: "nodes",
             columns: &|c| c == "uid" || c == by || (leads && first_scores.contains(&c)),
             family: findings.family,
             meaning: &meaning,
         };
-        let title =
-            format!("{label}, highest {} first", in_a_sentence(&tables::heading(by, findings.family)));
-        tables::view(&scores.frame, stem(findings, "scores"), &title, names, shape)
+        let view = tables::view(&scores.frame, stem(findings, "scores"), &title, names, shape);
+        if is_tie {
+            let note = format!(
+                "the highest {} of {} are equal: there is no order to show",
+                last + 1,
+                numbers::count(all as i64)
+            );
+            View { note, ..view }
+        } else {
+            view
+        }
     });
     (views.next().into_iter().collect(), views.collect())
 }
@@ -355,7 +383,7 @@ fn command(input: &ReportInput<'_>, findings: &Findings) -> String {
         format!("--snapshot {}", quoted(&input.snapshot.reference)),
     ];
     for (name, value) in findings.parameters.as_object().into_iter().flatten() {
-        let flag = format!("--{}", name.replace('_', "-"));
+        let flag = format!("{}{}", if name.len() == 1 { "-" } else { "--" }, name.replace('_', "-"));
         match value {
             serde_json::Value::Null | serde_json::Value::Bool(false) | serde_json::Value::Object(_) => {}
             serde_json::Value::Bool(true) => words.push(flag),

@@ -61,8 +61,8 @@ pub struct Head {
     pub text: String,
     /// What the column means, where it was declared; else empty.
     pub meaning: String,
-    /// Whether its cells are numbers.
-    pub numeric: bool,
+    /// How its cells are set: `n` as numbers, `t` as times, else as words.
+    pub class: &'static str,
 }
 
 /// One cell.
@@ -99,15 +99,22 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
     let path_by_uids = columns.iter().any(|c| c.name() == "uids");
     let said_twice = |name: &str| (named_by_row && name == NAME) || (path_by_uids && name == "names");
     let columns: Vec<&Column> = columns.into_iter().filter(|c| !said_twice(c.name())).collect();
-    let show = |column: &Column, row: usize| match (named_by_row && column.name() == UID)
-        .then(|| text(frame, NAME, row))
-    {
-        Some(Some(name)) if !name.trim().is_empty() => {
-            Cell { text: clean(&name), uid: clean(&text(frame, UID, row).unwrap_or_default()) }
-        }
-        _ => cell(column.name(), &value(column, row), names),
-    };
     let (all, shown) = (shape.rows.len(), shape.rows.len().min(shape.most));
+    let cells = |column: &Column| -> Vec<Cell> {
+        let values: Vec<AnyValue<'_>> = shape.rows[..shown].iter().map(|&row| value(column, row)).collect();
+        let write = numbers::aligned(values.iter().filter_map(AnyValue::extract::<f64>));
+        let of_row = |(value, &row): (&AnyValue<'_>, &usize)| {
+            let name = (named_by_row && column.name() == UID).then(|| text(frame, NAME, row)).flatten();
+            match name.filter(|name| !name.trim().is_empty()) {
+                Some(name) => {
+                    Cell { text: clean(&name), uid: clean(&text(frame, UID, row).unwrap_or_default()) }
+                }
+                None => cell(column.name(), value, names, &write),
+            }
+        };
+        values.iter().zip(shape.rows).map(of_row).collect()
+    };
+    let mut by_column: Vec<_> = columns.iter().map(|c| cells(c).into_iter()).collect();
     View {
         file,
         title: title.to_owned(),
@@ -116,10 +123,14 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
             .map(|c| Head {
                 text: heading(c.name(), shape.family),
                 meaning: (shape.meaning)(c.name()).to_owned(),
-                numeric: c.dtype().is_primitive_numeric(),
+                class: match c.dtype() {
+                    DataType::Datetime(..) => "t",
+                    other if other.is_primitive_numeric() => "n",
+                    _ => "",
+                },
             })
             .collect(),
-        rows: shape.rows[..shown].iter().map(|&row| columns.iter().map(|c| show(c, row)).collect()).collect(),
+        rows: (0..shown).map(|_| by_column.iter_mut().filter_map(Iterator::next).collect()).collect(),
         note: match all {
             1 => "the only row".to_owned(),
             _ if shown == all => format!("all {} {}", numbers::count(all as i64), shape.noun),
@@ -210,7 +221,8 @@ fn is_share(name: &str) -> bool {
     ["rate", "share", "probability"].iter().any(|w| name.split('_').any(|part| part == *w))
 }
 
-fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>) -> Cell {
+/// One cell of the column `name`; `write` writes a plain number of it.
+fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>, write: &dyn Fn(f64) -> String) -> Cell {
     let plain = |text: String| Cell { text, uid: String::new() };
     let span = name.ends_with("_s");
     match value {
@@ -222,14 +234,14 @@ fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>) -> Cell {
             plain(instant(value).map_or_else(String::new, numbers::instant))
         }
         AnyValue::List(items) => {
-            let items: Vec<String> = items.iter().map(|v| cell(name, &v, names).text).collect();
+            let items: Vec<String> = items.iter().map(|v| cell(name, &v, names, write).text).collect();
             plain(items.join(" → "))
         }
         AnyValue::String(s) => named(s, names),
         AnyValue::StringOwned(s) => named(s, names),
         other => match other.extract::<f64>() {
             Some(x) if span => plain(numbers::duration(x)),
-            Some(x) => plain(numbers::number(x)),
+            Some(x) => plain(write(x)),
             None => plain(clean(&other.to_string())),
         },
     }
@@ -314,7 +326,7 @@ mod tests {
         };
         let view = view(&frame(), "t".into(), "T", &names, shape);
         assert_eq!((view.rows[0][0].text.as_str(), view.rows[0][0].uid.as_str()), ("Bea", "b"));
-        assert_eq!(view.rows[0][1].text, "50\u{a0}%");
+        assert_eq!(view.rows[0][1].text, "50.0\u{a0}%");
         assert_eq!((view.columns[1].text.as_str(), view.note.as_str()), ("Rate", "1 of 2 people"));
     }
 

@@ -5,11 +5,13 @@ mod well_formed;
 
 use std::path::Path;
 
+use clap::Parser;
 use polars::prelude::df;
 use samples::{chart, empty, files, findings, hostile, page, plain, tables, uids, write};
 use sonograph::context::Context;
 use sonograph::report::{ReportInput, SnapshotFacts, weekly};
 use sonograph::snapshot::tables::Tables;
+use sonograph::studies::Question;
 use sonograph::studies::findings::{Findings, Marks, Table};
 use well_formed::{assert_well_formed, assert_well_formed_body};
 
@@ -87,13 +89,46 @@ fn every_study_has_its_part_with_figures_tables_and_the_command_that_makes_it_ag
     }
 }
 
+/// The studies' flags, as the command line takes them.
+#[derive(Debug, clap::Parser)]
+struct Study {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[test]
+fn the_command_of_every_part_asks_the_same_question_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let questions = [
+        "study influence --damping 0.5 --metrics pagerank,degree --sources a,b --relations FOLLOWS --undirected --as-of 2026-03-01",
+        "study community --min-support 3 --labels Person,Event --half-life 30",
+        "study conversion --interval jeffreys",
+        "study paths --from a --to b -k 3 --via FOLLOWS,ATTENDED",
+        "study virality --parents explicit --window 3.5",
+    ]
+    .map(|line| Study::try_parse_from(line.split(' ')).expect("flags are known").question);
+    for question in Question::all().into_iter().chain(questions) {
+        let family = question.family().name;
+        let asked = Findings::new(family, question.parameters());
+        let paths = write("Weekly report", &tables(&plain()), &[asked], dir.path());
+        let markdown = std::fs::read_to_string(&paths.markdown).expect("a summary");
+        let command =
+            markdown.split("Again: `").nth(1).and_then(|rest| rest.split('`').next()).expect("a command");
+        let flags =
+            command.strip_prefix("sonograph ").expect("ours").replace("--snapshot snapshots/city-7 ", "");
+        let flags = flags.trim_end_matches("--snapshot snapshots/city-7").trim();
+        let again = Study::try_parse_from(flags.split(' ')).unwrap_or_else(|e| panic!("{command}: {e}"));
+        assert_eq!(again.question, question, "{command}");
+    }
+}
+
 #[test]
 fn sentences_say_what_the_tables_hold_and_no_more() {
     let dir = tempfile::tempdir().expect("a folder");
     let paths = write("Weekly report", &tables(&plain()), &findings(&plain()), dir.path());
     let html = page(&paths);
     for sentence in [
-        "<bdi>Ada Lovelace</bdi> has the highest PageRank of 6 nodes labelled Person (0.4), 2 times that of <bdi>Grace Hopper</bdi>, the next.",
+        "<bdi>Ada Lovelace</bdi> has the highest PageRank of 6 people (0.4), 2 times that of <bdi>Grace Hopper</bdi>, the next.",
         "Of 1,200 people at <bdi>Ada Lovelace live</bdi>, 40 were also at <bdi>Grace Hopper live</bdi>: 3.5 times as many as two unrelated audiences of these sizes would share.",
         "the intervals of 1 of the 5 others overlap it, so their order is not settled.",
         "2 of 6 cascades (33.3\u{a0}%) went no further than their first sharer; the largest, begun by <bdi>Ada Lovelace</bdi>, has 120 sharers at a depth of 6.",
