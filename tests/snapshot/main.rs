@@ -5,4 +5,5 @@ mod damage;
 mod folder;
 mod graphs;
 mod import;
+mod take;
 mod verbs;

@@ -32,6 +32,7 @@ pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure
     let started = Timestamp::now();
     let by_time = || session.config.snapshots_dir.join(started.strftime("%Y%m%dT%H%M%SZ").to_string());
     let out = args.out.clone().unwrap_or_else(by_time);
+    snapshot::check_target(&out, args.force)?;
     let input = ManifestInput { started, replace: args.force, ..ManifestInput::of(Vec::new()) };
     let databases = match connect::databases(session) {
         Ok(databases) => Some(databases),
