@@ -209,6 +209,8 @@ impl Writer<'_> {
         step: &Step,
     ) -> Result<(), MirrorError> {
         let mut rest = rows;
+        // What a batch of one statement cost says nothing about the next statement's.
+        self.size = FIRST_BATCH;
         while !rest.is_empty() {
             step.tick((rows.len() - rest.len()) as u64, Some(rows.len() as u64))?;
             let (batch, after) = rest.split_at(self.size.min(rest.len()));
