@@ -20,8 +20,8 @@ pub(super) enum MirrorCommand {
     /// Do what `mirror plan` shows
     ///
     /// Writes in short batches and may be repeated: a second run right after the first writes nothing, and one that was
-    /// stopped half-way is completed by running it again. What no source claims any more gets `deleted_at`; nothing is
-    /// ever written to a source.
+    /// stopped half-way is completed by running it again. A node that no source claims any more gets `deleted_at`, an
+    /// edge is removed; nothing is ever written to a source.
     Apply(Apply),
 }
 

@@ -24,6 +24,9 @@ use crate::studies::findings::Findings;
 use canvas::DrawError;
 use charts::Look;
 
+/// Longer tables are for programs, and these read Parquet.
+const CSV_ROWS: usize = 100_000;
+
 /// What a report is made of.
 #[derive(Debug, Clone)]
 pub struct ReportInput<'a> {
@@ -61,7 +64,7 @@ pub struct ReportPaths {
     pub markdown: PathBuf,
     /// Folder of `*.svg` and `*.png`.
     pub figures: PathBuf,
-    /// Folder of `*.parquet` and `*.csv`.
+    /// Folder of `*.parquet`, and of `*.csv` where a table has at most 100,000 rows.
     pub tables: PathBuf,
 }
 
@@ -176,9 +179,11 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
             step.tick(1 + done, Some(total))?;
             let stem = page::stem(findings, name);
             let parquet = crate::snapshot::parquet_bytes(frame).map_err(|e| ReportError::encode(&stem, e))?;
-            let csv = tables::csv(frame).map_err(|e| ReportError::encode(&stem, e))?;
             fs_err::write(frames.join(format!("{stem}.parquet")), parquet).map_err(failed)?;
-            fs_err::write(frames.join(format!("{stem}.csv")), csv).map_err(failed)?;
+            if frame.height() <= CSV_ROWS {
+                let csv = tables::csv(frame).map_err(|e| ReportError::encode(&stem, e))?;
+                fs_err::write(frames.join(format!("{stem}.csv")), csv).map_err(failed)?;
+            }
         }
     }
     replace(&partial, input.out).map_err(failed)?;
