@@ -15,10 +15,10 @@ use crate::servers::{kill_hard, running, status, wait_for};
 
 /// Durable servers of a test's own with a city in them, gone when the test ends, however it ends.
 struct City {
+    /// Its watchdog looks after what is started again in the folder later, too. Dropped before the folder, which it needs.
+    _guard: Guard,
     home: tempfile::TempDir,
     urls: BTreeMap<String, String>,
-    /// Its watchdog looks after what is started again in the folder later, too.
-    _guard: Guard,
 }
 
 impl City {
@@ -26,7 +26,7 @@ impl City {
         let home = tempfile::tempdir().expect("a folder");
         let options = Options { dir: home.path().join("servers"), fast: false };
         let guard = Guard::up(&options, &Context::silent()).expect("the servers start");
-        let mut city = Self { home, urls: BTreeMap::new(), _guard: guard };
+        let mut city = Self { _guard: guard, home, urls: BTreeMap::new() };
         city.up();
         done(city.command(&["synth", "city", "--people", "1500", "--seed", "7", "--to", "sources"]));
         city
