@@ -43,6 +43,9 @@ struct Cli {
     command: Command,
 }
 
+/// More would be a slip of the hand that takes the machine down.
+const MOST_THREADS: usize = 1_024;
+
 /// Flags every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
@@ -163,6 +166,10 @@ fn session(global: &Global, printer: Printer) -> Result<Session, Failure> {
     let mut config = Config::load(global.config.clone())?;
     if let Some(threads) = global.threads {
         config.threads = threads;
+    }
+    if config.threads > MOST_THREADS {
+        return Err(Failure::input(format!("cannot use {} threads", config.threads))
+            .with_hint(format!("at most {MOST_THREADS} are possible; 0 takes all cores")));
     }
     let threads = config.resolved_threads();
     // Fails only when a pool exists already, which then serves.
