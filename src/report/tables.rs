@@ -72,6 +72,15 @@ pub struct Cell {
     pub text: String,
     /// The uid behind a name, else empty.
     pub uid: String,
+    /// Whether a word is so long that it may be broken anywhere.
+    pub breaks: bool,
+}
+
+impl Cell {
+    fn new(text: String, uid: String) -> Self {
+        let breaks = text.split_whitespace().any(|word| word.chars().count() > 18);
+        Self { text, uid, breaks }
+    }
 }
 
 /// What to show of a frame.
@@ -106,9 +115,7 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
         let of_row = |(value, &row): (&AnyValue<'_>, &usize)| {
             let name = (named_by_row && column.name() == UID).then(|| text(frame, NAME, row)).flatten();
             match name.filter(|name| !name.trim().is_empty()) {
-                Some(name) => {
-                    Cell { text: clean(&name), uid: clean(&text(frame, UID, row).unwrap_or_default()) }
-                }
+                Some(name) => Cell::new(clean(&name), clean(&text(frame, UID, row).unwrap_or_default())),
                 None => cell(column.name(), value, names, &write),
             }
         };
@@ -223,7 +230,7 @@ fn is_share(name: &str) -> bool {
 
 /// One cell of the column `name`; `write` writes a plain number of it.
 fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>, write: &dyn Fn(f64) -> String) -> Cell {
-    let plain = |text: String| Cell { text, uid: String::new() };
+    let plain = |text: String| Cell::new(text, String::new());
     let span = name.ends_with("_s");
     match value {
         AnyValue::Null => plain("–".to_owned()),
@@ -249,8 +256,8 @@ fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>, write: &dyn Fn(f64)
 
 fn named(text: &str, names: &Names<'_>) -> Cell {
     match names.known(text) {
-        Some(name) => Cell { text: name, uid: clean(text) },
-        None => Cell { text: clean(text), uid: String::new() },
+        Some(name) => Cell::new(name, clean(text)),
+        None => Cell::new(clean(text), String::new()),
     }
 }
 
