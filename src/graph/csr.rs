@@ -59,13 +59,13 @@ impl Adjacency {
 
 /// A directed multigraph over the dense ids `0..node_count`, with its transpose.
 ///
-/// Memory: 16 bytes per arc and 8 per node, plus 4 per edge where weighted.
+/// Memory: 16 bytes per arc and 8 per node, plus 8 per edge where weighted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Csr {
     out: Adjacency,
     into: Adjacency,
     /// One per edge of the list the graph was built from; empty: every weight is 1.
-    weights: Vec<f32>,
+    weights: Vec<f64>,
     edges: usize,
     undirected: bool,
 }
@@ -76,7 +76,7 @@ impl Csr {
     /// # Panics
     ///
     /// When an id is not below `nodes`, or `weights` is neither empty nor as long as `edges`.
-    pub fn directed(nodes: usize, edges: &[(u32, u32)], weights: Vec<f32>) -> Self {
+    pub fn directed(nodes: usize, edges: &[(u32, u32)], weights: Vec<f64>) -> Self {
         Self::check(edges, &weights);
         let forward = edges.iter().enumerate().map(|(i, &(s, t))| (s, t, i as u32));
         let backward = edges.iter().enumerate().map(|(i, &(s, t))| (t, s, i as u32));
@@ -94,7 +94,7 @@ impl Csr {
     /// # Panics
     ///
     /// As [`Csr::directed`].
-    pub fn undirected(nodes: usize, edges: &[(u32, u32)], weights: Vec<f32>) -> Self {
+    pub fn undirected(nodes: usize, edges: &[(u32, u32)], weights: Vec<f64>) -> Self {
         Self::check(edges, &weights);
         let both = edges.iter().enumerate().flat_map(|(i, &(s, t))| {
             let back = (s != t).then_some((t, s, i as u32));
@@ -104,7 +104,7 @@ impl Csr {
         Self { into: out.clone(), out, weights, edges: edges.len(), undirected: true }
     }
 
-    fn check(edges: &[(u32, u32)], weights: &[f32]) {
+    fn check(edges: &[(u32, u32)], weights: &[f64]) {
         assert!(weights.is_empty() || weights.len() == edges.len(), "one weight per edge, or none");
         assert!(u32::try_from(edges.len() * 2).is_ok(), "at most 2^31 edges");
     }
@@ -170,11 +170,11 @@ impl Csr {
     }
 
     /// Weight of the edge at `position` of the list the graph was built from.
-    pub fn weight(&self, position: u32) -> f32 {
+    pub fn weight(&self, position: u32) -> f64 {
         *self.weight_ref(position)
     }
 
-    pub(super) fn weight_ref(&self, position: u32) -> &f32 {
+    pub(super) fn weight_ref(&self, position: u32) -> &f64 {
         self.weights.get(position as usize).unwrap_or(&1.0)
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         let g = Csr::undirected(2, &[(0, 1), (1, 1)], vec![0.5, 2.0]);
         assert_eq!(g.out_neighbors(NodeId(1)), &[0, 1]);
         assert_eq!((g.edge_count(), g.arc_count()), (2, 3));
-        assert!((g.weight(g.out_edges(NodeId(1))[0]) - 0.5).abs() < f32::EPSILON);
+        assert!((g.weight(g.out_edges(NodeId(1))[0]) - 0.5).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -17,14 +17,14 @@ use super::{Csr, NodeId};
 pub struct Arc<'a> {
     source: NodeId,
     target: NodeId,
-    weight: &'a f32,
+    weight: &'a f64,
     edge: u32,
 }
 
 impl EdgeRef for Arc<'_> {
     type NodeId = NodeId;
     type EdgeId = u32;
-    type Weight = f32;
+    type Weight = f64;
 
     fn source(&self) -> NodeId {
         self.source
@@ -32,7 +32,7 @@ impl EdgeRef for Arc<'_> {
     fn target(&self) -> NodeId {
         self.target
     }
-    fn weight(&self) -> &f32 {
+    fn weight(&self) -> &f64 {
         self.weight
     }
     /// Position of the edge in the list the graph was built from.
@@ -98,7 +98,7 @@ macro_rules! visit_traits {
 
         impl$(<$life>)? Data for $owner {
             type NodeWeight = ();
-            type EdgeWeight = f32;
+            type EdgeWeight = f64;
         }
 
         impl$(<$life>)? GraphProp for $owner {
@@ -225,11 +225,11 @@ mod tests {
     use super::*;
 
     /// Up to 12 nodes, up to 40 edges, loops and parallel edges among them, weights of quarters.
-    fn lists() -> impl Strategy<Value = (usize, Vec<(u32, u32)>, Vec<f32>)> {
+    fn lists() -> impl Strategy<Value = (usize, Vec<(u32, u32)>, Vec<f64>)> {
         (1usize..12).prop_flat_map(|n| {
             let end = 0..n as u32;
             proptest::collection::vec((end.clone(), end, 1u8..20), 0..40).prop_map(move |list| {
-                let weights = list.iter().map(|&(_, _, w)| f32::from(w) / 4.0).collect();
+                let weights = list.iter().map(|&(_, _, w)| f64::from(w) / 4.0).collect();
                 (n, list.iter().map(|&(s, t, _)| (s, t)).collect(), weights)
             })
         })
@@ -238,8 +238,8 @@ mod tests {
     fn theirs<Ty: EdgeType>(
         n: usize,
         edges: &[(u32, u32)],
-        weights: &[f32],
-    ) -> ::petgraph::Graph<(), f32, Ty> {
+        weights: &[f64],
+    ) -> ::petgraph::Graph<(), f64, Ty> {
         let mut graph = ::petgraph::Graph::with_capacity(n, edges.len());
         let ids: Vec<_> = (0..n).map(|_| graph.add_node(())).collect();
         for (&(s, t), &w) in edges.iter().zip(weights) {
@@ -264,7 +264,7 @@ mod tests {
         #[test]
         fn algorithms_on_directed_graphs_answer_as_on_petgraphs_own((n, edges, weights) in lists()) {
             let ours = Csr::directed(n, &edges, weights.clone());
-            let graph: DiGraph<(), f32> = theirs(n, &edges, &weights);
+            let graph: DiGraph<(), f64> = theirs(n, &edges, &weights);
 
             let far = |v: u32| dijkstra(&ours, NodeId(v), None, |e| *e.weight());
             for v in 0..n as u32 {
@@ -293,13 +293,13 @@ mod tests {
         fn algorithms_on_undirected_graphs_answer_as_on_petgraphs_own((n, edges, weights) in lists()) {
             let csr = Csr::undirected(n, &edges, weights.clone());
             let ours = csr.as_undirected().expect("built undirected");
-            let graph: UnGraph<(), f32> = theirs(n, &edges, &weights);
+            let graph: UnGraph<(), f64> = theirs(n, &edges, &weights);
 
             prop_assert_eq!(connected_components(ours), connected_components(&graph));
             prop_assert_eq!(ours.edge_references().count(), edges.len());
             prop_assert_eq!(EdgeCount::edge_count(&ours), edges.len());
 
-            let cost = |e: Element<(), f32>| if let Element::Edge { weight, .. } = e { f64::from(weight) } else { 0.0 };
+            let cost = |e: Element<(), f64>| if let Element::Edge { weight, .. } = e { weight } else { 0.0 };
             let found: f64 = min_spanning_tree(ours).map(cost).sum();
             let expected: f64 = min_spanning_tree(&graph).map(cost).sum();
             prop_assert!((found - expected).abs() < 1e-9);
@@ -309,7 +309,7 @@ mod tests {
             simple.sort_unstable();
             simple.dedup();
             let csr = Csr::undirected(n, &simple, vec![]);
-            let graph: UnGraph<(), f32> = theirs(n, &simple, &vec![1.0; simple.len()]);
+            let graph: UnGraph<(), f64> = theirs(n, &simple, &vec![1.0; simple.len()]);
             let found = betweenness_centrality(&csr.as_undirected().expect("built undirected"), false, false, 50);
             let expected = betweenness_centrality(&graph, false, false, 50);
             for (found, expected) in found.into_iter().zip(expected) {

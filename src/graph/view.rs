@@ -124,7 +124,7 @@ impl BusinessGraph {
                 edge_origin.push((index as u32, row as u32));
                 if weighted {
                     let weight = column.as_ref().map_or(1.0, |c| c[row]);
-                    weights.push((weight * decay(projection.half_life, at)) as f32);
+                    weights.push(weight * decay(projection.half_life, at));
                 }
             }
         }
@@ -199,7 +199,7 @@ fn numbers(table: &EdgeTable, name: &str) -> Result<Vec<f64>, GraphError> {
     let column = read().map_err(in_column(&table.relation, name))?;
     let values = column.f64().map_err(in_column(&table.relation, name))?;
     let value = |(row, value): (usize, Option<f64>)| match value.unwrap_or(1.0) {
-        value if (value as f32).is_finite() => Ok(value),
+        value if value.is_finite() => Ok(value),
         value => {
             Err(GraphError::Weight { relation: table.relation.clone(), column: name.to_owned(), row, value })
         }
@@ -228,7 +228,7 @@ mod tests {
         BusinessGraph::build(small()).expect("a graph")
     }
 
-    fn weights(graph: &BusinessGraph, projection: &Projection) -> Vec<f32> {
+    fn weights(graph: &BusinessGraph, projection: &Projection) -> Vec<f64> {
         let projected = graph.project(projection).expect("a projection");
         (0..projected.csr.edge_count() as u32).map(|e| projected.csr.weight(e)).collect()
     }

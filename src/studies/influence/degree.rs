@@ -29,7 +29,7 @@ pub struct Degrees {
 /// ```
 pub fn degrees(graph: &Csr) -> Degrees {
     // An empty `sum` of floats is -0, which would be written as such.
-    let strength = |edges: &[u32]| edges.iter().fold(0.0, |sum, &edge| sum + f64::from(graph.weight(edge)));
+    let strength = |edges: &[u32]| edges.iter().fold(0.0, |sum, &edge| sum + graph.weight(edge));
     let nodes = || (0..graph.node_count() as u32).map(NodeId);
     Degrees {
         in_degree: nodes().map(|v| graph.in_degree(v) as u32).collect(),
@@ -44,7 +44,7 @@ pub fn degrees(graph: &Csr) -> Degrees {
 mod oracle {
     use super::Degrees;
 
-    pub(super) fn degrees(n: usize, edges: &[(u32, u32)], weights: &[f32]) -> Degrees {
+    pub(super) fn degrees(n: usize, edges: &[(u32, u32)], weights: &[f64]) -> Degrees {
         let mut all = Degrees {
             in_degree: vec![0; n],
             out_degree: vec![0; n],
@@ -54,8 +54,8 @@ mod oracle {
         for (&(u, v), &w) in edges.iter().zip(weights) {
             all.out_degree[u as usize] += 1;
             all.in_degree[v as usize] += 1;
-            all.out_strength[u as usize] += f64::from(w);
-            all.in_strength[v as usize] += f64::from(w);
+            all.out_strength[u as usize] += w;
+            all.in_strength[v as usize] += w;
         }
         all
     }
@@ -71,7 +71,7 @@ mod tests {
     proptest! {
         #[test]
         fn degrees_count_every_edge_at_both_ends((n, edges) in random_edges(20, 60)) {
-            let weights: Vec<f32> = (0..edges.len()).map(|i| i as f32 / 4.0).collect();
+            let weights: Vec<f64> = (0..edges.len()).map(|i| i as f64 / 4.0).collect();
             let found = degrees(&Csr::directed(n, &edges, weights.clone()));
             prop_assert_eq!(found, oracle::degrees(n, &edges, &weights));
         }

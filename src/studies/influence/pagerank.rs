@@ -85,7 +85,7 @@ pub enum PageRankError {
     Tolerance(f64),
     /// An edge weighs less than nothing, or is not a number.
     #[error("an edge weighs {0}; PageRank needs finite weights of at least 0")]
-    Weight(f32),
+    Weight(f64),
     /// The teleport vector has another length than the graph has nodes, a negative entry, or no mass.
     #[error("the teleport vector must hold one entry of at least 0 per node and some mass")]
     Teleport,
@@ -185,7 +185,7 @@ fn out_weights(graph: &Csr) -> Result<Vec<f64>, PageRankError> {
             return Ok(graph.out_degree(NodeId(v)) as f64);
         }
         graph.out_edges(NodeId(v)).iter().try_fold(0.0, |sum, &edge| match graph.weight(edge) {
-            weight if weight >= 0.0 && weight.is_finite() => Ok(sum + f64::from(weight)),
+            weight if weight >= 0.0 && weight.is_finite() => Ok(sum + weight),
             weight => Err(PageRankError::Weight(weight)),
         })
     };
@@ -233,7 +233,7 @@ fn pull(
                 let node = NodeId(v as u32);
                 let sources = graph.in_neighbors(node);
                 let sum: f64 = if graph.is_weighted() {
-                    let weight = |&edge: &u32| f64::from(graph.weight(edge));
+                    let weight = |&edge: &u32| graph.weight(edge);
                     let weights = graph.in_edges(node).iter().map(weight);
                     sources.iter().zip(weights).map(|(&u, w)| passed[u as usize] * w).sum()
                 } else {
@@ -254,11 +254,11 @@ mod oracle {
     pub(super) fn ranks(
         n: usize,
         edges: &[(u32, u32)],
-        weights: &[f32],
+        weights: &[f64],
         teleport: &[f64],
         d: f64,
     ) -> Vec<f64> {
-        let weight = |i: usize| weights.get(i).map_or(1.0, |&w| f64::from(w));
+        let weight = |i: usize| weights.get(i).copied().unwrap_or(1.0);
         let mut transition = vec![vec![0.0; n]; n];
         for (i, &(u, v)) in edges.iter().enumerate() {
             transition[u as usize][v as usize] += weight(i);
@@ -314,7 +314,7 @@ mod tests {
     proptest! {
         #[test]
         fn ranks_solve_the_linear_system((n, edges) in random_edges(12, 40), seed in 0u64..1000) {
-            let weights: Vec<f32> = (0..edges.len()).map(|i| ((seed + i as u64 * 7) % 5) as f32).collect();
+            let weights: Vec<f64> = (0..edges.len()).map(|i| ((seed + i as u64 * 7) % 5) as f64).collect();
             let uniform = vec![1.0 / n as f64; n];
             let plain = run(&Csr::directed(n, &edges, vec![]), None, &EXACT);
             prop_assert!(close(&plain.ranks, &oracle::ranks(n, &edges, &[], &uniform, 0.85), 1e-9));
