@@ -19,7 +19,7 @@ pub mod virality;
 
 pub use error::StudyError;
 pub use findings::Findings;
-pub use projection::{Instant, Projecting};
+pub use projection::{Instant, Projecting, Weighing};
 
 use crate::context::Context;
 use crate::graph::BusinessGraph;

@@ -59,9 +59,6 @@ pub struct Projecting {
     /// Only nodes with one of these labels, and the edges between them [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub labels: Vec<String>,
-    /// Column an edge weighs by; `none`: every edge weighs 1 [default: `weight` where a relation has it, else 1]
-    #[arg(long, value_name = "COLUMN|none")]
-    pub weight: Option<String>,
     /// Follow every edge both ways
     #[arg(long)]
     pub undirected: bool,
@@ -71,9 +68,26 @@ pub struct Projecting {
     /// Only edges up to this moment; edges without a time stay
     #[arg(long, value_name = "MOMENT")]
     pub as_of: Option<Instant>,
+}
+
+/// What an edge weighs.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[group(skip)]
+#[serde(default)]
+pub struct Weighing {
+    /// Column an edge weighs by; `none`: every edge weighs 1 [default: `weight` where a relation has it, else 1]
+    #[arg(long, value_name = "COLUMN|none")]
+    pub weight: Option<String>,
     /// Let an edge weigh half as much for every so many days of age
     #[arg(long, value_name = "DAYS")]
     pub half_life: Option<f64>,
+}
+
+impl Weighing {
+    /// Every edge weighs 1.
+    pub(super) fn none() -> Self {
+        Self { weight: Some("none".into()), half_life: None }
+    }
 }
 
 /// Part of a graph with dense ids of its own.
@@ -88,8 +102,12 @@ pub(super) struct Part<'g> {
 
 impl Projecting {
     /// What the flags ask of `graph`, over its own node ids.
-    pub(super) fn projection(&self, graph: &BusinessGraph) -> Result<Projection, StudyError> {
-        if self.half_life.is_some_and(|days| days.is_nan() || days <= 0.0) {
+    pub(super) fn projection(
+        &self,
+        graph: &BusinessGraph,
+        weighing: &Weighing,
+    ) -> Result<Projection, StudyError> {
+        if weighing.half_life.is_some_and(|days| days.is_nan() || days <= 0.0) {
             return Err(StudyError::Unfit("a half-life must be longer than 0 days".into()));
         }
         let some = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
@@ -97,18 +115,22 @@ impl Projecting {
         Ok(Projection {
             relations: some(&self.relations),
             labels: some(&self.labels),
-            weight: Weight::from_flag(self.weight.as_deref()),
+            weight: Weight::from_flag(weighing.weight.as_deref()),
             undirected: self.undirected,
             since: self.since.map(|at| at.0),
             until: self.as_of.map(|at| at.0.saturating_add(1)),
             // Without any time in the data there is no age to count.
-            half_life: self.half_life.and_then(|days| clock().map(|as_of| HalfLife { days, as_of })),
+            half_life: weighing.half_life.and_then(|days| clock().map(|as_of| HalfLife { days, as_of })),
         })
     }
 
     /// The part of `graph` that the flags ask for.
-    pub(super) fn of<'g>(&self, graph: &'g BusinessGraph) -> Result<Part<'g>, StudyError> {
-        let projected = graph.project(&self.projection(graph)?)?;
+    pub(super) fn of<'g>(
+        &self,
+        graph: &'g BusinessGraph,
+        weighing: &Weighing,
+    ) -> Result<Part<'g>, StudyError> {
+        let projected = graph.project(&self.projection(graph, weighing)?)?;
         if self.labels.is_empty() {
             let nodes = projected.csr.nodes().collect();
             return Ok(Part { graph, csr: projected.csr, nodes });

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table};
 use super::projection::{Values, scores, uids};
-use super::{Family, Projecting, Study, StudyError};
+use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Csr, NodeId};
 use crate::ontology::Relation;
@@ -100,7 +100,7 @@ impl Params {
         cx: &Context,
         findings: &mut Findings,
     ) -> Result<(), StudyError> {
-        let part = self.projecting.of(graph)?;
+        let part = self.projecting.of(graph, &Weighing::none())?;
         let found = components(&part.csr, cx)?;
         let largest = found.sizes.iter().max().copied().unwrap_or(0);
         let alone = found.sizes.iter().filter(|&&size| size == 1).count();
@@ -138,7 +138,7 @@ impl Params {
         };
         let part = Projecting { relations, ..self.projecting.clone() };
         // Whether edges are followed one way or both, src is who attends and dst what is attended.
-        let projected = graph.project(&part.projection(graph)?)?;
+        let projected = graph.project(&part.projection(graph, &Weighing::none())?)?;
         let edges = (0..projected.edge_origin.len() as u32).map(|position| {
             let (table, row) = projected.origin(graph, position);
             (table.src[row], table.dst[row])

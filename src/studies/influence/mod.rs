@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn};
 use super::projection::{Part, Values, scores};
-use super::{Family, Projecting, Study, StudyError, lookup};
+use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
 use crate::ontology::Label;
@@ -84,6 +84,10 @@ pub struct Params {
     #[command(flatten)]
     #[serde(flatten)]
     pub projecting: Projecting,
+    /// What its edges weigh.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub weighing: Weighing,
     /// How ranks are computed.
     #[command(flatten)]
     #[serde(flatten)]
@@ -125,7 +129,7 @@ impl Study for Params {
     };
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
-        let part = self.projecting.of(graph)?;
+        let part = self.projecting.of(graph, &self.weighing)?;
         let teleport = self.teleport(&part)?;
         let mut facts = vec![
             Fact::count("influence_nodes", "nodes scored", part.nodes.len() as u64, "nodes"),
