@@ -419,10 +419,14 @@ pub fn name_key(raw: &str) -> Option<String> {
 }
 
 /// A genre or tag in its one spelling: lower case, single spaces, signs kept (`drum & bass`, `hip-hop`).
+///
+/// Control characters are spaces, and a text of more than 255 bytes is no genre: FalkorDB 4.22.1 dies of a unique value that
+/// holds `\x01` or is longer than 4 KiB.
 pub fn genre(raw: &str) -> Option<String> {
     let folded = clean(&clean(raw).to_lowercase());
-    let key = folded.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!key.is_empty()).then_some(key)
+    let key = folded.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty());
+    let key = key.collect::<Vec<_>>().join(" ");
+    (1..=255).contains(&key.len()).then_some(key)
 }
 
 /// Query parameters that say how somebody came to a page, not which page it is.

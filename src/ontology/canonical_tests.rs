@@ -180,3 +180,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_genre_that_would_kill_the_graph_server_is_folded_or_left_out() {
+    assert_eq!(genre("a\u{1}b  House").as_deref(), Some("a b house"));
+    assert_eq!(genre(&"y".repeat(256)), None);
+    assert_eq!(genre(&"y".repeat(255)).map(|g| g.len()), Some(255));
+    assert_eq!(genre("\u{1} \u{7}"), None);
+}

@@ -71,6 +71,9 @@ pub struct ReportPaths {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
+    /// The folder holds what a report would replace, and it is not a report's.
+    #[error("`{}` holds something else than a report", .0.display())]
+    Occupied(PathBuf),
     /// A file or folder could not be written.
     #[error("cannot write the report to `{}`", path.display())]
     Write {
@@ -126,12 +129,19 @@ impl Diagnose for ReportError {
     fn fault(&self) -> Fault {
         match self {
             Self::Cancelled(cancelled) => cancelled.fault(),
+            Self::Occupied(_) => Fault::Input,
             _ => Fault::Environment,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        matches!(self, Self::Write { .. }).then(|| "choose a folder you may write with --out".to_owned())
+        match self {
+            Self::Write { .. } => Some("choose a folder you may write with --out".to_owned()),
+            Self::Occupied(_) => {
+                Some("name an empty folder, or that of an earlier report, with --out".to_owned())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -151,6 +161,11 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     step.tick(1, Some(total))?;
 
     let failed = |source| ReportError::Write { path: input.out.to_owned(), source };
+    // A report has both; whoever has only one of the names we replace is somebody else.
+    let taken = ["index.html", "figures", "tables"].iter().any(|name| input.out.join(name).exists());
+    if taken && !(input.out.join("report.md").is_file() && input.out.join("index.html").is_file()) {
+        return Err(ReportError::Occupied(input.out.to_owned()));
+    }
     let partial = input.out.join("report.partial");
     remove(&partial).map_err(failed)?;
     let (figures, frames) = (partial.join("figures"), partial.join("tables"));

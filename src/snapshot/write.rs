@@ -188,7 +188,12 @@ impl<W: Write> Write for Hashing<W> {
 /// anything is read.
 pub fn check_target(dir: &Path, replace: bool) -> Result<(), SnapshotError> {
     if dir.join(MANIFEST).is_file() {
-        return if replace { Ok(()) } else { Err(SnapshotError::Exists(dir.to_owned())) };
+        // Other programs have a `manifest.json` too, and what is theirs is never replaced.
+        return match (ours(&dir.join(MANIFEST)), replace) {
+            (true, true) => Ok(()),
+            (true, false) => Err(SnapshotError::Exists(dir.to_owned())),
+            (false, _) => Err(SnapshotError::Occupied(dir.to_owned())),
+        };
     }
     match fs_err::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -201,6 +206,14 @@ pub fn check_target(dir: &Path, replace: bool) -> Result<(), SnapshotError> {
             Some(_) => Err(SnapshotError::Occupied(dir.to_owned())),
         },
     }
+}
+
+/// Whether a `manifest.json` is that of a snapshot, of whatever version.
+fn ours(manifest: &Path) -> bool {
+    let text = fs_err::read(manifest).unwrap_or_default();
+    serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|m| {
+        ["schema_version", "tool_version", "node_count", "edges"].iter().all(|key| m.get(key).is_some())
+    })
 }
 
 /// A folder that is being written; removed unless it is finished.

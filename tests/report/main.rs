@@ -100,8 +100,8 @@ struct Study {
 fn the_command_of_every_part_asks_the_same_question_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let questions = [
-        "study influence --damping 0.5 --metrics pagerank,degree --sources a,b --relations FOLLOWS --undirected --as-of 2026-03-01",
-        "study community --min-support 3 --labels Person,Event --half-life 30",
+        "study influence --damping 0.5 --metrics pagerank,degree --sources a,b --relations FOLLOWS --undirected --as-of 2026-03-01 --half-life 30",
+        "study community --min-support 3 --labels Person,Event",
         "study conversion --interval jeffreys",
         "study paths --from a --to b -k 3 --via FOLLOWS,ATTENDED",
         "study virality --parents explicit --window 3.5",

@@ -124,3 +124,14 @@ fn tables_that_are_no_graph_are_not_written() {
         "cannot write a snapshot of tables that are not whole: HOSTS: row 0 has 4 as `src`, outside the 4 nodes"
     );
 }
+
+#[test]
+fn a_manifest_of_another_program_is_never_replaced() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("manifest.json"), "{\"name\": \"my-extension\"}").expect("written");
+    std::fs::write(dir.path().join("code.js"), "1").expect("written");
+    for replace in [false, true] {
+        assert!(sonograph::snapshot::check_target(dir.path(), replace).is_err(), "replace: {replace}");
+    }
+    assert!(dir.path().join("code.js").is_file());
+}
