@@ -8,13 +8,17 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, Outcome, Session};
+use crate::config::{Config, SecretUrl};
+use crate::sources::synthetic::{GUEST, Guest};
 use stage::Stage;
-use steps::Loop;
+use steps::{Loop, Place};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Report, snapshot and study answers stay in DIR. The servers and their data are removed at the end, \
-    unless --keep; two demos in two folders do not meet."
+    unless --keep; two demos in two folders do not meet.\n\nWhere SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL are both \
+    set, those servers are used: a database and a graph `sonograph_demo` are made there and removed at the end, and nothing \
+    else is touched."
 )]
 pub(super) struct DemoArgs {
     /// Registered people in the city; visitors come on top
@@ -32,6 +36,9 @@ pub(super) struct DemoArgs {
     /// No server at all: straight from a synthetic snapshot
     #[arg(long)]
     embedded: bool,
+    /// Start private servers even where SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL name others
+    #[arg(long, conflicts_with = "embedded")]
+    private: bool,
 }
 
 pub(super) fn run(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -40,12 +47,62 @@ pub(super) fn run(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure
     let run = Loop { people: args.people, seed: args.seed, session, cx: &cx };
     let outcome = if args.embedded {
         run.embedded(&mut stage)?
+    } else if let Some(given) = given(session).filter(|_| !args.private) {
+        as_guest(&run, &given, args.keep, &mut stage)?
     } else {
         let servers = stage.servers(args.keep, &cx)?;
-        let outcome = session.block_on(run.on_servers(servers.running(), &mut stage))??;
+        let running = servers.running();
+        let place = Place {
+            falkordb_url: running.falkordb_url.expose(),
+            postgres_url: running.postgres_url.expose(),
+            graph: &session.config.falkordb.graph,
+        };
+        let outcome = session.block_on(run.on_servers(place, &mut stage))??;
         stage.leave(servers, args.keep)?;
         outcome
     };
     stage.summary(args.embedded);
     Ok(outcome)
+}
+
+/// The servers of the environment, where it names both.
+fn given(session: &Session) -> Option<[SecretUrl; 2]> {
+    let config = Config::default();
+    let named = [config.falkordb_url(), config.postgres_url()];
+    let one = named.iter().filter(|url| url.is_ok()).count() == 1;
+    if let [Ok(falkordb), Ok(postgres)] = named {
+        return Some([falkordb, postgres]);
+    }
+    if one {
+        session.printer.note(
+            "only one of SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL is set: using private servers",
+        );
+    }
+    None
+}
+
+/// The loop in a database and a graph of its own on servers that somebody else runs.
+fn as_guest(run: &Loop, given: &[SecretUrl; 2], keep: bool, stage: &mut Stage) -> Result<Outcome, Failure> {
+    let [falkordb, postgres] = given;
+    let session = run.session;
+    let printer = &session.printer;
+    printer.note(format_args!(
+        "using {falkordb} and {postgres}: database and graph `{GUEST}` are made there{}; --private leaves those servers alone",
+        if keep { "" } else { " and removed at the end" }
+    ));
+    session.block_on(async {
+        let guest = Guest::arrive(postgres.expose(), falkordb.expose()).await?;
+        let place =
+            Place { falkordb_url: falkordb.expose(), postgres_url: guest.postgres_url(), graph: GUEST };
+        let outcome = run.on_servers(place, stage).await;
+        if keep && outcome.is_ok() {
+            printer.note(format_args!("database and graph `{GUEST}` stay, until the next demo removes them"));
+        } else {
+            stage.forget_runs()?;
+            let left = guest.leave().await;
+            // What stopped the demo is the error to tell.
+            return outcome.and_then(|outcome| left.map(|()| outcome).map_err(Failure::from));
+        }
+        outcome
+    })?
 }

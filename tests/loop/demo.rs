@@ -7,6 +7,8 @@ use std::process::{Child, ChildStderr};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sonograph::sources::falkordb::{Client, Params};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::files::{self, Files};
 use crate::program::{Said, done, ended, said, sonograph};
@@ -185,4 +187,54 @@ fn a_demo_whose_falkordb_dies_ends_with_3_and_takes_the_other_server_along() {
     said.is_an_error_with_a_hint(3);
     assert!(said.stderr.contains("FalkorDB"), "{said:#?}");
     left_nothing(home.path(), &servers);
+}
+
+#[tokio::test]
+async fn a_demo_on_given_servers_makes_room_there_and_leaves_them_as_they_were() {
+    let home = tempfile::tempdir().expect("a folder");
+    let up = done(sonograph(home.path(), &["services", "up", "--fast", "--dir", "given"]));
+    let given: Vec<(&str, &str)> = up
+        .lines()
+        .map(|line| line.split_once('=').expect("an assignment"))
+        .map(|(name, quoted)| (name, quoted.trim_matches('\'')))
+        .collect();
+    let url = |name: &str| given.iter().find(|(given, _)| *given == name).expect("it is given").1;
+    let (falkordb, postgres) = (url("SONOGRAPH_FALKORDB_URL"), url("SONOGRAPH_POSTGRES_URL"));
+    let demo = |arguments: &[&str]| {
+        let mut command = sonograph(home.path(), &[&CITY[..], arguments].concat());
+        command.envs(given.iter().copied());
+        said(command)
+    };
+    let mut client = Client::connect(falkordb).await.expect("FalkorDB answers");
+    let mut admin = PgConnection::connect(postgres).await.expect("PostgreSQL answers");
+    let databases = "SELECT datname::text FROM pg_database ORDER BY 1";
+    let before: Vec<String> = sqlx::query_scalar(databases).fetch_all(&mut admin).await.expect("a list");
+
+    let first = demo(&[]);
+    assert_eq!(first.code, 0, "{first:#?}");
+    assert!(first.stderr.contains("using redis://127.0.0.1:"), "{first:#?}");
+    assert!(!home.path().join("demo/servers").exists(), "servers of its own were started");
+    assert!(home.path().join("demo/report/index.html").exists());
+    assert_eq!(client.graphs().await.expect("a list"), Vec::<String>::new());
+    let after: Vec<String> = sqlx::query_scalar(databases).fetch_all(&mut admin).await.expect("a list");
+    assert_eq!(before, after);
+
+    // What is kept is the next demo's to remove.
+    let kept = demo(&["--keep"]);
+    assert_eq!(kept.code, 0, "{kept:#?}");
+    assert_eq!(client.graphs().await.expect("a list"), ["sonograph_demo"]);
+    assert_eq!(demo(&[]).code, 0);
+    assert_eq!(client.graphs().await.expect("a list"), Vec::<String>::new());
+
+    // What no demo made is nobody's to remove.
+    client.query("sonograph_demo", "CREATE (:Mine)", &Params::new()).await.expect("a graph");
+    demo(&[]).is_an_error_with_a_hint(2);
+    assert_eq!(client.graphs().await.expect("a list"), ["sonograph_demo"]);
+    client.delete_graph("sonograph_demo").await.expect("deleted");
+    sqlx::raw_sql("CREATE DATABASE sonograph_demo").execute(&mut admin).await.expect("a database");
+    demo(&[]).is_an_error_with_a_hint(2);
+    let after: Vec<String> = sqlx::query_scalar(databases).fetch_all(&mut admin).await.expect("a list");
+    assert!(after.contains(&"sonograph_demo".to_owned()), "{after:?}");
+
+    done(sonograph(home.path(), &["services", "down", "--remove", "--dir", "given"]));
 }

@@ -97,11 +97,19 @@ impl<'a> Stage<'a> {
             printer.data(format_args!("SONOGRAPH_FALKORDB_URL='{}'", running.falkordb_url.expose()))?;
             printer.data(format_args!("SONOGRAPH_POSTGRES_URL='{}'", running.postgres_url.expose()))?;
         } else {
-            if self.ledger().exists() {
-                fs_err::remove_dir_all(self.ledger())?;
-            }
+            self.forget_runs()?;
             servers.stop()?;
         }
+        Ok(())
+    }
+
+    /// Removes the write-back runs of a graph that goes.
+    pub fn forget_runs(&self) -> Result<(), Failure> {
+        if self.ledger().exists() {
+            fs_err::remove_dir_all(self.ledger())?;
+        }
+        // Empty where no private servers lived there.
+        std::fs::remove_dir(self.dir.join(SERVERS)).ok();
         Ok(())
     }
 
@@ -127,7 +135,7 @@ impl<'a> Stage<'a> {
             "\ndone in {:.1} s; peak memory {:.0} MiB of sonograph{}",
             self.began.elapsed().as_secs_f64(),
             mib(own),
-            if embedded {
+            if self.server_pids.is_empty() {
                 String::new()
             } else {
                 format!(

@@ -8,7 +8,6 @@ use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, s
 use crate::context::Context;
 use crate::graph::BusinessGraph;
 use crate::mirror;
-use crate::services::Running;
 use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
 use crate::sources::falkordb::Client;
@@ -24,6 +23,13 @@ pub(super) struct Loop<'a> {
     pub seed: u64,
     pub session: &'a Session,
     pub cx: &'a Context,
+}
+
+/// The servers a loop runs on, and the graph it fills.
+pub(super) struct Place<'a> {
+    pub falkordb_url: &'a str,
+    pub postgres_url: &'a str,
+    pub graph: &'a str,
 }
 
 impl Loop<'_> {
@@ -49,23 +55,23 @@ impl Loop<'_> {
     }
 
     /// The same through PostgreSQL and FalkorDB, and back into the graph.
-    pub async fn on_servers(&self, servers: &Running, stage: &mut Stage<'_>) -> Result<Outcome, Failure> {
+    pub async fn on_servers(&self, place: Place<'_>, stage: &mut Stage<'_>) -> Result<Outcome, Failure> {
         let config = &self.session.config;
-        let graph = config.falkordb.graph.as_str();
+        let Place { falkordb_url, postgres_url, graph } = place;
         let city = self.city(stage)?;
         let clock = Instant::now();
-        synthetic::load(&city, servers.postgres_url.expose(), LoadOptions::default(), self.cx).await?;
+        synthetic::load(&city, postgres_url, LoadOptions::default(), self.cx).await?;
         drop(city);
         stage.done("load PostgreSQL", clock, "four source layouts");
 
         let clock = Instant::now();
-        let databases = Databases::one(servers.postgres_url.expose());
+        let databases = Databases::one(postgres_url);
         let facts = sources::read_facts(&databases, &connect::source_options(config), self.cx).await?;
         let rows: u64 = facts.read.iter().map(|t| t.rows).sum();
         stage.done("read the sources", clock, format!("{rows} rows of {} tables", facts.read.len()));
 
         let clock = Instant::now();
-        let mut client = Client::connect(servers.falkordb_url.expose()).await?;
+        let mut client = Client::connect(falkordb_url).await?;
         let resolved = mirror::resolve(&facts, &connect::resolve_options(config))?;
         let empty = Tables::default();
         let plan = mirror::plan(&resolved, &empty);

@@ -8,6 +8,7 @@ mod calendar;
 mod chance;
 mod city;
 mod crm;
+mod guest;
 mod lines;
 mod load;
 mod names;
@@ -20,5 +21,6 @@ mod touches;
 mod truth;
 
 pub use city::{City, CityError, FEWEST_PEOPLE, Hidden, MOST_PEOPLE, generate, now};
+pub use guest::{GUEST, Guest, GuestError};
 pub use load::{LoadError, LoadOptions, LoadedTable, load};
 pub use truth::{Cascades, Channel, Counts, Duplicate, Influencer, PromoterTruth, SharedDevice, Truth};
