@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::{Column, DataFrame};
 
 use super::NodeId;
+use super::deleted::{Deleted, set_aside};
 use super::error::{GraphError, in_column};
 use crate::snapshot::tables::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID, as_of, microseconds};
 
@@ -76,27 +77,55 @@ pub struct BusinessGraph {
     further: BTreeMap<String, Vec<u32>>,
     count: usize,
     undirected: bool,
+    deleted: Deleted,
+    as_of: Option<i64>,
 }
 
 impl BusinessGraph {
-    /// Checks the tables and indexes them. O(nodes + edges).
+    /// Checks the tables and indexes them, without nodes that are marked as deleted and the edges at them. O(nodes + edges).
+    ///
+    /// Dense ids are those of the snapshot where no node is marked; else the nodes that stay are numbered anew.
     ///
     /// # Errors
     ///
     /// When the tables are not in canonical order ([`Tables`]), an edge leads nowhere, or a column is missing.
     pub fn build(tables: Tables) -> Result<Self, GraphError> {
+        Self::index(tables, set_aside)
+    }
+
+    /// The same with every node, marked as deleted or not: for copying a snapshot, not for studying it.
+    ///
+    /// # Errors
+    ///
+    /// As [`BusinessGraph::build`].
+    pub fn whole(tables: Tables) -> Result<Self, GraphError> {
+        Self::index(tables, |tables| Ok((tables, Deleted::default())))
+    }
+
+    fn index(
+        tables: Tables,
+        living: impl Fn(Tables) -> Result<(Tables, Deleted), GraphError>,
+    ) -> Result<Self, GraphError> {
         let count = tables.node_count();
         for (number, what) in [(count, "nodes"), (tables.edge_count(), "edges")] {
             if number > i32::MAX as usize {
                 return Err(GraphError::TooLarge { what: format!("{number} {what}") });
             }
         }
+        let mut start = 0;
+        for (label, frame) in &tables.nodes {
+            check_nodes(label, start, frame)?;
+            start += frame.height();
+        }
+        // What was deleted was still seen.
+        let as_of = as_of(tables.edges.iter().map(|(relation, frame)| (relation.as_str(), frame)));
+        let (tables, deleted) = living(tables)?;
+        let count = tables.node_count();
         let mut nodes = Vec::with_capacity(tables.nodes.len());
         let mut further = BTreeMap::new();
         let mut start = 0;
         for (label, mut frame) in tables.nodes {
             frame.rechunk_mut();
-            check_nodes(&label, start, &frame)?;
             collect_labels(&label, start, &frame, &mut further)?;
             let height = frame.height();
             nodes.push(NodeTable { label, start, frame });
@@ -119,7 +148,14 @@ impl BusinessGraph {
             further,
             count,
             undirected: tables.undirected,
+            deleted,
+            as_of,
         })
+    }
+
+    /// What the tables hold beside this graph: nodes marked as deleted, and the edges at them.
+    pub fn deleted(&self) -> Deleted {
+        self.deleted
     }
 
     /// Number of nodes.
@@ -232,9 +268,9 @@ impl BusinessGraph {
     }
 
     /// The data's own clock, microseconds UTC: its newest attendance, interest, share or follow; where it knows none
-    /// of these relations, the newest time of any edge. `None` where no edge has a time.
+    /// of these relations, the newest time of any edge; those at deleted nodes count. `None` where no edge has a time.
     pub fn as_of(&self) -> Option<i64> {
-        as_of(self.edges.iter().map(|t| (t.relation.as_str(), &t.frame)))
+        self.as_of
     }
 
     fn locate(&self, node: NodeId) -> (&NodeTable, usize) {
@@ -301,7 +337,7 @@ fn collect_labels(
     Ok(())
 }
 
-fn endpoints(
+pub(super) fn endpoints(
     relation: &str,
     column: &'static str,
     frame: &DataFrame,

@@ -6,12 +6,14 @@
 
 mod build;
 mod csr;
+mod deleted;
 mod error;
 mod petgraph;
 mod view;
 
 pub use build::{BusinessGraph, EdgeTable};
 pub use csr::{Csr, NodeId};
+pub use deleted::Deleted;
 pub use error::GraphError;
 pub use petgraph::{Arc, Undirected, Visited};
 pub use view::{HalfLife, Projected, Projection, Weight};

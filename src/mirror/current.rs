@@ -8,7 +8,7 @@ use polars::prelude::{
 
 use super::MirrorError;
 use crate::context::Context;
-use crate::ontology::{Property, PropertyKind, Value};
+use crate::ontology::{Label, Property, PropertyKind, Value};
 use crate::snapshot::tables::{LABELS, Tables, UID};
 use crate::sources::falkordb::{Client, FalkorError, scan};
 
@@ -149,7 +149,11 @@ pub(super) fn uids(frame: &DataFrame) -> Option<&StringChunked> {
 /// The source rows of a mirrored graph and the uid each was given, for [`ResolveOptions::kept`](super::ResolveOptions).
 pub fn kept_uids(current: &Tables) -> BTreeMap<String, String> {
     let mut kept = BTreeMap::new();
-    for frame in current.nodes.values() {
+    for (label, frame) in &current.nodes {
+        // What has no row of its own is named by its value and needs no memory.
+        if [Label::Visitor, Label::Content, Label::Genre].iter().any(|derived| derived.name() == label) {
+            continue;
+        }
         let refs = frame.column("refs").ok().and_then(|c| c.list().ok());
         let (Some(refs), Some(uids)) = (refs, uids(frame)) else { continue };
         for (row, uid) in uids.iter().enumerate() {

@@ -8,7 +8,7 @@ use super::resolve::{Places, held, millis};
 use super::resolved::{At, Draft};
 use crate::ontology::canonical::{self, SharedHosts};
 use crate::ontology::{Label, Relation, Uid, Value};
-use crate::sources::facts::{self, BY_NAME, End, Facts};
+use crate::sources::facts::{self, BY_NAME, EdgeFact, End, Facts};
 
 /// Confidence of a candidate that rests on equal names alone.
 pub const EQUAL_NAMES: f64 = 0.5;
@@ -38,6 +38,9 @@ pub(super) fn edges(
                 End::Genre(raw) => match canonical::genre(raw) {
                     Some(name) => {
                         let at = draft.node(Label::Genre, &format!("genre:{name}"))?;
+                        if let Some(column) = genre_column(facts, edge) {
+                            draft.stand_behind(at, format!("{column}:{name}"));
+                        }
                         draft.nodes[at].properties.insert("name", Value::Text(name));
                         Some((at, 1.0))
                     }
@@ -67,6 +70,13 @@ pub(super) fn edges(
         draft.edge(edge.relation, src, dst, properties);
     }
     Ok(())
+}
+
+/// The column whose values name genres, told by the table of the row that has one: a genre has no row of its own.
+fn genre_column(facts: &Facts, edge: &EdgeFact) -> Option<String> {
+    let End::Row(row) = &edge.src else { return None };
+    let column = if row.table == facts.events_table { "tags" } else { "genres" };
+    Some(format!("{}:{}.{column}", row.system, row.table))
 }
 
 /// Organisations that links name by domain or by name.

@@ -80,6 +80,7 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     for group in &groups {
         at_group.push(thing(group, &mut draft, &mut places, &mut report)?);
     }
+    same_rows(facts, &mut draft, &mut places, &mut report);
     places.by_domain = by_domain.into_iter().map(|(domain, group)| (domain, at_group[group])).collect();
     places.by_user = by_user.into_iter().map(|(user, group)| (user, at_group[group])).collect();
 
@@ -164,6 +165,19 @@ fn thing(
         }
     }
     Ok(at)
+}
+
+/// Puts the rows that are another row's thing behind the node of that row.
+fn same_rows(facts: &Facts, draft: &mut Draft, places: &mut Places, report: &mut Report) {
+    for (row, of) in &facts.same_rows {
+        match places.by_ref.get(&of.to_string()) {
+            Some(&at) => {
+                draft.stand_behind(at, row.to_string());
+                places.by_ref.insert(row.to_string(), at);
+            }
+            None => report.note("rows are the thing of a row that was not read", row.to_string()),
+        }
+    }
 }
 
 /// A value as the graph server holds and returns it; `None` for numbers it cannot.

@@ -200,3 +200,52 @@ pub(super) fn shuffled(facts: &Facts, seed: u64) -> Facts {
 mod contradictions;
 #[path = "touch_tests.rs"]
 mod touches;
+
+#[test]
+fn every_node_names_what_it_came_from() {
+    let graph = resolved(&sample::facts());
+    let refs = |label, uid: &str| match property(&node(&graph, label, uid).properties, "refs") {
+        Some(Value::TextList(refs)) => refs.clone(),
+        other => panic!("{label} {uid} has refs {other:?}"),
+    };
+    assert_eq!(refs(Label::Visitor, "anon:anon-9"), ["touchpoints:sonik_web.tracks.anonymous_id:anon-9"]);
+    assert_eq!(
+        refs(Label::Visitor, "anon:anon-1"),
+        [
+            "touchpoints:sonik_web.identifies.anonymous_id:anon-1",
+            "touchpoints:sonik_web.tracks.anonymous_id:anon-1"
+        ]
+    );
+    let page = "https://sonik.example/e/1";
+    assert_eq!(
+        refs(Label::Content, page),
+        [format!("touchpoints:sonik_web.content_shared.content_url:{page}")]
+    );
+    assert_eq!(property(&node(&graph, Label::Content, page).properties, "kind"), Some(&text("page")));
+    // Velvet Meridian plays it and event 1 is tagged with it; nobody's event is tagged with house.
+    assert_eq!(
+        refs(Label::Genre, "genre:techno"),
+        ["directus:directus.artists.genres:techno", "directus:directus.events.tags:techno"]
+    );
+    assert_eq!(refs(Label::Genre, "genre:house"), ["directus:directus.artists.genres:house"]);
+    // The custom object that names its company is that company.
+    let night_shift = refs(Label::Organization, &format!("ent:{}", entity(5)));
+    assert!(night_shift.contains(&format!("twenty:{}._promoter:any", sample::WORKSPACE)), "{night_shift:?}");
+    for (label, rows) in &graph.nodes {
+        for row in rows {
+            let some =
+                matches!(property(&row.properties, "refs"), Some(Value::TextList(refs)) if !refs.is_empty());
+            assert!(some, "{label} {} has no refs", row.uid);
+        }
+    }
+}
+
+#[test]
+fn a_promoter_of_a_company_that_was_not_read_is_noted_and_makes_no_node() {
+    let mut rows = sample::twenty();
+    rows.companies.retain(|company| company.name.as_deref() != Some("Night Shift Presents"));
+    let facts = sample::of(&sample::directus(), &rows, &sample::unified(), &sample::touchpoints());
+    let graph = resolved(&facts);
+    assert_eq!(graph.node_count(Label::Organization), 2);
+    assert_eq!(noted(&graph, "the thing of a row that was not read"), 1);
+}

@@ -127,6 +127,16 @@ impl Draft {
         }
     }
 
+    /// Adds a reference to the source rows behind a node: each once, in byte order.
+    pub(super) fn stand_behind(&mut self, at: At, reference: String) {
+        let refs = self.nodes[at].properties.entry("refs").or_insert_with(|| Value::TextList(Vec::new()));
+        if let Value::TextList(refs) = refs
+            && let Err(place) = refs.binary_search(&reference)
+        {
+            refs.insert(place, reference);
+        }
+    }
+
     /// Sorts everything and makes one edge of each key.
     pub(super) fn finish(self, report: Report, clock: Option<i64>) -> Resolved {
         let uids: Vec<Arc<str>> = self.nodes.iter().map(|n| Arc::clone(&n.uid)).collect();

@@ -11,6 +11,7 @@ use super::report::Report;
 use super::resolve::{Places, millis};
 use super::resolved::{At, Draft};
 use crate::ontology::canonical;
+use crate::ontology::content::content_kind;
 use crate::ontology::{Label, Relation, SourceRef, Uid, Value};
 use crate::sources::facts::Facts;
 use crate::sources::rows::{Touch, TouchRow};
@@ -33,6 +34,8 @@ struct Device {
     last: i64,
     /// Everybody who used it while known.
     people: BTreeSet<At>,
+    /// The columns that hold its id: `tracks.anonymous_id` and the like.
+    columns: BTreeSet<&'static str>,
     /// When it was said whose it is, by which evidence, and whose.
     identified: BTreeSet<(i64, &'static str, At)>,
 }
@@ -55,11 +58,12 @@ impl Device {
 struct Devices<'a>(BTreeMap<&'a str, Device>);
 
 impl<'a> Devices<'a> {
-    fn seen(&mut self, anonymous_id: &'a str, at: i64) -> &mut Device {
+    fn seen(&mut self, anonymous_id: &'a str, column: &'static str, at: i64) -> &mut Device {
         let device =
             self.0.entry(anonymous_id).or_insert_with(|| Device { first: at, last: at, ..Device::default() });
         device.first = device.first.min(at);
         device.last = device.last.max(at);
+        device.columns.insert(column);
         device
     }
 
@@ -68,11 +72,15 @@ impl<'a> Devices<'a> {
         let mut devices = Self::default();
         for touch in touches {
             if let Some(id) = &touch.anonymous_id {
-                devices.seen(id, touch.at).people.extend(touch.user_id.as_deref().and_then(person));
+                devices
+                    .seen(id, "tracks.anonymous_id", touch.at)
+                    .people
+                    .extend(touch.user_id.as_deref().and_then(person));
             }
         }
         let identified = |devices: &mut Self, id: &'a str, at, evidence, person: Option<At>| {
-            let device = devices.seen(id, at);
+            let column = if evidence == "alias" { "aliases.previous_id" } else { "identifies.anonymous_id" };
+            let device = devices.seen(id, column, at);
             device.people.extend(person);
             device.identified.extend(person.map(|person| (at, evidence, person)));
         };
@@ -110,6 +118,9 @@ pub(super) fn edges(
             ("last_seen", Value::Instant(millis(device.last))),
             ("shared", Value::Boolean(device.is_shared())),
         ]);
+        for column in &device.columns {
+            draft.stand_behind(at, reference(facts, column, id));
+        }
         if let (Some(person), Some((first, evidence, _))) = (device.person(), device.identified.first()) {
             let properties = [
                 ("timestamp", Value::Instant(millis(*first))),
@@ -148,6 +159,13 @@ pub(super) fn edges(
         }
     }
     Ok(())
+}
+
+/// What stands behind a node that has no row of its own: the column of the touchpoints that names it, and its value.
+///
+/// The rows themselves may be millions, and change with every touch.
+fn reference(facts: &Facts, column: &str, value: &str) -> String {
+    SourceRef::new("touchpoints", format!("{}.{column}", facts.touch_schema), value).to_string()
 }
 
 /// The touches by message id, each once: a message that was loaded twice is one touch.
@@ -255,9 +273,12 @@ impl Found<'_> {
                     return Ok(());
                 };
                 let content = draft.node(Label::Content, &url)?;
-                draft.nodes[content]
-                    .properties
-                    .extend([("name", Value::Text(url.clone())), ("url", Value::Text(url))]);
+                draft.stand_behind(content, reference(self.facts, "content_shared.content_url", &url));
+                draft.nodes[content].properties.extend([
+                    ("name", Value::Text(url.clone())),
+                    ("kind", Value::Text(content_kind(&url).to_owned())),
+                    ("url", Value::Text(url)),
+                ]);
                 let text = |name, value: &Option<String>| value.clone().map(|v| (name, Value::Text(v)));
                 let further = text("channel", channel).into_iter().chain(text("parent", parent));
                 draft.edge(Relation::Shared, actor, content, [mid(), at(touch)].into_iter().chain(further));

@@ -4,6 +4,7 @@
 //! studies name labels and relations through it.
 
 pub mod canonical;
+pub mod content;
 mod schema;
 mod uid;
 mod value;

@@ -1,19 +1,11 @@
 //! Numbers as people read them; the tables at rest keep the exact ones.
 
+use crate::studies::findings::grouped;
+
 /// A whole number with thousands separators.
 pub fn count(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if n < 0 {
-        text.push('−');
-    }
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(c);
-    }
-    text
+    let digits = grouped(n.unsigned_abs());
+    if n < 0 { format!("−{digits}") } else { digits }
 }
 
 /// A number with three significant digits: `0.0123`, `4.5`, `12,346`, `1.2×10⁻⁷`.

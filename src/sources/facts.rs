@@ -107,6 +107,8 @@ pub struct Facts {
     pub edges: Vec<EdgeFact>,
     pub entities: Vec<EntityFact>,
     pub crosswalk: Vec<CrosswalkFact>,
+    /// Rows that are the thing of another row and claim nothing of their own: the row, then that other one.
+    pub same_rows: Vec<(SourceRef, SourceRef)>,
     /// `None`: the installation has no `claim_events`.
     pub claims: Option<Vec<super::rows::ClaimEventRow>>,
     pub identifies: Vec<super::rows::IdentifyRow>,

@@ -40,7 +40,7 @@ pub trait Source: std::fmt::Debug + Sync {
 
 /// Every source there is. Adding one is one file and one entry here.
 pub const SOURCES: &[&dyn Source] =
-    &[&postgres::Directus, &postgres::Twenty, &postgres::Unified, &postgres::Touchpoints];
+    &[&postgres::DIRECTUS, &postgres::TWENTY, &postgres::UNIFIED, &postgres::TOUCHPOINTS];
 
 /// Where a layout was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -113,6 +113,24 @@ impl Fact {
     }
 }
 
+/// A whole number with thousands separators: `12,345`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// So many of something, in words: `1 cascade`, `1,234 cascades`, `0 cascades`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(n), if n == 1 { one } else { many })
+}
+
 /// Something to draw; the report decides how.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chart {
@@ -180,4 +198,18 @@ pub struct Estimate {
     pub high: f64,
     /// Number of observations behind it.
     pub n: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_and_thousands_are_told_apart() {
+        let cascades = |n| counted(n, "cascade", "cascades");
+        assert_eq!(cascades(0), "0 cascades");
+        assert_eq!(cascades(1), "1 cascade");
+        assert_eq!(cascades(999), "999 cascades");
+        assert_eq!(cascades(1_234_567), "1,234,567 cascades");
+    }
 }

@@ -22,8 +22,8 @@ pub use findings::Findings;
 pub use projection::{Instant, Projecting, Weighing};
 
 use crate::context::Context;
-use crate::graph::BusinessGraph;
-use findings::ScoreColumn;
+use crate::graph::{BusinessGraph, Deleted};
+use findings::{ScoreColumn, counted};
 
 /// A question with its parameters.
 pub trait Study: Default + serde::Serialize + serde::de::DeserializeOwned {
@@ -144,10 +144,18 @@ impl Question {
         each!(self, params => to_json(params))
     }
 
-    /// Answers the question.
+    /// Answers the question, and says what of the snapshot is no part of the graph.
     pub fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         cx.check()?;
-        each!(self, params => params.run(graph, cx))
+        let mut found = each!(self, params => params.run(graph, cx))?;
+        if let Deleted { nodes: 1.., edges } = graph.deleted() {
+            let nodes = counted(graph.deleted().nodes as u64, "node", "nodes");
+            let edges = counted(edges as u64, "edge", "edges");
+            found
+                .caveats
+                .push(format!("left out: {nodes} marked as deleted (`deleted_at`), and {edges} at them"));
+        }
+        Ok(found)
     }
 }
 

@@ -1,13 +1,13 @@
 //! What every family answers about the town.
 
-use polars::prelude::{AnyValue, DataFrame, DataType, TimeUnit, TimeZone};
+use polars::prelude::{AnyValue, DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone};
 use serde_json::json;
 use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::graph::BusinessGraph;
 use sonograph::snapshot::tables::Tables;
 use sonograph::studies::{Findings, Question, StudyError};
 
-use crate::town::town;
+use crate::town::{tables, town};
 
 fn ask(family: &str, given: &serde_json::Value, graph: &BusinessGraph) -> Result<Findings, StudyError> {
     let given = given.as_object().expect("parameters").clone();
@@ -344,4 +344,26 @@ fn every_score_is_declared_and_every_table_announced() {
             assert!(chart.caption.ends_with('.') && !chart.title.is_empty());
         }
     }
+}
+
+#[test]
+fn what_is_marked_as_deleted_is_neither_scored_nor_counted_and_every_study_says_so() {
+    let mut frozen = tables();
+    let people = frozen.nodes.get_mut("Person").expect("people");
+    // Ana, the first, is gone; with her an attendance, two interests, two follows, a share and two devices' identities.
+    let marks: Vec<Option<i64>> = (0..people.height()).map(|row| (row == 0).then_some(1)).collect();
+    people.with_column(Series::new("deleted_at".into(), marks).into_column()).expect("same height");
+    let graph = BusinessGraph::build(frozen).expect("a graph");
+    for question in Question::all() {
+        let found = question.run(&graph, &Context::silent()).expect("an answer");
+        let told = "left out: 1 node marked as deleted (`deleted_at`), and 9 edges at them";
+        assert!(found.caveats.iter().any(|caveat| caveat == told), "{}: {:?}", found.family, found.caveats);
+        let scores = found.scores.iter().map(|scores| &scores.frame);
+        for frame in scores.chain(found.tables.iter().map(|table| &table.frame)) {
+            assert!(!format!("{frame:?}").contains("\"ana\""), "{}: {frame:?}", found.family);
+        }
+    }
+    let gone =
+        ask("paths", &json!({"from": "ana", "to": "art"}), &graph).expect_err("she is no part of the graph");
+    assert_eq!(gone.fault(), Fault::Input);
 }

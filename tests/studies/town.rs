@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sonograph::graph::BusinessGraph;
 use sonograph::ontology::Value;
+use sonograph::snapshot::tables::Tables;
 use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 
 const DAY: i64 = 86_400_000;
@@ -38,6 +39,11 @@ fn share(src: &str, dst: &str, at: i64, mid: &str, parent: Option<&str>) -> Edge
 
 /// Everything at once; the answers stand in the tests.
 pub fn town() -> BusinessGraph {
+    BusinessGraph::build(tables()).expect("the town is a graph")
+}
+
+/// The town as frozen.
+pub fn tables() -> Tables {
     let nodes = BTreeMap::from([
         (
             "Person".to_owned(),
@@ -120,5 +126,5 @@ pub fn town() -> BusinessGraph {
             ],
         ),
     ]);
-    BusinessGraph::build(assemble(nodes, relations).expect("the town is sound")).expect("the town is a graph")
+    assemble(nodes, relations).expect("the town is sound")
 }

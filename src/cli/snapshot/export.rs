@@ -49,7 +49,7 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
     }
     let frozen = snapshot::read(&args.which.locate(session)?)?;
     let companions = frozen.tables.companions.clone();
-    let graph = BusinessGraph::build(frozen.tables)?;
+    let graph = BusinessGraph::whole(frozen.tables)?;
     let format = match args.format {
         ExportFormat::Csv => Format::Csv,
         ExportFormat::Parquet => Format::Parquet,

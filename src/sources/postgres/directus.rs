@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures_util::future::BoxFuture;
 use jiff::civil::DateTime;
 
 use super::client::{Session, Taken};
@@ -13,34 +12,22 @@ use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, BY_NAME, EdgeFact, End, Facts, NodeFact, Value};
 use crate::sources::rows::{ArtistRow, DirectusRows, EventRow, LineupRow, VenueRow};
-use crate::sources::{Found, Source, SourceError, SourceOptions};
+use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "directus";
 
-/// The Directus layout.
-#[derive(Debug, Clone, Copy)]
-pub struct Directus;
-
-impl Source for Directus {
-    fn name(&self) -> &'static str {
-        SYSTEM
-    }
-
-    fn read<'a>(
-        &'a self,
-        session: &'a mut Session,
-        options: &'a SourceOptions,
-        into: &'a mut Facts,
-        cx: &'a Context,
-    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
-        Box::pin(async move {
-            let Some(layout) = Layout::discover(session, options).await? else { return Ok(None) };
-            let rows = layout.rows(session, cx).await?;
-            facts(&rows, into);
-            Ok(Some(layout.found))
-        })
-    }
+/// Discovers the layout and reads what it claims.
+pub async fn read(
+    session: &mut Session,
+    options: &SourceOptions,
+    into: &mut Facts,
+    cx: &Context,
+) -> Result<Option<Found>, SourceError> {
+    let Some(layout) = Layout::discover(session, options).await? else { return Ok(None) };
+    let rows = layout.rows(session, cx).await?;
+    facts(&rows, into);
+    Ok(Some(layout.found))
 }
 
 /// What the modeller chose, as Directus's own tables tell it.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::BoxFuture;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::client::{Session, Taken};
@@ -13,47 +12,34 @@ use crate::context::Context;
 use crate::ontology::{Label, SourceRef};
 use crate::sources::facts::{Address, Facts, NodeFact};
 use crate::sources::rows::{AliasRow, IdentifyRow, Touch, TouchRow, TouchpointRows, UserRow};
-use crate::sources::{Found, Source, SourceError, SourceOptions};
+use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "touchpoints";
 
-/// The Segment warehouse layout.
-#[derive(Debug, Clone, Copy)]
-pub struct Touchpoints;
-
-impl Source for Touchpoints {
-    fn name(&self) -> &'static str {
-        SYSTEM
-    }
-
-    fn read<'a>(
-        &'a self,
-        session: &'a mut Session,
-        options: &'a SourceOptions,
-        into: &'a mut Facts,
-        cx: &'a Context,
-    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
-        Box::pin(async move {
-            let catalog = session.catalog();
-            let candidates = catalog.schemas_with(&["tracks", "identifies"]);
-            let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)?
-            else {
-                return Ok(None);
-            };
-            let absent = KNOWN.iter().filter(|action| catalog.table(&schema, action).is_none());
-            let notes = absent.map(|action| format!("no {action}")).collect();
-            let rows = TouchpointRows {
-                identifies: identifies(session, &schema, cx).await?,
-                users: users(session, &schema, cx).await?,
-                aliases: aliases(session, &schema, cx).await?,
-                touches: touches(session, &schema, cx).await?,
-                schema: schema.clone(),
-            };
-            into_facts(rows, into);
-            Ok(Some(Found { schema, notes }))
-        })
-    }
+/// Discovers the layout and reads what it claims.
+pub async fn read(
+    session: &mut Session,
+    options: &SourceOptions,
+    into: &mut Facts,
+    cx: &Context,
+) -> Result<Option<Found>, SourceError> {
+    let catalog = session.catalog();
+    let candidates = catalog.schemas_with(&["tracks", "identifies"]);
+    let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)? else {
+        return Ok(None);
+    };
+    let absent = KNOWN.iter().filter(|action| catalog.table(&schema, action).is_none());
+    let notes = absent.map(|action| format!("no {action}")).collect();
+    let rows = TouchpointRows {
+        identifies: identifies(session, &schema, cx).await?,
+        users: users(session, &schema, cx).await?,
+        aliases: aliases(session, &schema, cx).await?,
+        touches: touches(session, &schema, cx).await?,
+        schema: schema.clone(),
+    };
+    into_facts(rows, into);
+    Ok(Some(Found { schema, notes }))
 }
 
 /// The events whose own tables hold what they were done to.

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::BoxFuture;
-
 use super::client::{Session, Taken};
 use super::columns::Instant;
 use super::millis;
@@ -12,41 +10,29 @@ use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, EdgeFact, End, Facts, NodeFact, Value};
 use crate::sources::rows::{CompanyRow, ContactRow, OpportunityRow, PromoterRow, StageChangeRow, TwentyRows};
-use crate::sources::{Found, Source, SourceError, SourceOptions};
+use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "twenty";
 
-/// The Twenty layout.
-#[derive(Debug, Clone, Copy)]
-pub struct Twenty;
-
-impl Source for Twenty {
-    fn name(&self) -> &'static str {
-        SYSTEM
-    }
-
-    fn read<'a>(
-        &'a self,
-        session: &'a mut Session,
-        options: &'a SourceOptions,
-        into: &'a mut Facts,
-        cx: &'a Context,
-    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
-        Box::pin(async move {
-            let Some(found) = discover(session, options).await? else { return Ok(None) };
-            let rows = TwentyRows {
-                schema: found.schema.clone(),
-                companies: companies(session, &found.schema, cx).await?,
-                people: people(session, &found.schema, cx).await?,
-                opportunities: opportunities(session, &found.schema, cx).await?,
-                stage_changes: stage_changes(session, &found.schema, cx).await?,
-                promoters: promoters(session, &found.schema, cx).await?,
-            };
-            facts(&rows, &options.won_stages, into);
-            Ok(Some(found))
-        })
-    }
+/// Discovers the layout and reads what it claims.
+pub async fn read(
+    session: &mut Session,
+    options: &SourceOptions,
+    into: &mut Facts,
+    cx: &Context,
+) -> Result<Option<Found>, SourceError> {
+    let Some(found) = discover(session, options).await? else { return Ok(None) };
+    let rows = TwentyRows {
+        schema: found.schema.clone(),
+        companies: companies(session, &found.schema, cx).await?,
+        people: people(session, &found.schema, cx).await?,
+        opportunities: opportunities(session, &found.schema, cx).await?,
+        stage_changes: stage_changes(session, &found.schema, cx).await?,
+        promoters: promoters(session, &found.schema, cx).await?,
+    };
+    facts(&rows, &options.won_stages, into);
+    Ok(Some(found))
 }
 
 /// Tables that every workspace has.
@@ -307,8 +293,8 @@ pub const DEFAULT_WON_STAGE: &str = "CUSTOMER";
 
 /// What the rows claim: organisations, people who work for them, opportunities, and who was converted to which.
 ///
-/// `won_stages` are the stages that count as converted. A promoter that names its company *is* that company and gives
-/// no node of its own. An edge to a row that is not among the rows (soft-deleted) is left out.
+/// `won_stages` are the stages that count as converted. A promoter that names its company *is* that company: its row
+/// stands behind the company's node and gives none of its own. An edge to a row that is not among the rows (soft-deleted) is left out.
 pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
     let companies = format!("{}.company", rows.schema);
     let people = format!("{}.person", rows.schema);
@@ -322,9 +308,15 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
     };
 
     facts.nodes.extend(rows.companies.iter().map(|row| company(row, &companies)));
-    facts
-        .nodes
-        .extend(rows.promoters.iter().filter(|p| p.company.is_none()).map(|row| promoter(row, &promoters)));
+    for row in &rows.promoters {
+        match &row.company {
+            None => facts.nodes.push(promoter(row, &promoters)),
+            Some(company) => facts.same_rows.push((
+                SourceRef::new(SYSTEM, &promoters, &row.id),
+                SourceRef::new(SYSTEM, &companies, company),
+            )),
+        }
+    }
     for row in &rows.people {
         let node = person(row, &people);
         if let Some(employer) = company_of(&row.company) {

@@ -1,6 +1,5 @@
 //! `unified.entities`: the one row per real-world thing, its crosswalk to source rows and the claims on it.
 
-use futures_util::future::BoxFuture;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::client::{Session, Taken};
@@ -11,50 +10,35 @@ use crate::context::Context;
 use crate::ontology::{Label, SourceRef, Uid};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
 use crate::sources::rows::{ClaimEventRow, CrosswalkRow, EntityRow, UnifiedRows};
-use crate::sources::{Found, Source, SourceError, SourceOptions};
+use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "unified";
 
-/// The `unified` layout.
-#[derive(Debug, Clone, Copy)]
-pub struct Unified;
-
-impl Source for Unified {
-    fn name(&self) -> &'static str {
-        SYSTEM
-    }
-
-    fn read<'a>(
-        &'a self,
-        session: &'a mut Session,
-        options: &'a SourceOptions,
-        into: &'a mut Facts,
-        cx: &'a Context,
-    ) -> BoxFuture<'a, Result<Option<Found>, SourceError>> {
-        Box::pin(async move {
-            let catalog = session.catalog();
-            let mut candidates = catalog.schemas_with(&["entities"]);
-            candidates
-                .retain(|schema| catalog.table(schema, "entities").is_some_and(|table| table.has(CONTRACT)));
-            let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)?
-            else {
-                return Ok(None);
-            };
-            let absent = ["entity_sources", "claim_events"]
-                .into_iter()
-                .filter(|t| catalog.table(&schema, t).is_none());
-            let notes = absent.map(|table| format!("no {table}")).collect();
-            let rows = UnifiedRows {
-                entities: entities(session, &schema, cx).await?,
-                crosswalk: crosswalk(session, &schema, cx).await?,
-                claim_events: claim_events(session, &schema, cx).await?,
-                schema,
-            };
-            facts(&rows, into);
-            Ok(Some(Found { schema: rows.schema, notes }))
-        })
-    }
+/// Discovers the layout and reads what it claims.
+pub async fn read(
+    session: &mut Session,
+    options: &SourceOptions,
+    into: &mut Facts,
+    cx: &Context,
+) -> Result<Option<Found>, SourceError> {
+    let catalog = session.catalog();
+    let mut candidates = catalog.schemas_with(&["entities"]);
+    candidates.retain(|schema| catalog.table(schema, "entities").is_some_and(|table| table.has(CONTRACT)));
+    let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)? else {
+        return Ok(None);
+    };
+    let absent =
+        ["entity_sources", "claim_events"].into_iter().filter(|t| catalog.table(&schema, t).is_none());
+    let notes = absent.map(|table| format!("no {table}")).collect();
+    let rows = UnifiedRows {
+        entities: entities(session, &schema, cx).await?,
+        crosswalk: crosswalk(session, &schema, cx).await?,
+        claim_events: claim_events(session, &schema, cx).await?,
+        schema,
+    };
+    facts(&rows, into);
+    Ok(Some(Found { schema: rows.schema, notes }))
 }
 
 /// The columns that make a table `entities` ours.
