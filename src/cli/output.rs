@@ -72,12 +72,25 @@ pub fn grid(frame: &DataFrame, top: usize) -> Grid {
     let mut grid = Grid::new(&header);
     for row in 0..frame.height().min(top) {
         grid.row(columns.iter().map(|c| match c.get(row).unwrap_or(AnyValue::Null) {
-            AnyValue::Float64(v) if v != 0.0 && v.abs() < 1e-3 => format!("{v:.3e}"),
-            AnyValue::Float64(v) => format!("{v:.4}"),
+            AnyValue::Float64(v) => rounded(v),
             value => text(&value),
         }));
     }
     grid
+}
+
+/// A number for people: whole ones as they are, others to four significant digits and no zeros that say nothing.
+pub fn rounded(value: f64) -> String {
+    let size = value.abs();
+    if value.fract() == 0.0 && size < 1e15 {
+        return format!("{value}");
+    }
+    if !(1e-4..1e15).contains(&size) {
+        return if value.is_finite() { format!("{value:.3e}") } else { value.to_string() };
+    }
+    let decimals = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn csv(frame: &DataFrame, out: &mut impl Write) -> Result<(), Failure> {
@@ -164,6 +177,12 @@ mod tests {
         write_frame(&frame(), Format::Csv, &mut out).expect("written");
         let expected = "name,n,x,at\n\"a \"\"b\"\", c\",1,0.1,1970-01-01T00:00:00Z\n\"d\ne\",,2,\n";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
+    }
+
+    #[test]
+    fn numbers_for_people_have_four_digits_that_say_something() {
+        let shown = [1.0, 0.0, 0.5, 0.007_941_2, 12_345.678, 1.999_96, 2.5e-7, -3.25, f64::NAN].map(rounded);
+        assert_eq!(shown, ["1", "0", "0.5", "0.007941", "12346", "2", "2.500e-7", "-3.25", "NaN"]);
     }
 
     #[test]

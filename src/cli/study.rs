@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use polars::prelude::{Column, DataFrame, SortMultipleOptions};
 
-use super::output::grid;
+use super::output::{grid, rounded};
 use super::{Failure, Format, Outcome, Session, findings};
 use crate::graph::BusinessGraph;
 use crate::snapshot;
@@ -168,13 +168,4 @@ fn highest_first(scores: &Scores, family: &str, graph: &BusinessGraph) -> DataFr
         }
     }
     frame
-}
-
-/// Whole numbers as they are, others to four significant digits.
-fn rounded(value: f64) -> String {
-    if value.fract() == 0.0 {
-        return value.to_string();
-    }
-    let digits = 3 - value.abs().log10().floor() as i32;
-    if (0..=8).contains(&digits) { format!("{value:.*}", digits as usize) } else { format!("{value:.3e}") }
 }

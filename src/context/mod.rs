@@ -3,9 +3,13 @@
 //! [`Context`] is passed last. A loop calls [`Step::tick`] at chunk granularity (about 16 000 items); that one call
 //! moves the bar and answers [`Cancelled`] once somebody has asked to stop.
 
+mod visible;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use visible::visible;
 
 /// How many items a loop should handle between two calls of [`Step::tick`].
 pub const TICK_EVERY: u64 = 16_384;

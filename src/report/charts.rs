@@ -10,6 +10,7 @@ use plotters::backend::DrawingBackend;
 use super::axis::{Axis, Reads};
 use super::canvas::{self, ACCENT, Canvas, DATA, DrawError, GRID, MUTED, Type};
 use super::{network, numbers};
+use crate::context::visible;
 use crate::studies::findings::{Chart, Estimate, Marks};
 
 /// Rows a bar or forest figure shows; the table holds the rest.
@@ -128,7 +129,7 @@ fn paint<DB: DrawingBackend>(sheet: &Canvas<DB>, chart: &Chart, look: Look) -> R
 
 /// Width of a column of row labels: what the longest needs, at most a part of the sheet.
 fn label_column<'a>(labels: impl Iterator<Item = &'a str>, most: f64) -> f64 {
-    labels.map(|l| Type::LABEL.width(&canvas::clean(l))).fold(0.0, f64::max).min(most)
+    labels.map(|l| Type::LABEL.width(&visible(l))).fold(0.0, f64::max).min(most)
 }
 
 fn paint_bars<DB: DrawingBackend>(

@@ -4,10 +4,9 @@
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
-use super::canvas::clean;
 use super::numbers::{count, number, percent};
 use super::tables::{Names, float, floats, list, ranked, ranked_of, text, texts};
-use crate::studies::findings::Findings;
+use crate::studies::findings::{Findings, counted, grouped};
 
 /// A stretch of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +56,8 @@ pub fn table<'a>(findings: &'a Findings, name: &str) -> Option<&'a DataFrame> {
 pub fn ranking(findings: &Findings) -> Option<&'static str> {
     let preferred: &[&str] = match findings.family {
         "influence" => &["influence_score", "influence_pagerank"],
-        "virality" => &["virality_reach", "virality_cascades"],
+        // Whom others pass on, not who shares most often.
+        "virality" => &["virality_reach", "virality_r"],
         // Communities are names, not ranks; promoters have their own table with intervals.
         "community" | "conversion" => return None,
         _ => &[],
@@ -67,13 +67,30 @@ pub fn ranking(findings: &Findings) -> Option<&'static str> {
     named.or(columns.first()).map(|c| c.name)
 }
 
-/// The labels of a score table, `Person` first, then by name.
+/// What a reader can act on, in the order of the page, and what several of it are called. Devices, genres and
+/// opportunities have scores, too; these stand in the tables at rest.
+const RANKED: [(&str, &str); 5] = [
+    ("Person", "people"),
+    ("Organization", "organizations"),
+    ("Venue", "venues"),
+    ("Event", "events"),
+    ("Content", "pieces of content"),
+];
+
+/// The labels of a score table that are worth a ranking: those of [`RANKED`]; on a graph that has none of them, all by
+/// name.
 pub fn labels(frame: &DataFrame) -> Vec<String> {
     let mut labels: Vec<&str> = texts(frame, "label").into_iter().flatten().flatten().collect();
+    labels.sort_unstable();
     labels.dedup();
-    labels.sort_unstable_by_key(|l| (*l != "Person", *l));
-    labels.dedup();
-    labels.into_iter().map(str::to_owned).collect()
+    let ranked: Vec<&str> = RANKED.iter().map(|(label, _)| *label).filter(|l| labels.contains(l)).collect();
+    let chosen = if ranked.is_empty() { labels } else { ranked };
+    chosen.into_iter().map(str::to_owned).collect()
+}
+
+/// What several nodes of a label are called.
+pub fn several(label: &str) -> &str {
+    RANKED.iter().find(|(known, _)| *known == label).map_or("nodes", |(_, several)| several)
 }
 
 fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
@@ -84,11 +101,14 @@ fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     let first = *rows.first()?;
     let (uid, score) = (text(frame, "uid", first)?, float(frame, by, first)?);
     let rule = if by == "influence_pagerank" { "PageRank" } else { "influence score" };
-    let sentence = Sentence::default().name(names.show(&uid)).say(format!(
-        " has the highest {rule} of {} ({})",
-        crowd(rows.len(), &label),
-        number(score)
-    ));
+    let sentence = Sentence::default().name(names.show(&uid));
+    if rows.len() == 1 {
+        return Some(
+            sentence.say(format!(" is the only node labelled {label}: there is nobody to compare with.")),
+        );
+    }
+    let sentence =
+        sentence.say(format!(" has the highest {rule} of {} ({})", crowd(rows.len(), &label), number(score)));
     let second = rows.get(1).and_then(|&r| Some((text(frame, "uid", r)?, float(frame, by, r)?)));
     Some(match second {
         Some((uid, next)) if next > 0.0 && score / next >= 1.05 => sentence
@@ -102,8 +122,10 @@ fn influence(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
 
 /// So many nodes of a label, in words.
 fn crowd(n: usize, label: &str) -> String {
-    let n = count(n as i64);
-    if label == "Person" { format!("{n} people") } else { format!("{n} nodes labelled {label}") }
+    match several(label) {
+        "nodes" => format!("{} labelled {label}", counted(n as u64, "node", "nodes")),
+        several => format!("{} {several}", count(n as i64)),
+    }
 }
 
 fn community(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
@@ -111,15 +133,16 @@ fn community(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     let row = *strong_pairs(frame).0.first()?;
     let (both, n_event) = (float(frame, "both", row)?, float(frame, "n_event", row)?);
     let lift = float(frame, "lift", row)?;
-    let few = if both < 10.0 { ", a small number" } else { "" };
+    let few = if both < 10.0 { " The numbers are small." } else { "" };
+    let were = if both > 1.0 { "were" } else { "was" };
     Some(
         Sentence::default()
-            .say(format!("Of {} people at ", count(n_event as i64)))
+            .say(format!("Of {} at ", counted(n_event as u64, "person", "people")))
             .name(names.show(&text(frame, "event", row)?))
-            .say(format!(", {}{few} were also at ", count(both as i64)))
+            .say(format!(", {} {were} also at ", count(both as i64)))
             .name(names.show(&text(frame, "other", row)?))
             .say(format!(
-                ": {} times as many as two unrelated audiences of these sizes would share.",
+                ": {} times as many as two unrelated audiences of these sizes would share.{few}",
                 number(lift)
             )),
     )
@@ -154,23 +177,28 @@ fn conversion(findings: &Findings) -> Option<Sentence> {
     let (low, high) = (at("rate_low", best)?, at("rate_high", best)?);
     let rivals = rows[1..].iter().filter(|&&r| at("rate_high", r).is_some_and(|h| h >= low)).count();
     let name = text(frame, "name", best).filter(|n| !n.is_empty()).or_else(|| text(frame, "uid", best))?;
+    let (reached, converted) = (at("reached", best)? as u64, at("converted", best)? as u64);
+    let were = if converted == 1 { "was" } else { "were" };
     let sentence = Sentence::default()
-        .say(format!("Of {} times that ", count(at("reached", best)? as i64)))
-        .name(clean(&name))
+        .say(if reached == 1 { "Of the one time that ".to_owned() } else { format!("Of {} times that ", grouped(reached)) })
+        .name(name)
         .say(format!(
-            " reached a person for an event, {} were followed by attendance ({}; 95\u{a0}% interval {} to {})",
-            count(at("converted", best)? as i64),
+            " reached a person for an event, {} {were} followed by attendance ({}; 95\u{a0}% interval {} to {})",
+            grouped(converted),
             percent(at("rate", best)?),
             percent(low),
             percent(high),
         ));
     Some(match (rows.len() - 1, rivals) {
         (0, _) => sentence.say("; there is no other promoter to compare with."),
+        (1, 0) => sentence.say("; the interval of the other promoter lies lower."),
+        (1, _) => sentence.say("; the interval of the other promoter overlaps it, so their order is not settled."),
         (others, 0) => sentence.say(format!("; the intervals of all {} other promoters lie lower.", count(others as i64))),
         (others, rivals) => sentence.say(format!(
-            ", the highest lower end of all promoters; the intervals of {} of the {} others overlap it, so their order is not settled.",
-            count(rivals as i64),
-            count(others as i64)
+            ", the highest lower end of all promoters; {} of the {} others {} it, so their order is not settled.",
+            counted(rivals as u64, "interval", "intervals"),
+            count(others as i64),
+            if rivals == 1 { "overlaps" } else { "overlap" },
         )),
     })
 }
@@ -181,21 +209,32 @@ fn virality(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
     let largest = *rows.first()?;
     let alone = floats(frame, "size")?.into_iter().filter(|size| size.is_some_and(|n| n <= 1.0)).count();
     let all = rows.len();
-    Some(
-        Sentence::default()
+    let root = names.show(&text(frame, "root", largest)?);
+    let reach = format!(
+        "{} at a depth of {}.",
+        counted(float(frame, "size", largest)? as u64, "sharer", "sharers"),
+        count(float(frame, "depth", largest)? as i64)
+    );
+    Some(match (all, alone) {
+        (1, 1) => Sentence::default()
+            .say("The only cascade went no further than its first sharer, ")
+            .name(root)
+            .say("."),
+        (1, _) => {
+            Sentence::default().say("The only cascade, begun by ").name(root).say(format!(", has {reach}"))
+        }
+        (all, alone) if all == alone => Sentence::default()
+            .say(format!("None of {} cascades went further than its first sharer.", count(all as i64))),
+        (all, alone) => Sentence::default()
             .say(format!(
                 "{} of {} cascades ({}) went no further than their first sharer; the largest, begun by ",
                 count(alone as i64),
                 count(all as i64),
                 percent(alone as f64 / all as f64)
             ))
-            .name(names.show(&text(frame, "root", largest)?))
-            .say(format!(
-                ", has {} sharers at a depth of {}.",
-                count(float(frame, "size", largest)? as i64),
-                count(float(frame, "depth", largest)? as i64)
-            )),
-    )
+            .name(root)
+            .say(format!(", has {reach}")),
+    })
 }
 
 fn paths(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {

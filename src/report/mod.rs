@@ -13,12 +13,13 @@ mod numbers;
 mod page;
 mod tables;
 
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_formatter};
 
-use crate::context::{Cancelled, Context, Diagnose, Fault};
+use crate::context::{Cancelled, Context, Diagnose, Fault, visible};
 use crate::snapshot::tables::Tables;
 use crate::studies::findings::Findings;
 use canvas::DrawError;
@@ -74,6 +75,9 @@ pub enum ReportError {
     /// The folder holds what a report would replace, and it is not a report's.
     #[error("`{}` holds something else than a report", .0.display())]
     Occupied(PathBuf),
+    /// Another report is being written there.
+    #[error("another report is being written into `{}`", .0.display())]
+    Busy(PathBuf),
     /// A file or folder could not be written.
     #[error("cannot write the report to `{}`", path.display())]
     Write {
@@ -137,6 +141,7 @@ impl Diagnose for ReportError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Write { .. } => Some("choose a folder you may write with --out".to_owned()),
+            Self::Busy(_) => Some("wait until it is there, or name another folder with --out".to_owned()),
             Self::Occupied(_) => {
                 Some("name an empty folder, or that of an earlier report, with --out".to_owned())
             }
@@ -161,6 +166,7 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     step.tick(1, Some(total))?;
 
     let failed = |source| ReportError::Write { path: input.out.to_owned(), source };
+    let _alone = alone(input.out)?;
     // A report has both; whoever has only one of the names we replace is somebody else.
     let taken = ["index.html", "figures", "tables"].iter().any(|name| input.out.join(name).exists());
     if taken && !(input.out.join("report.md").is_file() && input.out.join("index.html").is_file()) {
@@ -210,6 +216,18 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     })
 }
 
+/// Holds the folder for one report at a time; let go when dropped, also by a process that dies.
+fn alone(out: &Path) -> Result<fs_err::File, ReportError> {
+    let failed = |source| ReportError::Write { path: out.to_owned(), source };
+    fs_err::create_dir_all(out).map_err(failed)?;
+    let folder = fs_err::File::open(out).map_err(failed)?;
+    match folder.file().try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ReportError::Busy(out.to_owned())),
+        // A file system without locks writes as well as it did.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
+    }
+}
+
 fn remove(path: &Path) -> std::io::Result<()> {
     let gone = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
     match gone {
@@ -229,13 +247,17 @@ fn replace(partial: &Path, out: &Path) -> std::io::Result<()> {
     fs_err::remove_dir(partial)
 }
 
-/// The templates, with undefined names refused and HTML escaped.
+/// The templates, with undefined names refused, HTML escaped, and nothing in a text that acts on its reader.
 fn templates() -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|template| match template {
         "weekly.md" => AutoEscape::None,
         _ => AutoEscape::Html,
+    });
+    env.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => escape_formatter(out, state, &Value::from(visible(text).as_ref())),
+        _ => escape_formatter(out, state, value),
     });
     env.add_filter("md", markdown);
     env.add_global("style", Value::from_safe_string(include_str!("templates/weekly.css").to_owned()));
@@ -251,7 +273,7 @@ fn templates() -> Environment<'static> {
 /// Any text as Markdown that shows it and does nothing else: one line, no markup, no table bar, no HTML.
 fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in canvas::clean(text).chars() {
+    for c in visible(text).chars() {
         match c {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),

@@ -11,7 +11,8 @@ use super::history::{self, Measure};
 use super::numbers;
 use super::tables::{self, Names, Shape, View};
 use super::{ReportError, ReportInput};
-use crate::studies::findings::{Chart, Findings};
+use crate::context::visible;
+use crate::studies::findings::{Chart, Findings, Table};
 
 /// Rows of a table in the page.
 const ROWS: usize = 10;
@@ -19,6 +20,9 @@ const ROWS: usize = 10;
 const FEW_ROWS: usize = 5;
 /// Score columns of a table in the page.
 const SCORE_COLUMNS: usize = 6;
+
+/// Facts that tell how a number was computed, not what it is; they stand in `findings.json`.
+const OF_THE_MACHINE: [&str; 2] = ["pagerank_iterations", "pagerank_residual"];
 
 /// Everything on the page.
 #[derive(Debug, Serialize)]
@@ -216,7 +220,9 @@ fn section(
         .collect::<Result<_, _>>()?;
     let (ranked, beside) = score_tables(findings, names);
     let mut tables = Vec::new();
-    for table in findings.tables.iter().filter(|t| t.frame.height() > 0) {
+    // The one path of a pair is the sentence and the figure already.
+    let is_said = |t: &Table| t.name == "paths" && t.frame.height() == 1;
+    for table in findings.tables.iter().filter(|t| t.frame.height() > 0 && !is_said(t)) {
         let (rows, noun) = rows_shown(&table.frame, table.name);
         let shape = Shape {
             rows: &rows,
@@ -241,6 +247,7 @@ fn section(
         facts: findings
             .facts
             .iter()
+            .filter(|f| !OF_THE_MACHINE.contains(&f.name))
             .map(|f| {
                 let (value, unit) = numbers::in_unit(f.value, f.unit);
                 let write = |x| numbers::in_unit(x, f.unit).0;
@@ -295,18 +302,26 @@ fn score_tables(findings: &Findings, names: &Names<'_>) -> (Vec<View>, Vec<View>
         let leads = i == 0;
         let most = if leads { ROWS } else { FEW_ROWS };
         let mut rows = tables::ranked_of(&scores.frame, by, &label);
+        if findings.family == "virality" {
+            // Most who share lead nobody on.
+            rows.retain(|&row| values[row].is_some_and(|value| value > 0.0));
+        }
         let last = rows.len().min(most).saturating_sub(1);
         let is_tie = last > 0 && values[rows[0]] == values[rows[last]];
         let all = rows.len();
         if is_tie {
             rows.clear();
         }
+        let of = match found::several(&label) {
+            "nodes" => label.clone(),
+            several => tables::capitalised(several),
+        };
         let title =
-            format!("{label} by {}, highest first", in_a_sentence(&tables::heading(by, findings.family)));
+            format!("{of} by {}, highest first", in_a_sentence(&tables::heading(by, findings.family)));
         let shape = Shape {
             rows: &rows,
             most,
-            noun: "nodes",
+            noun: found::several(&label),
             columns: &|c| c == "uid" || c == by || (leads && first_scores.contains(&c)),
             family: findings.family,
             meaning: &meaning,
@@ -323,12 +338,13 @@ fn score_tables(findings: &Findings, names: &Names<'_>) -> (Vec<View>, Vec<View>
             view
         }
     });
-    (views.next().into_iter().collect(), views.collect())
+    let leading = views.next().into_iter().collect();
+    (leading, views.filter(|view| !view.note.starts_with("no ")).collect())
 }
 
-/// A heading within a sentence: `Cascades` becomes `cascades`, `PageRank` and `R` stay.
+/// A heading within a sentence: `Cascades` becomes `cascades`, `PageRank` stays.
 fn in_a_sentence(heading: &str) -> String {
-    let is_name = heading.len() == 1 || heading.chars().skip(1).any(char::is_uppercase);
+    let is_name = heading.chars().skip(1).any(char::is_uppercase);
     if is_name { heading.to_owned() } else { heading.to_lowercase() }
 }
 
@@ -349,7 +365,7 @@ fn inline(svg: &str, class: &str, title: &str) -> Value {
     let spoken = if title.is_empty() {
         "aria-hidden=\"true\"".to_owned()
     } else {
-        format!("role=\"img\" aria-label=\"{}\"", minijinja::HtmlEscape(&super::canvas::clean(title)))
+        format!("role=\"img\" aria-label=\"{}\"", minijinja::HtmlEscape(&visible(title)))
     };
     Value::from_safe_string(format!("<svg class=\"{class}\" {spoken} {body}"))
 }

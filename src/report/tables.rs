@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use polars::prelude::{AnyValue, Column, DataFrame, DataType, TimeUnit};
 use serde::Serialize;
 
-use super::canvas::clean;
 use super::numbers;
 use crate::snapshot::tables::{NAME, Tables, UID};
 
@@ -26,12 +25,17 @@ impl<'a> Names<'a> {
 
     /// The name to show for `uid`.
     pub fn show(&self, uid: &str) -> String {
-        self.known(uid).unwrap_or_else(|| clean(uid))
+        self.known(uid).unwrap_or_else(|| brief(uid).to_owned())
     }
 
     fn known(&self, uid: &str) -> Option<String> {
-        self.0.get(uid).map(|name| clean(name)).filter(|name| !name.trim().is_empty())
+        self.0.get(uid).filter(|name| !name.trim().is_empty()).map(|name| brief(name).to_owned())
     }
+}
+
+/// A web address without its scheme, any other text as it is.
+fn brief(text: &str) -> &str {
+    text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text)
 }
 
 /// A column of texts; `None` where it is missing or holds something else.
@@ -115,7 +119,7 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
         let of_row = |(value, &row): (&AnyValue<'_>, &usize)| {
             let name = (named_by_row && column.name() == UID).then(|| text(frame, NAME, row)).flatten();
             match name.filter(|name| !name.trim().is_empty()) {
-                Some(name) => Cell::new(clean(&name), clean(&text(frame, UID, row).unwrap_or_default())),
+                Some(name) => Cell::new(name, text(frame, UID, row).unwrap_or_default()),
                 None => cell(column.name(), value, names, &write),
             }
         };
@@ -139,7 +143,8 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
             .collect(),
         rows: (0..shown).map(|_| by_column.iter_mut().filter_map(Iterator::next).collect()).collect(),
         note: match all {
-            1 => "the only row".to_owned(),
+            0 => format!("no {}", shape.noun),
+            1 => "the only one".to_owned(),
             _ if shown == all => format!("all {} {}", numbers::count(all as i64), shape.noun),
             _ => format!("{} of {} {}", numbers::count(shown as i64), numbers::count(all as i64), shape.noun),
         },
@@ -204,7 +209,9 @@ pub fn heading(name: &str, family: &str) -> String {
         "uid" => "Name",
         "uids" => "Path",
         "pagerank" => "PageRank",
-        "r" => "R",
+        "r" => "Led on per share",
+        "next" => "Led to",
+        "generation" => "Steps from the root",
         "both" => "Attended both",
         "event" => "Event",
         "other" => "Also attended",
@@ -219,7 +226,11 @@ pub fn heading(name: &str, family: &str) -> String {
     if !known.is_empty() {
         return known.to_owned();
     }
-    let words = short.strip_suffix("_s").unwrap_or(short).replace('_', " ");
+    capitalised(&short.strip_suffix("_s").unwrap_or(short).replace('_', " "))
+}
+
+/// Words that begin with a capital letter.
+pub fn capitalised(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -249,15 +260,16 @@ fn cell(name: &str, value: &AnyValue<'_>, names: &Names<'_>, write: &dyn Fn(f64)
         other => match other.extract::<f64>() {
             Some(x) if span => plain(numbers::duration(x)),
             Some(x) => plain(write(x)),
-            None => plain(clean(&other.to_string())),
+            None => plain(other.to_string()),
         },
     }
 }
 
 fn named(text: &str, names: &Names<'_>) -> Cell {
     match names.known(text) {
-        Some(name) => Cell::new(name, clean(text)),
-        None => Cell::new(clean(text), String::new()),
+        Some(name) => Cell::new(name, text.to_owned()),
+        None if brief(text) != text => Cell::new(brief(text).to_owned(), text.to_owned()),
+        None => Cell::new(text.to_owned(), String::new()),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use owo_colors::OwoColorize;
+
+use crate::context::visible;
 
 /// Prints data to stdout and everything else to stderr.
 ///
@@ -22,7 +24,13 @@ impl Printer {
 
     /// Writes a line of data to stdout.
     pub fn data(self, line: impl Display) -> io::Result<()> {
-        ignore_closed_pipe(writeln!(io::stdout().lock(), "{line}"))
+        let mut out = io::stdout().lock();
+        // A program is handed the data as it is; a terminal would obey it.
+        ignore_closed_pipe(if out.is_terminal() {
+            writeln!(out, "{}", lines(&line.to_string()))
+        } else {
+            writeln!(out, "{line}")
+        })
     }
 
     /// Writes bytes of data to stdout.
@@ -34,32 +42,37 @@ impl Printer {
     /// Tells the human something, on stderr.
     pub fn note(self, line: impl Display) {
         if !self.quiet {
-            say(line);
+            say(lines(&line.to_string()));
         }
     }
 
     /// Warns the human, on stderr.
     pub fn warn(self, line: impl Display) {
-        say(format_args!("{} {line}", "warning:".yellow().bold()));
+        say(format_args!("{} {}", "warning:".yellow().bold(), lines(&line.to_string())));
     }
 
     /// Renders an error with its causes and a hint, on stderr.
     pub fn error(self, error: &(dyn Error + 'static), hint: Option<&str>) {
         let mut said = error.to_string();
-        say(format_args!("{} {said}", "error:".red().bold()));
+        say(format_args!("{} {}", "error:".red().bold(), lines(&said)));
         let mut cause = error.source();
         while let Some(next) = cause {
             let text = next.to_string();
             if !said.contains(&text) {
-                say(format_args!("  {} {text}", "caused by:".bold()));
+                say(format_args!("  {} {}", "caused by:".bold(), lines(&text)));
                 said = text;
             }
             cause = next.source();
         }
         if let Some(hint) = hint {
-            say(format_args!("   {} {hint}", "hint:".cyan().bold()));
+            say(format_args!("   {} {}", "hint:".cyan().bold(), lines(hint)));
         }
     }
+}
+
+/// Text that may hold anybody's names, line by line as it may be seen.
+fn lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 fn say(line: impl Display) {

@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
+use crate::context::visible;
+
 /// How a column is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -48,7 +50,7 @@ impl Grid {
 
     /// Adds a row; control characters are shown, not obeyed.
     pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.0.add_row(cells.into_iter().map(|c| printable(c.as_ref())));
+        self.0.add_row(cells.into_iter().map(|c| visible(c.as_ref()).into_owned()));
     }
 }
 
@@ -58,10 +60,6 @@ impl std::fmt::Display for Grid {
     }
 }
 
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +67,11 @@ mod tests {
     #[test]
     fn an_escape_sequence_in_a_cell_reaches_no_terminal() {
         let mut grid = Grid::new(&[("name", Align::Left)]);
-        grid.row(["\u{1b}[31mred"]);
-        assert!(!grid.to_string().contains('\u{1b}'));
+        grid.row(["\u{1b}[31mred \u{202e}neerg\nblue"]);
+        let shown = grid.to_string();
+        assert!(
+            !shown.contains(['\u{1b}', '\u{202e}']) && shown.contains("[31mred �neerg blue"),
+            "{shown:?}"
+        );
     }
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 use clap::Parser;
 use polars::prelude::df;
 use samples::{chart, empty, files, findings, hostile, page, plain, tables, uids, write};
-use sonograph::context::Context;
+use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::report::{ReportInput, SnapshotFacts, weekly};
 use sonograph::snapshot::tables::Tables;
 use sonograph::studies::Question;
-use sonograph::studies::findings::{Findings, Marks, Table};
+use sonograph::studies::findings::{Findings, Marks, ScoreColumn, Scores, Table};
 use well_formed::{assert_well_formed, assert_well_formed_body};
 
 #[test]
@@ -130,7 +130,7 @@ fn sentences_say_what_the_tables_hold_and_no_more() {
     for sentence in [
         "<bdi>Ada Lovelace</bdi> has the highest PageRank of 6 people (0.4), 2 times that of <bdi>Grace Hopper</bdi>, the next.",
         "Of 1,200 people at <bdi>Ada Lovelace live</bdi>, 40 were also at <bdi>Grace Hopper live</bdi>: 3.5 times as many as two unrelated audiences of these sizes would share.",
-        "the intervals of 1 of the 5 others overlap it, so their order is not settled.",
+        "1 interval of the 5 others overlaps it, so their order is not settled.",
         "2 of 6 cascades (33.3\u{a0}%) went no further than their first sharer; the largest, begun by <bdi>Ada Lovelace</bdi>, has 120 sharers at a depth of 6.",
         "<bdi>Ada Lovelace</bdi> reaches <bdi>Katherine Johnson</bdi> in 2 steps, by way of <bdi>Grace Hopper</bdi>.",
     ] {
@@ -168,6 +168,13 @@ fn hostile_names_are_text_everywhere() {
     assert!(html.contains("{{ 7 * 7 }} {% raw %}"), "a name is no template");
     assert_well_formed_body(&html);
     let markdown = std::fs::read_to_string(&paths.markdown).expect("a summary");
+    for (what, text) in [("page", &html), ("summary", &markdown)] {
+        let acts = |c: char| {
+            (c.is_control() && c != '\n') || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}')
+        };
+        assert!(!text.contains(acts), "the {what} holds characters that act on its reader");
+        assert!(text.contains("مهرجان �الموسيقى"), "an override is shown in the {what}");
+    }
     assert!(!markdown.contains("<script") && !markdown.contains("\n# heading"));
     for line in markdown.lines().filter(|l| l.starts_with("| 1 |") || l.contains("HYPERLINK")) {
         assert!(!line.contains("|a|"), "a name made a column: {line}");
@@ -257,7 +264,7 @@ fn a_folder_that_cannot_be_written_is_the_environments_fault_and_names_itself() 
     };
     let error = weekly(&input, &Context::silent()).expect_err("no folder below a file");
     assert!(error.to_string().contains("file/report"), "{error}");
-    assert_eq!(sonograph::context::Diagnose::fault(&error), sonograph::context::Fault::Environment);
+    assert_eq!(error.fault(), Fault::Environment);
 }
 
 #[test]
@@ -276,4 +283,102 @@ fn a_report_that_is_cancelled_leaves_the_earlier_one() {
     };
     assert!(weekly(&input, &cx).is_err());
     assert!(page(&paths).contains("First"));
+}
+
+#[test]
+fn of_two_reports_into_one_folder_at_once_the_second_is_told_and_the_first_stays_whole() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let first = write("First", &tables(&plain()), &findings(&plain()), dir.path());
+    // Another report is being written there.
+    let writing = std::fs::File::open(dir.path()).expect("a folder");
+    writing.try_lock().expect("nobody else writes");
+    let tables = Tables::default();
+    let snapshot = SnapshotFacts::default();
+    let input = ReportInput { title: "Second", snapshot, tables: &tables, findings: &[], out: dir.path() };
+    let error = weekly(&input, &Context::silent()).expect_err("the folder is taken");
+    assert!(error.to_string().starts_with("another report is being written into `"), "{error}");
+    assert_eq!(error.fault(), Fault::Environment);
+    assert!(error.hint().is_some_and(|hint| hint.contains("--out")));
+    assert!(page(&first).contains("First"));
+    drop(writing);
+    assert!(page(&weekly(&input, &Context::silent()).expect("now it is free")).contains("Second"));
+}
+
+/// Scores of one family, a row per node.
+fn scored(family: &'static str, score: &'static str, rows: &[(&str, &str, f64)]) -> Findings {
+    let frame = df!(
+        "uid" => rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+        "label" => rows.iter().map(|row| row.1).collect::<Vec<_>>(),
+        score => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
+    );
+    let columns = vec![ScoreColumn { name: score, unit: "1", meaning: "a score" }];
+    let scores = Scores { columns, frame: frame.expect("columns of one length") };
+    Findings { scores: Some(scores), ..empty(family) }
+}
+
+#[test]
+fn rankings_are_of_what_a_reader_can_act_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let rows = [
+        ("v", "Venue", 0.3),
+        ("anon:1", "Visitor", 0.9),
+        ("genre:house", "Genre", 0.8),
+        ("o", "Organization", 0.2),
+        ("https://sonik.example/e/1", "Content", 0.1),
+        ("p", "Person", 0.1),
+    ];
+    let influence = scored("influence", "influence_pagerank", &rows);
+    let paths = write("Weekly report", &tables(&plain()), &[influence], dir.path());
+    let html = page(&paths);
+    let titles = ["People", "Organizations", "Venues", "Pieces of content"];
+    let places: Vec<Option<usize>> =
+        titles.iter().map(|t| html.find(&format!("{t} by PageRank, highest first"))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+    assert!(!html.contains("genre:house") && !html.contains("anon:1"), "they are in the table at rest");
+    assert!(html.contains("<bdi>sonik.example/e/1</bdi>"), "an address without its scheme");
+    assert!(html.contains("there is nobody to compare with"), "one person is no ranking");
+
+    // A graph of somebody else's has other labels.
+    let other = scored("influence", "influence_pagerank", &[("a", "Page", 0.6), ("b", "Page", 0.4)]);
+    assert!(
+        page(&write("Weekly report", &tables(&plain()), &[other], dir.path())).contains("Page by PageRank")
+    );
+}
+
+#[test]
+fn sharers_are_ranked_by_whom_they_led_on_and_the_others_are_left_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let rows = [("person:0", "Person", 0.0), ("person:1", "Person", 11.5), ("person:2", "Person", 0.5)];
+    let paths =
+        write("Weekly report", &tables(&plain()), &[scored("virality", "virality_r", &rows)], dir.path());
+    let html = page(&paths);
+    let (first, second) = (html.find("<bdi>Grace Hopper</bdi>"), html.find("<bdi>Katherine Johnson</bdi>"));
+    assert!(first.is_some() && first < second, "{first:?} {second:?}");
+    assert!(html.contains("all 2 people") && !html.contains("<bdi>Ada Lovelace</bdi>"));
+}
+
+#[test]
+fn one_of_something_is_spoken_of_as_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let told = |findings: Findings| page(&write("Weekly report", &tables(&plain()), &[findings], dir.path()));
+    let of =
+        |family, name, frame| Findings { tables: vec![Table { name, title: name, frame }], ..empty(family) };
+    let cascade = |size: i64| {
+        let frame = df!("root" => ["person:0"], "size" => [size], "depth" => [i64::from(size > 1)]);
+        told(of("virality", "cascades", frame.expect("columns of one length")))
+    };
+    assert!(
+        cascade(1)
+            .contains("The only cascade went no further than its first sharer, <bdi>Ada Lovelace</bdi>.")
+    );
+    assert!(
+        cascade(3)
+            .contains("The only cascade, begun by <bdi>Ada Lovelace</bdi>, has 3 sharers at a depth of 1.")
+    );
+    let pair = df!("event" => ["event:0"], "other" => ["event:1"], "both" => [1i64], "n_event" => [1i64], "lift" => [2.0]);
+    let together = told(of("community", "coattendance", pair.expect("columns of one length")));
+    assert!(
+        together.contains("Of 1 person at <bdi>Ada Lovelace live</bdi>, 1 was also at"),
+        "one person was"
+    );
 }

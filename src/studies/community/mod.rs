@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table};
+use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted};
 use super::projection::{Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
@@ -226,12 +226,13 @@ fn strongest_pairs(graph: &BusinessGraph, found: &CoAttendance) -> Option<Chart>
     let name = |event: u32| graph.name(NodeId(event));
     let bar = |&pair: &Pair| (format!("{} + {}", name(pair.event), name(pair.other)), found.lift(pair));
     let caption = format!(
-        "{} people attended both {} and {}, {:.1} times as many as if they chose independently; programme or promote \
-         such pairs together. Only pairs with at least {least} people in common; 1 is chance.",
-        strongest.both,
+        "{} attended both {} and {}, {:.1} times as many as if they chose independently; programme or promote \
+         such pairs together. Only pairs with at least {} in common; 1 is chance.",
+        counted(u64::from(strongest.both), "person", "people"),
         name(strongest.event),
         name(strongest.other),
         found.lift(strongest),
+        counted(u64::from(least), "person", "people"),
     );
     Some(Chart {
         name: "coattendance_lift",

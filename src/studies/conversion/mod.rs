@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use polars::prelude::{Column, DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Estimate, Fact, Findings, Marks, ScoreColumn, Table};
+use super::findings::{Chart, Estimate, Fact, Findings, Marks, ScoreColumn, Table, counted, grouped};
 use super::projection::{Values, scores, uids};
 use super::{Family, Instant, Study, StudyError};
 use crate::context::Context;
@@ -125,12 +125,16 @@ impl Study for Params {
                 .to_owned(),
         );
         if undated > 0 {
-            findings.caveats.push(format!("{undated} touches without a time cannot show a conversion"));
+            findings.caveats.push(format!(
+                "{} without a time cannot show a conversion",
+                counted(undated as u64, "touch", "touches")
+            ));
         }
         if begun.undated > 0 {
-            findings
-                .caveats
-                .push(format!("{} events without a start are taken to have begun", begun.undated));
+            findings.caveats.push(format!(
+                "taken to have begun: {} without a start",
+                counted(begun.undated, "event", "events")
+            ));
         }
         findings.charts.extend(forest(graph, &rows, converted, reached));
         rows.sort_by_key(|row| row.promoter);
@@ -182,16 +186,27 @@ fn forest(graph: &BusinessGraph, rows: &[Row], converted: u64, reached: u64) -> 
     let above = rows.iter().filter(|row| row.low > pooled).count();
     let below = rows.iter().filter(|row| row.high < pooled).count();
     let name = |row: &Row| graph.name(row.promoter).to_owned();
-    let caption = format!(
-        "{above} of {} promoters convert above the common rate of {:.1} % beyond doubt, {below} below it; {} leads \
+    let caption = if rows.len() == 1 {
+        format!(
+            "{} is the only promoter who reached anybody: {} of {} came, at least {:.1} % with 95 % confidence. There is \
+             nobody to compare with.",
+            name(best),
+            grouped(best.counts.converted),
+            grouped(best.counts.reached),
+            best.low * 100.0,
+        )
+    } else {
+        format!(
+            "{above} of {} promoters convert above the common rate of {:.1} % beyond doubt, {below} below it; {} leads \
          with at least {:.1} % ({} of {}). Where an interval crosses the line, the numbers are too small to tell.",
-        rows.len(),
-        pooled * 100.0,
-        name(best),
-        best.low * 100.0,
-        best.counts.converted,
-        best.counts.reached,
-    );
+            rows.len(),
+            pooled * 100.0,
+            name(best),
+            best.low * 100.0,
+            grouped(best.counts.converted),
+            grouped(best.counts.reached),
+        )
+    };
     let estimate = |row: &Row| Estimate {
         label: name(row),
         value: row.rate,
@@ -206,7 +221,8 @@ fn forest(graph: &BusinessGraph, rows: &[Row], converted: u64, reached: u64) -> 
         axes: ("share of reached people who attended (95 % interval)".into(), String::new()),
         marks: Marks::Forest {
             rows: rows.iter().take(ROWS).map(estimate).collect(),
-            reference: Some(pooled),
+            // Of one promoter the common rate is their own.
+            reference: (rows.len() > 1).then_some(pooled),
         },
     })
 }

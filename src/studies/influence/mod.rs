@@ -9,7 +9,7 @@ pub mod pagerank;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn};
+use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, grouped};
 use super::projection::{Part, Values, scores};
 use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
@@ -225,13 +225,17 @@ fn most_influential(part: &Part, ranks: &[f64]) -> Option<Chart> {
     if order.is_empty() {
         order = of(false);
     }
-    let (first, typical) = (ranks[*order.first()?], ranks[order[order.len() / 2]]);
+    if order.len() < 2 {
+        // One is no ranking.
+        return None;
+    }
+    let (first, typical) = (ranks[order[0]], ranks[order[order.len() / 2]]);
     let bars = order.iter().take(BARS).map(|&i| (part.graph.name(part.nodes[i]).to_owned(), ranks[i] * 1e3));
     let name = part.graph.name(part.nodes[order[0]]);
     let caption = format!(
         "{name} ranks first of {} {who}, {:.0} times the one in the middle; reach them first, and compare with degrees \
          before calling anybody an influencer.",
-        order.len(),
+        grouped(order.len() as u64),
         first / typical
     );
     Some(Chart {

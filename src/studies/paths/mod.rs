@@ -2,7 +2,8 @@
 //!
 //! Fewest hops, each relation taken both ways: who is followed can introduce, too. On the business graph a path runs over
 //! the relations by which people know each other or meet ([`WARM`]), elsewhere over all. Without a pair, the study
-//! shows one: to the best-connected artist, from the best-connected fan who has not met them.
+//! takes one: to the best-connected artist, from the best-connected fan who has not met them. What is shown is one path,
+//! or as many of the shortest as `-k` asks for.
 
 pub mod bidirectional;
 
@@ -13,7 +14,7 @@ use polars::prelude::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, Table};
+use super::findings::{Chart, Fact, Findings, Marks, Table, counted};
 use super::projection::{moments, uids};
 use super::{Family, Study, StudyError, lookup};
 use crate::context::Context;
@@ -25,9 +26,6 @@ use bidirectional::Bidirectional;
 /// The relations that introductions run over where the graph has any of them.
 pub const WARM: [Relation; 5] =
     [Relation::Follows, Relation::Attended, Relation::PerformsAt, Relation::WorksFor, Relation::Promotes];
-
-/// Paths shown where no pair is asked for.
-const EXAMPLES: u32 = 5;
 
 /// How one reaches another: what is asked of the graph.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -68,18 +66,20 @@ impl Study for Params {
             (Some(from), Some(to)) => Some((lookup::node(graph, from)?, lookup::node(graph, to)?)),
             (None, None) => {
                 let pair = self.example(graph, &projected, cx)?;
-                findings
-                    .caveats
-                    .push("no pair was asked for: this one is an example (see --from and --to)".into());
+                findings.caveats.extend(pair.map(|(from, to)| {
+                    format!(
+                        "nobody named a pair: {} and {} stand for a fan and an artist who have not met; \
+                         `sonograph study paths --from UID --to UID` finds the way between any two",
+                        graph.name(from),
+                        graph.name(to)
+                    )
+                }));
                 pair
             }
             _ => return Err(StudyError::Unfit("a path needs both --from and --to".into())),
         };
-        // An example may as well show that there are several ways.
-        let k = if self.from.is_some() { self.search.k } else { self.search.k.max(EXAMPLES) };
-        let search = bidirectional::Params { k, ..self.search };
         let paths = match pair {
-            Some((from, to)) => Bidirectional::new(&projected.csr).shortest(from, to, &search, cx)?,
+            Some((from, to)) => Bidirectional::new(&projected.csr).shortest(from, to, &self.search, cx)?,
             None => vec![],
         };
         let steps: Vec<Vec<Step>> = paths
@@ -310,11 +310,15 @@ fn network(
     edges.sort_unstable();
     edges.dedup();
     let way = steps[0].iter().map(|step| format!(" –{}– {}", step.relation(), graph.name(step.to)));
+    // Events and venues introduce nobody; the last person on the way does.
+    let is_person = |v: &&u32| graph.has_label(NodeId(**v), Label::Person.name());
+    let introducer = paths[0][1..hops.max(1)].iter().rev().find(is_person);
+    let ask = introducer.map_or_else(String::new, |&v| format!(" Ask {} first.", graph.name(NodeId(v))));
     let caption = format!(
-        "{hops} hops: {}{}. Ask the one next to {} first.",
+        "{}: {}{}.{ask}",
+        counted(hops as u64, "hop", "hops"),
         graph.name(from),
         way.collect::<String>(),
-        graph.name(to)
     );
     Chart {
         name: "warm_path",

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use polars::prelude::{Column, StringChunked};
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table};
+use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted, grouped};
 use super::projection::{Values, moments, scores, uids};
 use super::{Family, Study, StudyError};
 use crate::context::Context;
@@ -93,12 +93,15 @@ impl Study for Params {
                 .to_owned(),
         );
         if shares.repeats > 0 {
-            findings
-                .caveats
-                .push(format!("{} repeated shares by the same sharer count once", shares.repeats));
+            findings.caveats.push(format!(
+                "{} by the same sharer of the same content, counted once",
+                counted(shares.repeats, "repeated share", "repeated shares")
+            ));
         }
         if shares.undated > 0 {
-            findings.caveats.push(format!("{} shares without a time are left out", shares.undated));
+            findings
+                .caveats
+                .push(format!("left out: {} without a time", counted(shares.undated, "share", "shares")));
         }
         findings.charts.extend(sizes(&cascades));
         findings.charts.extend(shape_by_size(&cascades));
@@ -329,6 +332,10 @@ fn sharer_scores(
 fn sizes(cascades: &Cascades) -> Option<Chart> {
     let total = cascades.all.len() as f64;
     let largest = cascades.all.first()?.0.size;
+    if largest == cascades.all.last()?.0.size {
+        // Cascades of one size have no distribution to draw.
+        return None;
+    }
     // Largest first: the first of a run of equal sizes has all larger ones before it.
     let runs = cascades.all.chunk_by(|a, b| a.0.size == b.0.size);
     let mut seen = 0;
@@ -341,10 +348,11 @@ fn sizes(cascades: &Cascades) -> Option<Chart> {
     steps.reverse();
     let alone = cascades.all.iter().filter(|(shape, ..)| shape.size == 1).count() as f64 / total;
     let caption = format!(
-        "{:.0} % of {} cascades end with their first share; the largest reached {largest}. Most sharing comes from a few \
+        "{:.0} % of {} cascades end with their first share; the largest reached {}. Most sharing comes from a few \
          cascades, so judge content by its chance of a large one, not by the mean.",
         alone * 100.0,
-        cascades.all.len(),
+        grouped(cascades.all.len() as u64),
+        counted(u64::from(largest), "share", "shares"),
     );
     Some(Chart {
         name: "cascade_sizes",
@@ -361,15 +369,20 @@ fn shape_by_size(cascades: &Cascades) -> Option<Chart> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     points.dedup();
     let largest = several().next()?;
+    if points.len() < 2 {
+        return None;
+    }
     let way = if largest.structural_virality > 3.0 {
         "from person to person"
     } else {
         "mostly from a single source"
     };
     let caption = format!(
-        "The largest cascade ({} shares, {} steps deep) has structural virality {:.1}: it spread {way}. Near 2 is a \
+        "The largest cascade ({}, {} deep) has structural virality {:.1}: it spread {way}. Near 2 is a \
          broadcast, where reach is bought with one big account; higher is word of mouth.",
-        largest.size, largest.depth, largest.structural_virality,
+        counted(u64::from(largest.size), "share", "shares"),
+        counted(u64::from(largest.depth), "step", "steps"),
+        largest.structural_virality,
     );
     Some(Chart {
         name: "structural_virality",
@@ -438,11 +451,11 @@ fn largest(
         String::new()
     };
     let caption = format!(
-        "{} shared {} and {} shares followed; {led} of the sharers drawn led others on. Thank those in the middle of \
+        "{} shared {} and {} followed; {led} of the sharers drawn led others on. Thank those in the middle of \
          branches: without them it would have ended early.{part}",
         graph.name(NodeId(root.sharer)),
         graph.name(NodeId(root.content)),
-        shape.size - 1,
+        counted(u64::from(shape.size) - 1, "share", "shares"),
     );
     Some(Chart {
         name: "largest_cascade",
