@@ -80,10 +80,22 @@ impl Process {
     }
 }
 
-/// A server's command: detached from our terminal and session, with nothing of our environment, as `account` where given.
+/// Closes what our caller left open, then becomes the command. A server that held a caller's file would hold its lock too, until
+/// long after the caller's end. Only bash can close descriptors of two digits by itself.
+const CLOSE_THE_REST: &str = r#"
+for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi
+done
+exec "$@"
+"#;
+
+/// A server's command: detached from our terminal and session, with nothing of our environment and no open file of our caller's, as
+/// `account` where given.
 pub(super) fn command(program: &Path, account: Option<Account>, home: &Path) -> Command {
     let mut command = Command::new("setsid");
     command
+        .args(["bash", "-c", CLOSE_THE_REST, "bash"])
         .arg(program)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

@@ -106,3 +106,25 @@ fn a_server_that_dies_at_once_is_an_error_with_what_its_log_says() {
         "{said}"
     );
 }
+
+#[test]
+fn a_lock_that_the_caller_holds_is_free_once_the_caller_is_gone() {
+    let pair = Pair::new();
+    let lock = pair.home.path().join("lock");
+    // Descriptors of one and of two digits; the shell ends with both locks held.
+    let script = r#"exec 9>"$1.9" 12>"$1.12"; flock 9; flock 12; "$2" services up --fast --dir servers"#;
+    let up = Command::new("bash")
+        .current_dir(pair.home.path())
+        .args(["-euc", script, "bash"])
+        .arg(&lock)
+        .arg(env!("CARGO_BIN_EXE_sonograph"))
+        .output()
+        .expect("bash runs");
+    assert!(up.status.success(), "{}", text(&up.stderr));
+    assert!(pair.status().iter().all(|server| server.pid.is_some_and(super::is_there)));
+    for descriptor in ["9", "12"] {
+        let file = lock.with_extension(descriptor);
+        let free = Command::new("flock").arg("-n").arg(&file).arg("true").status().expect("flock runs");
+        assert!(free.success(), "a server holds the caller's lock on descriptor {descriptor}");
+    }
+}
