@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::refusal::told;
 use super::{Config, ConfigError};
 
 /// The project's configuration file, looked for in the current folder.
@@ -55,7 +56,8 @@ pub struct FileLayer {
 #[serde(deny_unknown_fields)]
 struct FalkorDbLayer {
     /// Environment variable that holds the URL. Default `SONOGRAPH_FALKORDB_URL`.
-    url_env: Option<String>,
+    #[schemars(with = "Option<String>")]
+    url_env: Option<VariableName>,
     /// Key of the business graph. Default `business`.
     graph: Option<String>,
 }
@@ -64,7 +66,8 @@ struct FalkorDbLayer {
 #[serde(deny_unknown_fields)]
 struct PostgresLayer {
     /// Environment variable that holds the libpq URL. Default `SONOGRAPH_POSTGRES_URL`.
-    url_env: Option<String>,
+    #[schemars(with = "Option<String>")]
+    url_env: Option<VariableName>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -82,14 +85,35 @@ struct SourcesLayer {
     touchpoints_schema: Option<String>,
 }
 
+/// Name of an environment variable. A URL in its place would be a secret in a file, and then in our messages.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct VariableName(String);
+
+impl TryFrom<String> for VariableName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if plain && name.starts_with(|c: char| !c.is_ascii_digit()) {
+            return Ok(Self(name));
+        }
+        Err("the name of an environment variable, of letters, digits and `_`")
+    }
+}
+
+impl From<VariableName> for String {
+    fn from(name: VariableName) -> Self {
+        name.0
+    }
+}
+
 impl FileLayer {
-    /// Reads a file; an unknown key or wrong type is an error that shows line and caret.
+    /// Reads a file; an unknown key or wrong type is an error that shows line, key and caret, and no value.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs_err::read_to_string(path).map_err(ConfigError::Read)?;
-        toml::from_str(&text).map_err(|error| ConfigError::Parse {
-            file: path.to_owned(),
-            message: error.to_string().trim_end().to_owned(),
-        })
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { file: path.to_owned(), message: told(&text, &error) })
     }
 
     /// Reads `SONOGRAPH_*`.
@@ -98,7 +122,7 @@ impl FileLayer {
             text.map(|t| {
                 t.trim().parse().map_err(|_| ConfigError::Environment {
                     name: name.to_owned(),
-                    reason: format!("`{t}` is not a whole number"),
+                    reason: "it is not a whole number".to_owned(),
                 })
             })
             .transpose()
@@ -190,16 +214,90 @@ mod tests {
 
     #[test]
     fn a_number_in_the_environment_must_be_one() {
-        let result = FileLayer::from_environment(|name| (name == "SONOGRAPH_SEED").then(|| "x".to_owned()));
-        assert!(matches!(result, Err(ConfigError::Environment { .. })));
+        let result =
+            FileLayer::from_environment(|name| (name == "SONOGRAPH_SEED").then(|| "hunter2".to_owned()));
+        let told = result.expect_err("refused").to_string();
+        assert!(told.contains("SONOGRAPH_SEED") && !told.contains("hunter2"), "{told}");
+    }
+
+    /// What is told of a file with this text, which holds the secret `hunter2`.
+    fn refused(text: &str) -> String {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("sonograph.toml");
+        fs_err::write(&file, text).expect("written");
+        let error = FileLayer::read(&file).expect_err("it is refused");
+        let debugged = format!("{error:?}");
+        let told = error.to_string();
+        assert!(told.contains("sonograph.toml"), "{told}");
+        assert!(!told.contains("hunter2") && !debugged.contains("hunter2"), "{told}");
+        told
     }
 
     #[test]
-    fn an_unknown_key_is_shown_with_line_and_caret() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let file = dir.path().join("sonograph.toml");
-        fs_err::write(&file, "[falkordb]\ngraf = 'business'\n").expect("written");
-        let message = FileLayer::read(&file).expect_err("unknown key").to_string();
-        assert!(message.contains("line 2") && message.contains('^') && message.contains("graf"), "{message}");
+    fn an_unknown_key_is_shown_with_line_and_caret_and_without_its_value() {
+        let secret = "url = 'redis://:hunter2@h:1'";
+        for text in [
+            "[falkordb]\nurl = 'redis://:hunter2@h:1'\n".to_owned(),
+            format!("[falkordb]\nurl = 1 # {secret}\n"),
+            format!("[falkordb]\nurl = 1\n# {secret}\n"),
+            "falkordb = { url = 'hunter2' }\n".to_owned(),
+        ] {
+            let told = refused(&text);
+            assert!(told.contains("unknown field `url`, expected `url_env` or `graph`"), "{told}");
+            assert!(told.contains("url = …") && told.contains("^^^"), "{told}");
+            assert!(
+                told.contains(if text.starts_with('[') { "line 2, column 1" } else { "line 1" }),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_key_and_what_is_expected_and_not_what_is_there() {
+        let told = refused("seed = 'hunter2'\n");
+        assert!(told.contains("line 1, column 8") && told.contains("`seed`: expected u64"), "{told}");
+        let told = refused("threads = 1\nseed = 'hunter2, expected u64 hunter2'\n");
+        assert!(!told.contains("hunter2") && told.contains("line 2"), "{told}");
+        let told = refused("[sources]\nwon_stages = [\n  'hunter2',\n  3,\n]\n");
+        assert!(told.contains("`sources.won_stages") && told.contains("line 4"), "{told}");
+        let told = refused("falkordb = 'redis://:hunter2@h'\n");
+        assert!(told.contains("`falkordb`: expected"), "{told}");
+        let told = refused("seed = -3 # hunter2\n");
+        assert!(told.contains("`seed`") && !told.contains("-3"), "{told}");
+    }
+
+    #[test]
+    fn a_key_given_twice_is_named_without_its_values() {
+        let told = refused("[falkordb]\ngraph = 'a'\ngraph = 'hunter2'\n");
+        assert!(told.contains("line 3, column 1") && told.contains("duplicate key `graph`"), "{told}");
+        refused("[falkordb]\ngraph = 'hunter2'\n[falkordb]\n");
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_by_line_and_column_alone() {
+        for line in [
+            "redis://:hunter2@h:1",
+            "url_env = redis://:hunter2@h:1",
+            "graph = 'hunter2",
+            "hunter2==",
+            "graph = \"\\hunter2\"",
+            "[hunter2",
+            "graph = 1hunter2",
+            "graph.hunter2 = 1\ngraph = 3",
+        ] {
+            let told = refused(&format!("seed = 1\n{line}\n"));
+            assert!(told.contains("line 2") || told.contains("line 3"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_url_where_the_name_of_a_variable_belongs_is_refused_unseen() {
+        for section in ["falkordb", "postgres"] {
+            let told = refused(&format!("[{section}]\nurl_env = 'redis://:hunter2@h:1'\n"));
+            assert!(
+                told.contains(&format!("`{section}.url_env`: expected the name of an environment")),
+                "{told}"
+            );
+        }
     }
 }

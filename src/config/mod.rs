@@ -1,9 +1,11 @@
 //! `sonograph.toml`, `SONOGRAPH_*` and flags, resolved into one value.
 //!
-//! Flag > environment > project file > user file > default. Unknown keys are an error with line and caret. A secret is
+//! Flag > environment > project file > user file > default. Unknown keys are an error with line and caret; what a file says of its values is never
+//! repeated. A secret is
 //! named by the environment variable that holds it, never written.
 
 mod layer;
+mod refusal;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -79,12 +81,12 @@ pub enum ConfigError {
     /// A file could not be read.
     #[error("cannot read the configuration")]
     Read(#[source] std::io::Error),
-    /// A file is not what it should be; the message shows line and caret.
+    /// A file is not what it should be; the message shows line, key and caret, and no value.
     #[error("cannot read the configuration file `{file}`\n{message}")]
     Parse {
         /// The file.
         file: PathBuf,
-        /// Line, caret and reason.
+        /// Line, column, key, caret and reason.
         message: String,
     },
     /// An environment variable holds something else than it should.

@@ -28,13 +28,15 @@ pub enum StudyError {
         /// Names there are, joined by commas.
         known: String,
     },
-    /// A parameter has a value of the wrong type.
-    #[error("cannot read the parameters of the study `{family}`")]
-    Parameters {
+    /// A parameter has a value of the wrong type; the value, which may be a secret gone astray, is not repeated.
+    #[error("cannot use the parameter `{name}` of the study `{family}`: expected {expected}")]
+    Parameter {
         /// Family.
         family: &'static str,
-        /// What serde says.
-        source: serde_json::Error,
+        /// Parameter.
+        name: String,
+        /// What it may be.
+        expected: String,
     },
     /// Parameters contradict each other or the graph.
     #[error("{0}")]
@@ -86,7 +88,7 @@ impl Diagnose for StudyError {
         match self {
             Self::UnknownFamily { .. }
             | Self::UnknownParameter { .. }
-            | Self::Parameters { .. }
+            | Self::Parameter { .. }
             | Self::Unfit(_)
             | Self::UnknownNode { .. }
             | Self::PageRank(_)

@@ -86,6 +86,12 @@ fn from_json<S: Study>(_: &S, value: serde_json::Value) -> Result<S, serde_json:
     serde_json::from_value(value)
 }
 
+/// What serde expected, without the value that it quotes before.
+fn expected(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    told.rsplit_once(", expected ").map_or("another value", |(_, expected)| expected).to_owned()
+}
+
 impl Question {
     /// All questions with their default parameters, in the order the report asks them.
     pub fn all() -> [Self; 5] {
@@ -128,9 +134,11 @@ impl Question {
                 });
             };
             *slot = value.clone();
+            // One by one, so that the one which does not fit can be named.
+            each!(&mut question, params => *params = from_json(params, parameters.clone()).map_err(|error| {
+                StudyError::Parameter { family, name: name.clone(), expected: expected(&error) }
+            })?);
         }
-        let unread = |source| StudyError::Parameters { family, source };
-        each!(&mut question, params => *params = from_json(params, parameters).map_err(unread)?);
         Ok(question)
     }
 
@@ -218,7 +226,13 @@ mod tests {
         };
         assert!(told("astrology", json!({})).contains("influence, community, conversion, paths, virality"));
         assert!(told("influence", json!({"dampng": 0.5})).contains("`dampng`"));
-        assert!(told("influence", json!({"damping": "much"})).contains("influence"));
+        let much = told("influence", json!({"damping": "hunter2", "tolerance": 1e-3}));
+        assert!(much.contains("`damping`") && much.contains("influence") && much.contains("f64"), "{much}");
+        for given in
+            [json!({"damping": "hunter2"}), json!({"metrics": ["hunter2"]}), json!({"dangling": "hunter2"})]
+        {
+            assert!(!told("influence", given).contains("hunter2"));
+        }
         assert!(parse("study influence --metrics magic").is_err());
     }
 

@@ -56,12 +56,12 @@ fn a_missing_url_names_its_variable() {
 #[test]
 fn a_wrong_falkordb_password_is_told_without_the_password() {
     let dir = folder();
-    let url = with(server(FALKORDB), |u| u.set_password(Some("wr0ng-s3cret")).expect("a host"));
+    let url = with(server("FALKORDB"), |u| u.set_password(Some("wr0ng-s3cret")).expect("a host"));
     let said = shown(
         sonograph(dir.path())
             .args(["snapshot", "take"])
             .env(FALKORDB, url)
-            .env(POSTGRES, server(POSTGRES).as_str()),
+            .env(POSTGRES, server("POSTGRES").as_str()),
     );
     assert!(!said.contains("wr0ng"), "{said}");
     snapshot!(said);
@@ -70,12 +70,12 @@ fn a_wrong_falkordb_password_is_told_without_the_password() {
 #[test]
 fn a_wrong_postgresql_password_is_told_without_the_password() {
     let dir = folder();
-    let url = with(server(POSTGRES), |u| u.set_password(Some("wr0ng-s3cret")).expect("a host"));
+    let url = with(server("POSTGRES"), |u| u.set_password(Some("wr0ng-s3cret")).expect("a host"));
     let said = shown(
         sonograph(dir.path())
             .args(["mirror", "plan"])
             .env(POSTGRES, url)
-            .env(FALKORDB, server(FALKORDB).as_str()),
+            .env(FALKORDB, server("FALKORDB").as_str()),
     );
     assert!(!said.contains("wr0ng"), "{said}");
     snapshot!(said);
@@ -84,24 +84,24 @@ fn a_wrong_postgresql_password_is_told_without_the_password() {
 #[test]
 fn a_wrong_falkordb_port_names_the_address() {
     let dir = folder();
-    let url = with(server(FALKORDB), |u| u.set_port(Some(closed_port())).expect("a host"));
+    let url = with(server("FALKORDB"), |u| u.set_port(Some(closed_port())).expect("a host"));
     snapshot!(shown(
         sonograph(dir.path())
             .args(["snapshot", "take"])
             .env(FALKORDB, url)
-            .env(POSTGRES, server(POSTGRES).as_str())
+            .env(POSTGRES, server("POSTGRES").as_str())
     ));
 }
 
 #[test]
 fn a_wrong_postgresql_port_names_the_address() {
     let dir = folder();
-    let url = with(server(POSTGRES), |u| u.set_port(Some(closed_port())).expect("a host"));
+    let url = with(server("POSTGRES"), |u| u.set_port(Some(closed_port())).expect("a host"));
     snapshot!(shown(
         sonograph(dir.path())
             .args(["mirror", "plan"])
             .env(POSTGRES, url)
-            .env(FALKORDB, server(FALKORDB).as_str())
+            .env(FALKORDB, server("FALKORDB").as_str())
     ));
 }
 
@@ -111,7 +111,7 @@ fn a_graph_that_is_not_there_is_named() {
     let key = format!("test_cli_{}", std::process::id());
     let mut command = sonograph(dir.path());
     command.args(["snapshot", "take"]).env("SONOGRAPH_GRAPH", key);
-    command.env(FALKORDB, server(FALKORDB).as_str()).env(POSTGRES, server(POSTGRES).as_str());
+    command.env(FALKORDB, server("FALKORDB").as_str()).env(POSTGRES, server("POSTGRES").as_str());
     snapshot!(shown(&mut command));
 }
 
@@ -178,4 +178,29 @@ fn an_unknown_uid_is_named() {
 fn an_unknown_metric_is_named() {
     let dir = folder();
     snapshot!(shown(sonograph(dir.path()).args(["study", "influence", "--metrics", "magic"])));
+}
+
+#[test]
+fn a_url_that_is_none_is_told_without_its_password() {
+    let dir = folder();
+    let schemes = [(FALKORDB, "redis"), (POSTGRES, "postgresql")];
+    for (name, scheme) in schemes {
+        for rest in [
+            "//ana:hunter2@h:99999/0",
+            "//ana:hunter2@h:port/0",
+            "//ana:hunter2@/0",
+            "//h:6379/hunter2?protocol=hunter2&sslmode=hunter2&db=hunter2",
+            "hunter2",
+            "//[hunter2",
+        ] {
+            for url in [format!("{scheme}:{rest}"), format!("http:{rest}")] {
+                // Loopback where the host is one, so that nobody is asked.
+                let url = url.replace("@h:", "@127.0.0.1:").replace("//h:6379", "//127.0.0.1:1");
+                let mut command = sonograph(dir.path());
+                command.env(FALKORDB, "redis://127.0.0.1:1").env(POSTGRES, "postgresql://127.0.0.1:1/x");
+                let said = shown(command.env(name, &url).arg("doctor"));
+                assert!(!said.contains("hunter2") && !said.starts_with("exit 0"), "{url}: {said}");
+            }
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 mod errors;
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -25,8 +28,6 @@ pub fn shown(command: &mut Command) -> String {
 }
 
 /// URL of a server that `scripts/test` starts.
-pub fn server(name: &str) -> url::Url {
-    let text = std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set; scripts/test starts servers and sets it"));
-    url::Url::parse(&text).unwrap_or_else(|_| panic!("{name} is a URL"))
+pub fn server(system: &str) -> url::Url {
+    url::Url::parse(&support::url(system)).expect("it is a URL")
 }
