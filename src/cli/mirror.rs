@@ -4,8 +4,10 @@ use clap::{Args, Subcommand};
 use polars::prelude::{Column, DataFrame};
 
 use super::{Failure, Format, Outcome, Session, connect, write_frame};
+use crate::context::Context;
 use crate::mirror::{self, Applied, Counts, ResolveOptions, Summary};
 use crate::sources::facts::Facts;
+use crate::sources::falkordb::{Client, lock};
 use crate::sources::{Databases, SourceOptions, read_facts};
 use crate::terminal::Printer;
 
@@ -82,16 +84,29 @@ async fn work(settings: &Settings, session: &Session) -> Result<(Summary, Option
     let cx = &session.cx;
     // The graph's server first: it answers at once whether it is there.
     let mut client = connect::falkordb(session).await?;
+    if !settings.write {
+        return read_and_plan(&mut client, settings, cx).await;
+    }
+    // Before anything is read: what another run writes meanwhile would not be in the plan.
+    let (graph, ttl) = (&settings.graph, lock::TTL);
+    lock::holding(&mut client, graph, "mirror apply", ttl, cx, async |client| {
+        read_and_plan(client, settings, cx).await
+    })
+    .await
+}
+
+async fn read_and_plan(
+    client: &mut Client,
+    settings: &Settings,
+    cx: &Context,
+) -> Result<(Summary, Option<Applied>, Facts), Failure> {
     let facts = read_facts(&settings.databases, &settings.sources, cx).await?;
-    let current = mirror::read_graph(&mut client, &settings.graph, cx).await?;
+    let current = mirror::read_graph(client, &settings.graph, cx).await?;
     let options = ResolveOptions { kept: mirror::kept_uids(&current), ..settings.resolving.clone() };
     let resolved = mirror::resolve(&facts, &options)?;
     let plan = mirror::plan(&resolved, &current);
-    let applied = if settings.write {
-        Some(mirror::apply(&mut client, &settings.graph, &plan, cx).await?)
-    } else {
-        None
-    };
+    let applied =
+        if settings.write { Some(mirror::apply(client, &settings.graph, &plan, cx).await?) } else { None };
     Ok((plan.summary(), applied, facts))
 }
 

@@ -9,11 +9,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Failure, Format, Outcome, Session, connect, write_frame};
-use crate::context::Cancelled;
-use crate::snapshot::{self, tables::UID};
+use crate::snapshot;
+use crate::snapshot::tables::{Tables, UID};
+use crate::sources::falkordb::{Client, lock};
 use crate::studies::Question;
 use crate::studies::findings::Scores;
-use crate::writeback::{Applied, Ledger, Line, Plan, Range, Run, apply, plan, resume, undo};
+use crate::writeback::{
+    Applied, Ledger, Line, Plan, Range, Run, UndoOptions, Undone, apply, plan, resume, undo,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WritebackCommand {
@@ -69,6 +72,9 @@ pub(super) struct Undoing {
     /// Say what would be put back and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Leave nodes as they are that somebody else wrote since, and take back the rest
+    #[arg(long)]
+    skip_overwritten: bool,
     #[command(flatten)]
     showing: Showing,
 }
@@ -90,21 +96,14 @@ pub(super) fn run(command: &WritebackCommand, session: &Session) -> Result<Outco
             tell(&applied, session);
         }
         WritebackCommand::Undo(undoing) => {
+            let options =
+                UndoOptions { dry_run: undoing.dry_run, skip_overwritten: undoing.skip_overwritten };
             let undone = session.block_on(async {
                 let mut client = connect::falkordb(session).await?;
-                Ok::<_, Failure>(
-                    undo(&mut client, &ledger, &undoing.run, undoing.dry_run, &session.cx).await?,
-                )
+                Ok::<_, Failure>(undo(&mut client, &ledger, &undoing.run, options, &session.cx).await?)
             })??;
             show_one(&undone, &undoing.showing, session)?;
-            session.printer.note(format_args!(
-                "{} nodes {}; {} were not written, {} are gone, {} ids belong to other nodes by now",
-                undone.restored,
-                if undoing.dry_run { "would be restored" } else { "hold again what they held before" },
-                undone.untouched,
-                undone.gone,
-                undone.changed_identity
-            ));
+            tell_undone(&undone, undoing.dry_run, session);
         }
         WritebackCommand::History(showing) => show_runs(&ledger.runs()?, showing, session)?,
     }
@@ -112,22 +111,44 @@ pub(super) fn run(command: &WritebackCommand, session: &Session) -> Result<Outco
 }
 
 async fn make_plan(planning: &Planning, session: &Session) -> Result<Plan, Failure> {
-    let scores = read_scores(&planning.from)?;
-    let folder = snapshot::locate(&planning.snapshot, &session.config.snapshots_dir)?;
-    let tables = snapshot::read(&folder)?.tables;
-    let mut client = connect::falkordb(session).await?;
-    Ok(plan(&mut client, &session.config.falkordb.graph, &tables, &scores, &session.cx).await?)
+    let given = Given::read(planning, session)?;
+    given.plan(&mut connect::falkordb(session).await?, session).await
+}
+
+/// Scores and the snapshot they were computed on.
+struct Given {
+    scores: Vec<Scores>,
+    tables: Tables,
+}
+
+impl Given {
+    fn read(planning: &Planning, session: &Session) -> Result<Self, Failure> {
+        let scores = read_scores(&planning.from)?;
+        let folder = snapshot::locate(&planning.snapshot, &session.config.snapshots_dir)?;
+        Ok(Self { scores, tables: snapshot::read(&folder)?.tables })
+    }
+
+    async fn plan(&self, client: &mut Client, session: &Session) -> Result<Plan, Failure> {
+        Ok(plan(client, &session.config.falkordb.graph, &self.tables, &self.scores, &session.cx).await?)
+    }
 }
 
 async fn write(applying: &Applying, ledger: &Ledger, session: &Session) -> Result<Applied, Failure> {
+    let cx = &session.cx;
     if let Some(run) = &applying.resume {
         let mut client = connect::falkordb(session).await?;
-        return Ok(resume(&mut client, ledger, run, &session.cx).await?);
+        return Ok(resume(&mut client, ledger, run, cx).await?);
     }
-    let plan = make_plan(&applying.planning, session).await?;
-    session.cx.check().map_err(|stop: Cancelled| Failure::from(stop))?;
+    let given = Given::read(&applying.planning, session)?;
     let mut client = connect::falkordb(session).await?;
-    Ok(apply(&mut client, &plan.graph, &plan, ledger, &session.cx).await?)
+    let graph = &session.config.falkordb.graph;
+    // Before the plan: what another run writes meanwhile would not be in it.
+    lock::holding(&mut client, graph, "writeback apply", lock::TTL, cx, async |client| {
+        let plan = given.plan(client, session).await?;
+        cx.check()?;
+        Ok(apply(client, graph, &plan, ledger, cx).await?)
+    })
+    .await
 }
 
 /// The scores of every family below `out`, with the columns that its `findings.json` declares.
@@ -143,13 +164,34 @@ fn read_scores(out: &Path) -> Result<Vec<Scores>, Failure> {
     let mut folders: Vec<PathBuf> = entries.map(|e| Ok(e?.path())).collect::<io::Result<_>>()?;
     folders.sort();
     let mut all = Vec::new();
-    for folder in folders.iter().filter(|f| f.join("findings.json").is_file() && f.extension().is_none()) {
-        all.extend(read_family(folder)?);
+    for folder in folders.iter().filter(|f| f.is_dir() && f.extension().is_none()) {
+        if folder.join("findings.json").is_file() {
+            all.extend(read_family(folder)?);
+        } else if is_family(folder) {
+            return Err(unfinished(folder));
+        }
+    }
+    for partial in folders.iter().filter(|f| f.extension().is_some_and(|e| e == "partial")) {
+        let whole = partial.with_extension("");
+        if is_family(&whole) && !whole.exists() {
+            return Err(unfinished(partial));
+        }
     }
     if all.is_empty() {
         return Err(Failure::input(format!("no family in `{}` has scores", out.display())).with_hint(hint));
     }
     Ok(all)
+}
+
+/// Whether a folder bears the name of a family of studies.
+fn is_family(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    Question::all().into_iter().any(|question| name == question.family().name)
+}
+
+fn unfinished(folder: &Path) -> Failure {
+    Failure::input(format!("the study in `{}` is unfinished: it has no findings.json", folder.display()))
+        .with_hint("run the study again, or remove the folder to leave its scores out")
 }
 
 fn read_family(folder: &Path) -> Result<Option<Scores>, Failure> {
@@ -261,7 +303,8 @@ fn show_one(value: &impl Serialize, showing: &Showing, session: &Session) -> Res
     }
     let object =
         serde_json::to_value(value).map_err(|e| Failure::environment("cannot show the answer", e))?;
-    let columns = object.as_object().into_iter().flatten().map(|(name, value)| match value {
+    let cells = object.as_object().into_iter().flatten().filter(|(_, value)| !value.is_array());
+    let columns = cells.map(|(name, value)| match value {
         Value::Number(n) if n.is_u64() => Column::new(name.as_str().into(), [n.as_u64().map(|n| n as i64)]),
         Value::Number(n) => Column::new(name.as_str().into(), [n.as_f64()]),
         other => Column::new(name.as_str().into(), [other.as_str()]),
@@ -294,4 +337,29 @@ fn tell(applied: &Applied, session: &Session) {
         applied.written, applied.gone, applied.changed_identity, applied.longest_write_ms
     ));
     session.printer.note(format_args!("take it back with `sonograph writeback undo {run}`"));
+}
+
+/// Nodes that a note names.
+const NAMED: usize = 10;
+
+fn tell_undone(undone: &Undone, dry_run: bool, session: &Session) {
+    session.printer.note(format_args!(
+        "{} nodes {}; {} were not written, {} are gone, {} ids belong to other nodes by now",
+        undone.restored,
+        if dry_run { "would be restored" } else { "hold again what they held before" },
+        undone.untouched,
+        undone.gone,
+        undone.changed_identity
+    ));
+    if undone.overwritten > 0 {
+        session.printer.warn(format_args!(
+            "{} nodes were written since and {} left as they are{}:",
+            undone.overwritten,
+            if dry_run { "would be" } else { "were" },
+            if undone.left_alone.len() > NAMED { "; --format json lists all, the first are" } else { "" },
+        ));
+        for left in undone.left_alone.iter().take(NAMED) {
+            session.printer.note(format_args!("  `{}`, by {}", left.uid, left.by));
+        }
+    }
 }

@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 
 use super::MirrorError;
-use super::plan::{EdgeKey, NodeUpdate, Plan, key_of};
+use super::plan::{Duplicates, EdgeKey, NodeUpdate, Plan, key_of};
 use super::resolved::FIRST_GENERATION;
 use crate::context::{Context, Step};
 use crate::ontology::{Label, Relation, Value};
 use crate::sources::falkordb::cypher::identifier;
 use crate::sources::falkordb::marker::{self, Marker, Progress};
-use crate::sources::falkordb::{Client, CypherValue, Param, Params, schema};
+use crate::sources::falkordb::{Client, CypherValue, Param, Params, lock, schema};
+
+/// What the lock says of us.
+const COMMAND: &str = "mirror apply";
 
 /// Server time a batch aims at, in milliseconds: readers of the graph wait as long.
 const BATCH_MS: f64 = 20.0;
@@ -46,7 +49,19 @@ pub async fn state(client: &mut Client, graph: &str) -> Result<Option<Marker>, M
 ///
 /// # Errors
 /// Whatever the server refuses; [`MirrorError::Moved`] where somebody else changed the graph since it was read.
+///
+/// Holds the [`lock`] of the graph. One who plans for it should hold that from before the graph is read.
 pub async fn apply(
+    client: &mut Client,
+    graph: &str,
+    plan: &Plan<'_>,
+    cx: &Context,
+) -> Result<Applied, MirrorError> {
+    lock::holding(client, graph, COMMAND, lock::TTL, cx, async |client| write(client, graph, plan, cx).await)
+        .await
+}
+
+async fn write(
     client: &mut Client,
     graph: &str,
     plan: &Plan<'_>,
@@ -69,9 +84,11 @@ pub async fn apply(
         return Ok(Applied { generation: last, ..Applied::default() });
     }
     marker::write(client, graph, Marker { generation, progress: Progress::Running }).await?;
-    schema::ensure(client, graph, cx).await?;
     let mut writer =
         Writer { client, graph, size: FIRST_BATCH, applied: Applied { generation, ..Applied::default() } };
+    // First of all, because the schema may forbid them.
+    writer.remove_duplicates(plan, cx).await?;
+    schema::ensure(writer.client, graph, cx).await?;
     let deleted_at = plan.clock.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
     let stamp = [("gen", Value::Integer(generation))];
     writer.remove_edges(plan, cx).await?;
@@ -105,6 +122,27 @@ impl Writer<'_> {
             );
             let step = cx.step(&format!("remove {relation}"), Some(changes.delete.len() as u64));
             self.run(&statement, &changes.delete, |key| edge_row(key, None), false, &step).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves one of edges that nothing tells apart; what it lacks is among the updates.
+    async fn remove_duplicates(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        for (&(relation, from, to), changes) in &plan.edges {
+            // The oldest stays; the same order every time, so that a run that broke off goes on with the same.
+            let statement = format!(
+                "UNWIND $rows AS r MATCH (a:{from} {{uid: r.a}}) MATCH (b:{to} {{uid: r.b}}) \
+                 MATCH (a)-[e:{relation}{which}]->(b) WITH a, b, r.m AS m, e ORDER BY id(e) \
+                 WITH a, b, m, collect(e) AS twins UNWIND tail(twins) AS twin DELETE twin",
+                from = name(from.name())?,
+                to = name(to.name())?,
+                relation = name(relation.name())?,
+                which = which(relation)?,
+            );
+            let step =
+                cx.step(&format!("remove duplicates of {relation}"), Some(changes.duplicates.len() as u64));
+            let row = |duplicates: &Duplicates| edge_row(&duplicates.key, None);
+            self.run(&statement, &changes.duplicates, row, false, &step).await?;
         }
         Ok(())
     }

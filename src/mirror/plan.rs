@@ -1,7 +1,8 @@
 //! The difference between what the sources claim and what the graph holds.
 //!
 //! Only what the mirror itself writes is compared: scores and other people's properties, labels and relations are left
-//! alone. A node that no source claims any more gets `deleted_at`; an edge that none claims is removed.
+//! alone. A node that no source claims any more gets `deleted_at`; an edge that none claims is removed, and so is every
+//! further edge of one relation between the same two nodes that nothing tells from the first.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -63,6 +64,22 @@ pub(super) struct EdgeChanges<'a> {
     pub create: Vec<&'a EdgeRow>,
     pub update: Vec<EdgeUpdate<'a>>,
     pub delete: Vec<EdgeKey<'a>>,
+    /// Edges of which there are too many: all but one go.
+    pub duplicates: Vec<Duplicates<'a>>,
+}
+
+impl EdgeChanges<'_> {
+    fn deletions(&self) -> usize {
+        self.delete.len() + self.duplicates.iter().map(|duplicates| duplicates.surplus).sum::<usize>()
+    }
+}
+
+/// Parallel edges that nothing tells apart.
+#[derive(Debug)]
+pub(super) struct Duplicates<'a> {
+    pub key: EdgeKey<'a>,
+    /// How many of them are too many.
+    pub surplus: usize,
 }
 
 /// What tells one edge of a relation from another.
@@ -238,8 +255,6 @@ fn edge_changes<'a>(
         }
     }
     held.sort_unstable_by_key(|(key, .., at)| (*key, *at));
-    // What tells two edges apart cannot tell doubles apart: the first stands for them.
-    held.dedup_by_key(|(key, ..)| *key);
     let mut held = held.into_iter().peekable();
     for row in wanted {
         let key = key_of(relation, row);
@@ -249,8 +264,22 @@ fn edge_changes<'a>(
         let (from, to) = (label_of[key.src], label_of[key.dst]);
         match held.peek().map(|(held, ..)| held.cmp(&key)) {
             Some(Ordering::Equal) => {
-                let (.., at) = held.next().expect("it was peeked at");
-                let set = rows.differences(at, &row.properties);
+                let mut set = Vec::new();
+                let mut surplus = 0;
+                while let Some((.., at)) = held.next_if(|(held, ..)| *held == key) {
+                    // Which of the duplicates stays is the server's matter: what any of them lacks is set.
+                    for change in rows.differences(at, &row.properties) {
+                        if !set.contains(&change) {
+                            set.push(change);
+                        }
+                    }
+                    surplus += 1;
+                }
+                surplus -= 1;
+                if surplus > 0 {
+                    let duplicates = Duplicates { key, surplus };
+                    all.entry((relation, from, to)).or_default().duplicates.push(duplicates);
+                }
                 if !set.is_empty() {
                     all.entry((relation, from, to)).or_default().update.push(EdgeUpdate { key, set });
                 }
@@ -288,7 +317,7 @@ impl Plan<'_> {
         }
         for ((relation, ..), changes) in &self.edges {
             let counts = edges.entry(relation.name()).or_default();
-            counts.add(changes.create.len(), changes.update.len(), changes.delete.len());
+            counts.add(changes.create.len(), changes.update.len(), changes.deletions());
         }
         (nodes, edges)
     }
@@ -342,6 +371,9 @@ impl Plan<'_> {
             }
             for key in changes.delete.iter().take(SAMPLES) {
                 sample(of, "delete", words(key), "no source claims it any more".into());
+            }
+            for duplicates in changes.duplicates.iter().take(SAMPLES) {
+                sample(of, "delete", words(&duplicates.key), "duplicate".into());
             }
         }
         Summary { nodes, edges, samples, conflicts: self.conflicts.to_vec(), notes: self.notes.to_vec() }

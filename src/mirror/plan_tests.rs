@@ -120,6 +120,53 @@ fn what_others_put_into_the_graph_is_left_alone() {
 }
 
 #[test]
+fn parallel_edges_that_nothing_tells_apart_are_planned_away_and_the_one_that_stays_is_set_right() {
+    use crate::snapshot::tables::assemble::assemble;
+    let graph = resolved(&sample::facts());
+    let nodes: BTreeMap<String, Vec<NodeRow>> =
+        graph.nodes.iter().map(|(label, rows)| (label.name().into(), rows.clone())).collect();
+    let edges: BTreeMap<String, Vec<EdgeRow>> =
+        graph.edges.iter().map(|(relation, rows)| (relation.name().into(), rows.clone())).collect();
+    let mut damaged = edges.clone();
+    let genres = damaged.get_mut("HAS_GENRE").expect("genres");
+    let twin = genres[0].clone();
+    genres.extend([twin.clone(), twin]);
+    // Of one message: the same twice, and once with another property.
+    let interests = damaged.get_mut("INTERESTED_IN").expect("interests");
+    let mut twin = interests[0].clone();
+    let (_, timestamp) =
+        twin.properties.iter_mut().find(|(name, _)| *name == "timestamp").expect("it has a time");
+    *timestamp = Value::Instant(5);
+    interests.push(twin);
+    // Nobody claims this one: both of them go for that reason.
+    let hosts = damaged.get_mut("HOSTS").expect("hosts");
+    let unclaimed = EdgeRow { src: hosts[0].dst.clone(), dst: hosts[0].src.clone(), properties: vec![] };
+    hosts.extend([unclaimed.clone(), unclaimed]);
+    let current = assemble(nodes, damaged).expect("a graph");
+    let plan = plan(&graph, &current);
+    let one = |update, delete| Counts { create: 0, update, delete };
+    assert_eq!(
+        changes(&plan),
+        [("HAS_GENRE", one(0, 2)), ("HOSTS", one(0, 2)), ("INTERESTED_IN", one(1, 1))]
+    );
+    assert!(!plan.is_empty());
+    let why: Vec<_> = plan
+        .summary()
+        .samples
+        .into_iter()
+        .map(|sample| (sample.of, sample.change, sample.why))
+        .filter(|(.., why)| why == "duplicate")
+        .collect();
+    assert_eq!(
+        why,
+        [
+            ("INTERESTED_IN", "delete", "duplicate".to_owned()),
+            ("HAS_GENRE", "delete", "duplicate".to_owned())
+        ]
+    );
+}
+
+#[test]
 fn a_node_that_gets_a_new_name_frees_its_canonical_id_first() {
     let mut unified = sample::unified();
     let venue = unified.entities.remove(1);

@@ -10,7 +10,10 @@ use super::{Ledger, Plan, PlannedNode, Run, RunState, SCORE_AT, SCORE_RUN, Write
 use crate::context::Context;
 use crate::ontology::Value;
 use crate::sources::falkordb::pace::{Pace, WRITE_MS};
-use crate::sources::falkordb::{Client, FalkorError, Param, Params, cypher};
+use crate::sources::falkordb::{Client, FalkorError, Param, Params, cypher, lock};
+
+/// What the lock says of us.
+const APPLY: &str = "writeback apply";
 
 /// Rows per write: more of them make readers wait longer and write no faster.
 const WIDEST: u64 = 1_000;
@@ -23,9 +26,9 @@ pub struct Applied {
     pub run: Option<String>,
     /// Nodes that hold their scores now, read back.
     pub written: u64,
-    /// Nodes that were gone before they could be written.
+    /// Scored nodes that are gone since the snapshot, whether the plan found that or the reading back.
     pub gone: u64,
-    /// Nodes whose internal id belonged to another `uid` by then; the guard left these alone.
+    /// Scored nodes whose internal id belongs to another `uid` by now, likewise; the guard left these alone.
     pub changed_identity: u64,
     /// Server time of the longest write, in milliseconds: how long readers may have waited.
     pub longest_write_ms: f64,
@@ -34,8 +37,22 @@ pub struct Applied {
 /// Writes what `plan` says, after the values before are in the ledger.
 ///
 /// A run with the same scores that broke off is completed; one with other scores is
-/// [`WritebackError::Unfinished`]. A graph that is not there is not made.
+/// [`WritebackError::Unfinished`]. A graph that is not there is not made. Holds the [`lock`] of the graph; one who plans
+/// for it should hold that from before the graph is read.
 pub async fn apply(
+    client: &mut Client,
+    graph: &str,
+    plan: &Plan,
+    ledger: &Ledger,
+    cx: &Context,
+) -> Result<Applied, WritebackError> {
+    lock::holding(client, graph, APPLY, lock::TTL, cx, async |client| {
+        begin(client, graph, plan, ledger, cx).await
+    })
+    .await
+}
+
+async fn begin(
     client: &mut Client,
     graph: &str,
     plan: &Plan,
@@ -50,7 +67,7 @@ pub async fn apply(
         if run.digest != plan.digest {
             return Err(WritebackError::Unfinished { run: run.run, graph: run.graph });
         }
-        return resume(client, ledger, &run.run, cx).await;
+        return go_on(client, ledger, &run.run, cx).await;
     }
     if plan.nodes.is_empty() {
         return Ok(Applied {
@@ -72,8 +89,10 @@ pub async fn apply(
         properties: plan.properties.clone(),
         nodes: plan.nodes.len() as u64,
         written: 0,
-        gone: 0,
-        changed_identity: 0,
+        gone: plan.gone,
+        changed_identity: plan.changed_identity,
+        planned_gone: plan.gone,
+        planned_changed_identity: plan.changed_identity,
         score_at: now.as_millisecond(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -91,6 +110,18 @@ pub async fn resume(
     run: &str,
     cx: &Context,
 ) -> Result<Applied, WritebackError> {
+    let graph = ledger.run(run)?.graph;
+    lock::holding(client, &graph, APPLY, lock::TTL, cx, async |client| go_on(client, ledger, run, cx).await)
+        .await
+}
+
+async fn go_on(
+    client: &mut Client,
+    ledger: &Ledger,
+    run: &str,
+    cx: &Context,
+) -> Result<Applied, WritebackError> {
+    // Read under the lock: whoever held it before may have brought the run further.
     let mut run = ledger.run(run)?;
     if ![RunState::Planned, RunState::Applying, RunState::Applied].contains(&run.state) {
         return Err(WritebackError::State { what: "resume", run: run.run, state: run.state });
@@ -132,7 +163,7 @@ async fn complete(
     ledger.save(&run)?;
 
     let found = read(client, &run, nodes, cx).await?;
-    (run.written, run.gone, run.changed_identity) = (0, 0, 0);
+    (run.written, run.gone, run.changed_identity) = (0, run.planned_gone, run.planned_changed_identity);
     let mut wrong = Vec::new();
     for (node, now) in nodes.iter().zip(found) {
         match now {

@@ -144,7 +144,9 @@ impl Diagnose for WritebackError {
                 "complete it with `sonograph writeback apply --resume {run}` or take it back with `sonograph writeback undo {run}`"
             ),
             Self::NoRun { .. } => "`sonograph writeback history` lists the runs".to_owned(),
-            Self::Overwritten { .. } => "undo the later run first".to_owned(),
+            Self::Overwritten { run, .. } => format!(
+                "`sonograph writeback undo {run} --skip-overwritten` leaves these as they are and takes back the rest"
+            ),
             Self::Unverified { run, .. } => {
                 format!(
                     "somebody else writes these properties, too; `sonograph writeback undo {run}` takes the run back"

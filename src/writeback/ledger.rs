@@ -30,6 +30,8 @@ pub enum RunState {
     Undoing,
     /// Taken back.
     Undone,
+    /// Taken back except where somebody else wrote since; may be undone again once that is taken back.
+    PartlyUndone,
 }
 
 impl fmt::Display for RunState {
@@ -41,6 +43,7 @@ impl fmt::Display for RunState {
             Self::Verified => "verified",
             Self::Undoing => "undoing",
             Self::Undone => "undone",
+            Self::PartlyUndone => "partly undone",
         })
     }
 }
@@ -64,10 +67,16 @@ pub struct Run {
     pub nodes: u64,
     /// Nodes found written when it was verified.
     pub written: u64,
-    /// Nodes that were gone by then.
+    /// Scored nodes that were gone by then: those the plan missed already, and those of `nodes` that went since.
     pub gone: u64,
-    /// Nodes whose internal id had another `uid` by then.
+    /// Scored nodes whose internal id had another `uid` by then, counted likewise.
     pub changed_identity: u64,
+    /// How many of `gone` the plan missed already.
+    #[serde(default)]
+    pub planned_gone: u64,
+    /// How many of `changed_identity` the plan found already.
+    #[serde(default)]
+    pub planned_changed_identity: u64,
     /// Value of `score_at`: when it began, in epoch milliseconds UTC.
     pub score_at: i64,
     /// Version of this program.
@@ -374,6 +383,8 @@ mod tests {
             written: 0,
             gone: 0,
             changed_identity: 0,
+            planned_gone: 0,
+            planned_changed_identity: 0,
             score_at: 5,
             version: "0".into(),
         };

@@ -17,7 +17,7 @@ pub use error::WritebackError;
 pub use ledger::{Ledger, Run, RunState};
 pub use plan::{Line, Plan, PlannedNode, Range, Sample, plan};
 pub use score::Score;
-pub use undo::{Undone, undo};
+pub use undo::{LeftAlone, UndoOptions, Undone, undo};
 
 /// Node property that names the run which wrote the scores.
 pub const SCORE_RUN: &str = "score_run";

@@ -4,7 +4,16 @@ use super::apply::{Row, Writing, alike, read, scored_properties, stands, stands_
 use super::{Ledger, RunState, SCORE_AT, SCORE_RUN, WritebackError};
 use crate::context::Context;
 use crate::ontology::Value;
-use crate::sources::falkordb::{Client, Param};
+use crate::sources::falkordb::{Client, Param, lock};
+
+/// How a run is taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UndoOptions {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Leave nodes alone that were written by something else since, and go on with the rest.
+    pub skip_overwritten: bool,
+}
 
 /// What an undo did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -19,16 +28,47 @@ pub struct Undone {
     pub gone: u64,
     /// Nodes whose internal id belongs to another `uid` by now.
     pub changed_identity: u64,
+    /// Nodes that somebody else wrote since, and that were left alone.
+    pub overwritten: u64,
+    /// These nodes.
+    pub left_alone: Vec<LeftAlone>,
 }
 
-/// Takes a run back, whether it is whole or broke off; `dry_run` only says what would be done.
+/// A node that an undo left alone.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LeftAlone {
+    /// Which.
+    pub uid: String,
+    /// Who wrote it since.
+    pub by: String,
+}
+
+/// Takes a run back, whether it is whole or broke off. Holds the [`lock`] of the graph, unless it is a dry run.
 ///
-/// Nodes that were written by something else since are [`WritebackError::Overwritten`], and then nothing is restored.
+/// Nodes that were written by something else since are [`WritebackError::Overwritten`], and then nothing is restored,
+/// unless the options say to leave these alone.
 pub async fn undo(
     client: &mut Client,
     ledger: &Ledger,
     run: &str,
-    dry_run: bool,
+    options: UndoOptions,
+    cx: &Context,
+) -> Result<Undone, WritebackError> {
+    if options.dry_run {
+        return take_back(client, ledger, run, options, cx).await;
+    }
+    let graph = ledger.run(run)?.graph;
+    lock::holding(client, &graph, "writeback undo", lock::TTL, cx, async |client| {
+        take_back(client, ledger, run, options, cx).await
+    })
+    .await
+}
+
+async fn take_back(
+    client: &mut Client,
+    ledger: &Ledger,
+    run: &str,
+    options: UndoOptions,
     cx: &Context,
 ) -> Result<Undone, WritebackError> {
     let mut run = ledger.run(run)?;
@@ -36,9 +76,16 @@ pub async fn undo(
         return Err(WritebackError::State { what: "undo", run: run.run, state: run.state });
     }
     let nodes = ledger.nodes(&run)?;
-    let mut undone = Undone { run: run.run.clone(), restored: 0, untouched: 0, gone: 0, changed_identity: 0 };
+    let mut undone = Undone {
+        run: run.run.clone(),
+        restored: 0,
+        untouched: 0,
+        gone: 0,
+        changed_identity: 0,
+        overwritten: 0,
+        left_alone: Vec::new(),
+    };
     let mut ours = Vec::new();
-    let mut overwritten: Vec<(String, String)> = Vec::new();
     for (node, now) in nodes.iter().zip(read(client, &run, &nodes, cx).await?) {
         match now {
             None => undone.gone += 1,
@@ -50,14 +97,17 @@ pub async fn undo(
                     Some(Some(Value::Text(by))) if *by != run.run => format!("run {by}"),
                     _ => "somebody who left no run".to_owned(),
                 };
-                overwritten.push((node.uid.clone(), by));
+                undone.left_alone.push(LeftAlone { uid: node.uid.clone(), by });
             }
         }
     }
-    if let Some((first, by)) = overwritten.first().cloned() {
-        return Err(WritebackError::Overwritten { run: run.run, count: overwritten.len(), first, by });
+    undone.overwritten = undone.left_alone.len() as u64;
+    if let Some(LeftAlone { uid: first, by }) =
+        undone.left_alone.first().filter(|_| !options.skip_overwritten).cloned()
+    {
+        return Err(WritebackError::Overwritten { run: run.run, count: undone.left_alone.len(), first, by });
     }
-    if dry_run {
+    if options.dry_run {
         undone.restored = ours.len() as u64;
         return Ok(undone);
     }
@@ -88,7 +138,7 @@ pub async fn undo(
     if let Some(first) = wrong.first() {
         return Err(WritebackError::Unverified { run: run.run, count: wrong.len(), first: (*first).clone() });
     }
-    run.state = RunState::Undone;
+    run.state = if undone.overwritten == 0 { RunState::Undone } else { RunState::PartlyUndone };
     ledger.save(&run)?;
     Ok(undone)
 }

@@ -2,6 +2,11 @@
 
 mod client;
 mod cypher;
-mod graph;
+mod lock;
 mod scan;
 mod schema;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::graph;

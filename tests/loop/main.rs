@@ -8,6 +8,7 @@ mod recovery;
 mod servers;
 mod shared;
 
-#[allow(dead_code)] // shared with the tests of the sources
-#[path = "../sources/scratch.rs"]
-mod scratch;
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::scratch;

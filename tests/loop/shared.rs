@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::files;
 use crate::program::{done, said, sonograph};
 use crate::scratch::Scratch;
+use crate::support;
 
 /// A file of the shared folder; `None`, said aloud, where it is not at hand.
 fn shared(file: &str) -> Option<PathBuf> {
@@ -58,9 +59,7 @@ struct Graph {
 
 impl Graph {
     fn new(key: &str) -> Self {
-        let url = std::env::var("SONOGRAPH_FALKORDB_URL")
-            .expect("SONOGRAPH_FALKORDB_URL is not set; scripts/test starts servers and sets it");
-        Self { url, key: format!("test_{key}_{}", std::process::id()) }
+        Self { url: support::url("FALKORDB"), key: format!("test_{key}_{}", std::process::id()) }
     }
 
     /// Every property of every node, as the server prints it.

@@ -142,6 +142,7 @@ async fn broken_off(private: &Private, graph: &str, facts: &Facts, moment: i64) 
 
     let running = private.up();
     let mut client = connect(&running).await;
+    crate::graph::lapse(running.falkordb_url.expose(), graph);
     let mark = sonograph::mirror::state(&mut client, graph).await.expect("readable").expect("it was begun");
     assert_eq!(mark.progress, Come::Running, "nobody takes the half for the whole");
     let applied = run(&mut client, graph, facts, &Context::silent()).await.expect("the rest is written");

@@ -1,11 +1,13 @@
 //! A world that changes between two runs.
 
 use sonograph::context::Context;
-use sonograph::sources::falkordb::{CypherValue, Params};
+use sonograph::mirror;
+use sonograph::snapshot::tables::Tables;
+use sonograph::sources::falkordb::{Client, CypherValue, Params};
 
-use crate::graph::{all, with_graph};
+use crate::graph::{all, url, with_graph};
 use crate::scratch::Scratch;
-use crate::{is_settled, run};
+use crate::{bytes, city, is_settled, read, resolved, run};
 
 #[test]
 fn a_second_run_writes_what_changed_and_leaves_the_rest() {
@@ -90,5 +92,81 @@ fn a_second_run_writes_what_changed_and_leaves_the_rest() {
             CypherValue::Text("directus:directus.venues:1a000000-0000-4000-8000-000000000002".into());
         assert_eq!(reply.rows, [vec![CypherValue::List(vec![stood_in])]]);
         is_settled(client, graph, &before, 3).await;
+    });
+}
+
+#[test]
+fn two_runs_at_once_into_an_empty_graph_make_what_one_would_have_made() {
+    with_graph("at_once", async |client, graph| {
+        let facts = city::facts(300, 5);
+        let cx = Context::silent();
+        let mut other = Client::connect(&url()).await.expect("the server answers");
+        let (one, two) = tokio::join!(run(client, graph, &facts, &cx), run(&mut other, graph, &facts, &cx));
+        one.expect("the one is written");
+        two.expect("and the other, after it");
+        let wanted = resolved(&facts, &Tables::default()).to_tables().expect("a graph");
+        let edges = |tables: &Tables| {
+            tables.edges.iter().map(|(name, frame)| (name.clone(), frame.height())).collect::<Vec<_>>()
+        };
+        let now = read(client, graph).await;
+        assert_eq!(edges(&now), edges(&wanted));
+        assert_eq!(bytes(&now).keys().collect::<Vec<_>>(), bytes(&wanted).keys().collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_graph_with_duplicate_edges_is_healed_by_the_next_run() {
+    with_graph("duplicates", async |client, graph| {
+        let facts = city::facts(120, 5);
+        run(client, graph, &facts, &Context::silent()).await.expect("it is written");
+        let whole = read(client, graph).await;
+        all(
+            client,
+            graph,
+            &[
+                "MATCH (a)-[e:HAS_GENRE]->(b) WITH a, b, e LIMIT 7 CREATE (a)-[:HAS_GENRE]->(b), (a)-[:HAS_GENRE]->(b)",
+                "MATCH (a)-[e:HOSTS]->(b) WITH a, b, e LIMIT 3 CREATE (a)-[:HOSTS {made_by: 'hand'}]->(b)",
+                "MATCH (a)-[e:INTERESTED_IN]->(b) WITH a, b, e LIMIT 4 SET e.timestamp = 7",
+            ],
+        )
+        .await;
+        let damaged = read(client, graph).await;
+        assert_eq!(damaged.edge_count(), whole.edge_count() + 17);
+        let wanted = resolved(&facts, &damaged);
+        let summary = mirror::plan(&wanted, &damaged).summary();
+        assert_eq!(summary.edges["HAS_GENRE"].delete, 14);
+        assert_eq!((summary.edges["HOSTS"].delete, summary.edges["INTERESTED_IN"].update), (3, 4));
+        assert!(summary.samples.iter().any(|sample| sample.of == "HOSTS" && sample.why == "duplicate"));
+        let healed = run(client, graph, &facts, &Context::silent()).await.expect("it is healed");
+        assert_eq!(bytes(&read(client, graph).await), bytes(&whole));
+        is_settled(client, graph, &facts, healed.generation).await;
+    });
+}
+
+#[test]
+fn duplicates_that_the_schema_forbids_are_removed_before_it_is_made() {
+    with_graph("forbidden", async |client, graph| {
+        let facts = city::facts(120, 5);
+        run(client, graph, &facts, &Context::silent()).await.expect("it is written");
+        let whole = read(client, graph).await;
+        // The same graph under another key, without any constraint, and every interest in it twice.
+        let bare = format!("{graph}_bare");
+        let mut raw =
+            redis::Client::open(url()).expect("a URL").get_connection().expect("the server answers");
+        redis::cmd("GRAPH.COPY").arg(graph).arg(&bare).exec(&mut raw).expect("copied");
+        redis::cmd("GRAPH.CONSTRAINT")
+            .arg(&["DROP", &bare, "UNIQUE", "RELATIONSHIP", "INTERESTED_IN", "PROPERTIES", "1", "mid"])
+            .exec(&mut raw)
+            .expect("dropped");
+        all(
+            client,
+            &bare,
+            &["MATCH (a)-[e:INTERESTED_IN]->(b) CREATE (a)-[f:INTERESTED_IN]->(b) SET f = properties(e)"],
+        )
+        .await;
+        assert!(read(client, &bare).await.edge_count() > whole.edge_count());
+        run(client, &bare, &facts, &Context::silent()).await.expect("it is healed");
+        assert_eq!(read(client, &bare).await.edge_count(), whole.edge_count());
+        client.delete_graph(&bare).await.expect("it goes");
     });
 }

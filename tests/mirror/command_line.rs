@@ -3,7 +3,7 @@
 use assert_cmd::Command;
 use serde_json::Value;
 
-use crate::graph::{url, with_graph};
+use crate::graph::{OtherWriter, url, with_graph};
 use crate::scratch::Scratch;
 
 fn mirror(postgres: &str, graph: &str, arguments: &[&str]) -> Command {
@@ -58,5 +58,21 @@ fn what_is_around_us_ends_with_3_and_what_was_typed_with_2() {
         let told = String::from_utf8_lossy(&unreachable.get_output().stderr).into_owned();
         assert!(told.contains("127.0.0.1:1") && !told.contains("s3cret"), "{told}");
         mirror(nowhere, graph, &["apply", "--format", "yaml"]).assert().code(2);
+    });
+}
+
+#[test]
+fn an_apply_is_refused_while_another_run_writes_and_a_plan_is_not() {
+    with_graph("busy", async |_, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let other = OtherWriter::of(graph);
+        mirror(&scratch.url(), graph, &["plan"]).assert().success();
+        mirror(&scratch.url(), graph, &["apply", "--dry-run"]).assert().success();
+        let refused = mirror(&scratch.url(), graph, &["apply"]).assert().code(3);
+        let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(told.contains("is being written by `mirror apply` (process 4711 on elsewhere"), "{told}");
+        assert!(told.contains("hint: ") && told.contains("lapses by itself in"), "{told}");
+        drop(other);
+        mirror(&scratch.url(), graph, &["apply"]).assert().success();
     });
 }

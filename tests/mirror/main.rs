@@ -7,12 +7,10 @@ mod city;
 mod command_line;
 mod layouts;
 
-#[allow(dead_code)] // shared with the tests of FalkorDB
-#[path = "../falkordb/graph.rs"]
-mod graph;
-#[allow(dead_code)] // shared with the tests of the sources
-#[path = "../sources/scratch.rs"]
-mod scratch;
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{graph, scratch};
 
 use std::collections::BTreeMap;
 

@@ -7,3 +7,6 @@ mod graphs;
 mod import;
 mod take;
 mod verbs;
+
+#[path = "../support/mod.rs"]
+mod support;

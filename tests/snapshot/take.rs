@@ -19,7 +19,7 @@ use sonograph::sources::synthetic::{LoadOptions, generate, load};
 use sonograph::sources::{Databases, SourceOptions, companions, read_facts};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::graphs;
+use crate::{graphs, support};
 
 /// A graph and a database of a test's own on the servers that `scripts/test` starts.
 struct Place {
@@ -32,18 +32,10 @@ struct Place {
 impl Place {
     async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let given = |system: &str| {
-            [format!("SONOGRAPH_TEST_{system}_URL"), format!("SONOGRAPH_{system}_URL")]
-                .iter()
-                .find_map(|name| std::env::var(name).ok())
-                .unwrap_or_else(|| {
-                    panic!("SONOGRAPH_{system}_URL is not set; scripts/test starts servers and sets it")
-                })
-        };
         let name = format!("take_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let postgres = url::Url::parse(&given("POSTGRES")).expect("a URL");
+        let postgres = url::Url::parse(&support::url("POSTGRES")).expect("a URL");
         run(postgres.as_str(), &format!("CREATE DATABASE {name}")).await;
-        Self { falkordb: given("FALKORDB"), graph: name.clone(), postgres, database: name }
+        Self { falkordb: support::url("FALKORDB"), graph: name.clone(), postgres, database: name }
     }
 
     fn postgres(&self) -> String {

@@ -1,9 +1,12 @@
 //! The readers on a real `PostgreSQL` 18: the four layouts as they come, their older generation, and what goes wrong.
-#![allow(clippy::print_stderr)] // a test that is skipped says so
 
 mod layouts;
 mod refusals;
-mod scratch;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::scratch;
 
 use sonograph::ontology::Relation;
 use sonograph::sources::facts::{End, Facts, NodeFact, Value};

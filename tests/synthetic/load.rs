@@ -1,66 +1,13 @@
 //! A city on a real `PostgreSQL`: what the readers read back is what was made, and nothing else is ever replaced.
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::sources::facts::Facts;
 use sonograph::sources::synthetic::{City, LoadError, LoadOptions, generate, load};
 use sonograph::sources::{Databases, SourceOptions, read_facts};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-/// A database of this test's own, dropped with it.
-struct Scratch {
-    server: url::Url,
-    name: String,
-}
-
-impl Scratch {
-    /// `None`, said aloud, where no server is given.
-    async fn new() -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let given = ["SONOGRAPH_TEST_POSTGRES_URL", "SONOGRAPH_POSTGRES_URL"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
-        let Some(server) = given else {
-            println!("SKIPPED: set SONOGRAPH_TEST_POSTGRES_URL to a PostgreSQL 18 for databases of tests");
-            return None;
-        };
-        let server = url::Url::parse(&server).expect("SONOGRAPH_TEST_POSTGRES_URL is a URL");
-        let name = format!("city_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        run(server.as_str(), &format!("CREATE DATABASE {name}")).await;
-        Some(Self { server, name })
-    }
-
-    fn url(&self) -> String {
-        let mut url = self.server.clone();
-        url.set_path(&self.name);
-        url.into()
-    }
-
-    async fn count(&self, sql: &str) -> i64 {
-        let mut connection = PgConnection::connect(&self.url()).await.expect("the server answers");
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.expect("the query runs")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let (server, sql) = (self.server.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
-        let drop = move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(run(server.as_str(), &sql));
-        };
-        std::thread::spawn(drop).join().expect("the database of the test is dropped");
-    }
-}
-
-async fn run(url: &str, sql: &str) {
-    let mut connection = PgConnection::connect(url).await.expect("the server answers");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("the statement runs");
-    connection.close().await.expect("the connection closes");
-}
+use crate::scratch::Scratch;
 
 fn city(seed: u64) -> City {
     generate(2_000, seed, &Context::silent()).expect("nobody cancels")
@@ -96,7 +43,7 @@ fn assert_same_facts(made: &Facts, read: &Facts) {
 
 #[tokio::test]
 async fn a_loaded_city_reads_back_row_for_row_without_its_hidden_rows() {
-    let Some(scratch) = Scratch::new().await else { return };
+    let scratch = Scratch::new().await;
     let city = city(7);
     let cx = Context::silent();
     let dry = LoadOptions { dry_run: true, ..LoadOptions::default() };
@@ -131,7 +78,7 @@ async fn a_loaded_city_reads_back_row_for_row_without_its_hidden_rows() {
 
 #[tokio::test]
 async fn a_city_replaces_a_city_only_when_told_to() {
-    let Some(scratch) = Scratch::new().await else { return };
+    let scratch = Scratch::new().await;
     let cx = Context::silent();
     let url = scratch.url();
     load(&city(1), &url, LoadOptions::default(), &cx).await.expect("the first city loads");
@@ -147,8 +94,8 @@ async fn a_city_replaces_a_city_only_when_told_to() {
 
 #[tokio::test]
 async fn what_no_city_made_is_never_replaced() {
-    let Some(scratch) = Scratch::new().await else { return };
-    run(&scratch.url(), "CREATE SCHEMA unified; CREATE TABLE unified.entities (id int)").await;
+    let scratch = Scratch::new().await;
+    scratch.run("CREATE SCHEMA unified; CREATE TABLE unified.entities (id int)").await;
     let replace = LoadOptions { replace: true, ..LoadOptions::default() };
     let refused =
         load(&city(1), &scratch.url(), replace, &Context::silent()).await.expect_err("somebody lives there");
@@ -160,7 +107,7 @@ async fn what_no_city_made_is_never_replaced() {
 
 #[tokio::test]
 async fn a_load_that_is_stopped_or_refused_leaves_nothing() {
-    let Some(scratch) = Scratch::new().await else { return };
+    let scratch = Scratch::new().await;
     let made = city(1);
     let cx = Context::silent();
     cx.cancel.request();

@@ -7,3 +7,8 @@ mod load;
 mod realism;
 mod resolved;
 mod sameness;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::scratch;

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sonograph::context::{Context, Diagnose as _, Fault};
 use sonograph::sources::falkordb::{Client, FalkorError, Params, scan};
-use sonograph::writeback::{Ledger, RunState, Score, WritebackError, apply, plan, resume, undo};
+use sonograph::writeback::{Ledger, RunState, Score, UndoOptions, WritebackError, apply, plan, resume, undo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::graph::{all, url, with_graph};
+use crate::graph::{all, lapse, url, with_graph};
 use crate::town::{dump, frozen, scores};
 
 /// A way to the server that is cut once so many bytes went there.
@@ -75,6 +75,7 @@ fn a_write_back_that_is_cut_anywhere_is_visible_completes_and_can_be_undone() {
             let mut fragile = Client::connect(&address).await.expect("the way is open");
             left.store(bytes, Ordering::Relaxed);
             let error = apply(&mut fragile, graph, &planned, &ledger, &cx).await.expect_err("cut");
+            lapse(&url(), graph);
             assert!(matches!(error, WritebackError::Falkor(FalkorError::Lost { .. })), "{error:?}");
             assert_eq!(error.fault(), Fault::Environment);
             let Some(run) = ledger.runs().expect("a look").pop() else {
@@ -92,7 +93,8 @@ fn a_write_back_that_is_cut_anywhere_is_visible_completes_and_can_be_undone() {
             let rest = plan(client, graph, &tables, &given, &cx).await.expect("a plan");
             assert_eq!((rest.set, rest.unchanged), (0, PEOPLE as u64));
 
-            let undone = undo(client, &ledger, &run.run, false, &cx).await.expect("restored");
+            let undone =
+                undo(client, &ledger, &run.run, UndoOptions::default(), &cx).await.expect("restored");
             assert_eq!(undone.restored, PEOPLE as u64);
             assert!(dump(client, graph).await == before, "cut after {bytes}: undo does not restore");
         }
@@ -119,6 +121,7 @@ fn a_run_that_was_cut_is_completed_by_applying_again_undone_half_and_not_mixed_w
         let mut fragile = Client::connect(&address).await.expect("the way is open");
         left.store(40_000, Ordering::Relaxed);
         apply(&mut fragile, graph, &planned, &ledger, &cx).await.expect_err("cut");
+        lapse(&url(), graph);
         let run = ledger.runs().expect("a look").pop().expect("a run");
         // As if it had gone the usual way.
         let file = dir.path().join(&run.run).join("run.json");
@@ -133,7 +136,8 @@ fn a_run_that_was_cut_is_completed_by_applying_again_undone_half_and_not_mixed_w
         );
         assert!(error.hint().expect("a hint").contains(&run.run));
 
-        let undone = undo(client, &ledger, &run.run, false, &cx).await.expect("half is restored");
+        let undone =
+            undo(client, &ledger, &run.run, UndoOptions::default(), &cx).await.expect("half is restored");
         assert!(undone.restored > 0 && undone.untouched > 0, "{undone:?}");
         assert_eq!(undone.restored + undone.untouched, PEOPLE as u64);
         assert!(dump(client, graph).await == before);
@@ -143,6 +147,7 @@ fn a_run_that_was_cut_is_completed_by_applying_again_undone_half_and_not_mixed_w
         let mut fragile = Client::connect(&address).await.expect("the way is open");
         left.store(40_000, Ordering::Relaxed);
         apply(&mut fragile, graph, &planned, &ledger, &cx).await.expect_err("cut");
+        lapse(&url(), graph);
         let run = ledger.runs().expect("a look").pop().expect("a run");
         let file = dir.path().join(&run.run).join("run.json");
         let text = std::fs::read_to_string(&file).expect("read").replace(&run.address, client.address());

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sonograph::writeback::Score;
 
 use crate::folder::{answer, lay, out, sonograph};
-use crate::graph::{all, url, with_graph};
+use crate::graph::{OtherWriter, all, url, with_graph};
 use crate::town::{dump, frozen, scores};
 
 const WHERE: [&str; 2] = ["--snapshot", "snapshot"];
@@ -108,5 +108,82 @@ fn what_goes_wrong_names_the_thing_gives_a_hint_and_the_right_exit_code() {
         std::fs::rename(dir.path().join("out/influence/scores.parquet"), dir.path().join("scores.csv"))
             .expect("moved");
         check(&url(), graph, &plan, 2, &["scores.parquet", "--format parquet"]);
+    });
+}
+
+#[test]
+fn scores_are_not_written_while_another_run_writes_the_graph() {
+    with_graph("busy", async |client, graph| {
+        all(client, graph, &["CREATE (:Person {uid: 'p1'})"]).await;
+        let tables = frozen(client, graph).await;
+        let given = scores(&[("p1", "Person")], &[("influence_pagerank", vec![Some(Score::Float(1.0))])]);
+        let dir = tempfile::tempdir().expect("a folder");
+        lay(dir.path(), &tables, &given);
+        let run = |arguments: &[&str]| out(sonograph(dir.path(), &url(), graph, arguments));
+        let refused = |arguments: &[&str]| {
+            let _other = OtherWriter::of(graph);
+            let (code, stdout, stderr) = run(arguments);
+            assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+            assert!(stderr.contains("is being written by `mirror apply` (process 4711"), "{stderr}");
+            assert!(stderr.contains("lapses by itself in"), "{stderr}");
+        };
+        let apply = [&["writeback", "apply"][..], &WHERE].concat();
+        refused(&apply);
+        assert!(!dir.path().join(".sonograph").exists(), "a refused run is no run");
+        let (code, stdout, stderr) = run(&apply);
+        assert_eq!(code, 0, "{stderr}");
+        let written = json(&stdout);
+        refused(&["writeback", "undo", written["run"].as_str().expect("a run")]);
+    });
+}
+
+#[test]
+fn an_undo_goes_on_with_the_rest_when_told_to_and_lists_what_it_left() {
+    with_graph("left", async |client, graph| {
+        all(client, graph, &["CREATE (:Person {uid: 'p1'}), (:Person {uid: 'p2'})"]).await;
+        let tables = frozen(client, graph).await;
+        let values = vec![Some(Score::Float(0.75)), Some(Score::Float(0.25))];
+        let given = scores(&[("p1", "Person"), ("p2", "Person")], &[("influence_pagerank", values)]);
+        let dir = tempfile::tempdir().expect("a folder");
+        lay(dir.path(), &tables, &given);
+        let run = |arguments: &[&str]| out(sonograph(dir.path(), &url(), graph, arguments));
+        let (_, stdout, _) = run(&[&["writeback", "apply"][..], &WHERE].concat());
+        let id = json(&stdout)["run"].as_str().expect("a run").to_owned();
+        all(client, graph, &["MATCH (n {uid: 'p1'}) SET n.influence_pagerank = 4.25"]).await;
+        let (code, _, stderr) = run(&["writeback", "undo", &id]);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains(&format!("sonograph writeback undo {id} --skip-overwritten")), "{stderr}");
+        let (code, stdout, stderr) = run(&["writeback", "undo", &id, "--skip-overwritten"]);
+        assert_eq!(code, 0, "{stderr}");
+        let undone = json(&stdout);
+        assert_eq!((&undone["restored"], &undone["overwritten"]), (&1.into(), &1.into()), "{undone}");
+        assert_eq!(undone["left_alone"][0]["uid"], "p1");
+        assert!(stderr.contains("`p1`, by somebody who left no run"), "{stderr}");
+        let (_, history, _) = run(&["writeback", "history"]);
+        assert_eq!(json(&history)["state"], "partly_undone");
+    });
+}
+
+#[test]
+fn a_study_without_its_findings_is_named_and_not_passed_over() {
+    with_graph("unfinished", async |client, graph| {
+        all(client, graph, &["CREATE (:Person {uid: 'p1'})"]).await;
+        let tables = frozen(client, graph).await;
+        let given = scores(&[("p1", "Person")], &[("influence_pagerank", vec![Some(Score::Float(1.0))])]);
+        let dir = tempfile::tempdir().expect("a folder");
+        lay(dir.path(), &tables, &given);
+        let plan = [&["writeback", "plan"][..], &WHERE].concat();
+        let said = || out(sonograph(dir.path(), &url(), graph, &plan));
+        std::fs::create_dir(dir.path().join("out/notes")).expect("a folder of somebody's own");
+        assert_eq!(said().0, 0);
+        for folder in ["out/community", "out/virality.partial"] {
+            std::fs::create_dir(dir.path().join(folder)).expect("a folder");
+            let (code, stdout, stderr) = said();
+            assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+            assert!(stderr.contains(folder) && stderr.contains("hint: "), "{stderr}");
+            std::fs::remove_dir(dir.path().join(folder)).expect("removed");
+        }
+        std::fs::create_dir(dir.path().join("out/influence.partial")).expect("of a later run");
+        assert_eq!(said().0, 0, "the answer before it is whole");
     });
 }

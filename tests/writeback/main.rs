@@ -3,7 +3,11 @@
 mod broken;
 mod command_line;
 mod folder;
-mod graph;
 mod killed;
 mod town;
 mod whole;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::graph;

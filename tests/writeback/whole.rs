@@ -4,7 +4,9 @@ use polars::prelude::{Column, DataFrame};
 use sonograph::context::{Context, Diagnose as _, Fault};
 use sonograph::sources::falkordb::{Client, FalkorError, Param, Params};
 use sonograph::studies::findings::Scores;
-use sonograph::writeback::{Ledger, Range, RunState, Score, WritebackError, apply, plan, undo};
+use sonograph::writeback::{
+    Ledger, Range, RunState, Score, UndoOptions, WritebackError, apply, plan, resume, undo,
+};
 
 use crate::graph::{all, with_graph};
 use crate::town::{dump, frozen, is_exactly, scores};
@@ -86,14 +88,18 @@ fn scores_are_planned_written_verified_and_taken_back_to_the_bit() {
         let idle = apply(client, graph, &again, &ledger, &cx).await.expect("nothing to do");
         assert_eq!((idle.run, ledger.runs().expect("one").len()), (None, 1));
 
-        let undone = undo(client, &ledger, &run, true, &cx).await.expect("said");
+        let undone =
+            undo(client, &ledger, &run, UndoOptions { dry_run: true, ..UndoOptions::default() }, &cx)
+                .await
+                .expect("said");
         assert_eq!(undone.restored, 4);
         assert_ne!(dump(client, graph).await, before, "a dry run restores nothing");
-        let undone = undo(client, &ledger, &run, false, &cx).await.expect("restored");
+        let undone = undo(client, &ledger, &run, UndoOptions::default(), &cx).await.expect("restored");
         assert_eq!((undone.restored, undone.untouched), (4, 0));
         assert_eq!(dump(client, graph).await, before);
         assert!(is_exactly(client, graph, "p3", "influence_pagerank", 0.123_456_789_012_345_68).await);
-        let twice = undo(client, &ledger, &run, false, &cx).await.expect_err("once is enough");
+        let twice =
+            undo(client, &ledger, &run, UndoOptions::default(), &cx).await.expect_err("once is enough");
         assert!(matches!(twice, WritebackError::State { .. }), "{twice:?}");
     });
 }
@@ -102,7 +108,7 @@ fn scores_are_planned_written_verified_and_taken_back_to_the_bit() {
 fn a_reused_internal_id_never_gets_another_nodes_score() {
     with_graph("reuse", async |client, graph| {
         let cx = Context::silent();
-        let (_dir, ledger) = ledger();
+        let (ledger_dir, ledger) = ledger();
         all(client, graph, &["UNWIND range(0, 99) AS i CREATE (:Person {uid: 'p' + toString(i)})"]).await;
         let tables = frozen(client, graph).await;
         let uids: Vec<String> = (0..100).map(|i| format!("p{i}")).collect();
@@ -121,13 +127,28 @@ fn a_reused_internal_id_never_gets_another_nodes_score() {
         .await;
         let late = plan(client, graph, &tables, &all_scores, &cx).await.expect("a plan after");
         assert_eq!((late.set, late.gone, late.changed_identity), (50, 20, 30));
+        // What the plan misses already counts as gone in the run, too, also where the run broke off and is completed.
+        let applied = apply(client, graph, &late, &ledger, &cx).await.expect("written");
+        let run = ledger.run(&applied.run.clone().expect("a run")).expect("known");
+        assert_eq!((applied.written, applied.gone, applied.changed_identity), (50, 20, 30));
+        assert_eq!((run.nodes, run.written, run.gone, run.changed_identity), (50, 50, 20, 30));
+        all(client, graph, &["MATCH (n {uid: 'p1'}) DELETE n"]).await;
+        let file = ledger_dir.path().join("writeback").join(&run.run).join("run.json");
+        let text = std::fs::read_to_string(&file).expect("read").replace("\"verified\"", "\"applying\"");
+        std::fs::write(&file, text).expect("written");
+        let completed = resume(client, &ledger, &run.run, &cx).await.expect("completed");
+        assert_eq!((completed.written, completed.gone, completed.changed_identity), (49, 21, 30));
+        undo(client, &ledger, &run.run, UndoOptions::default(), &cx).await.expect("restored");
+        all(client, graph, &["CREATE (:Person {uid: 'p1'})"]).await;
         // The early plan is stale and still harms nobody.
         let applied = apply(client, graph, &early, &ledger, &cx).await.expect("written");
         assert_eq!((applied.written, applied.gone, applied.changed_identity), (50, 20, 30));
         let query = "MATCH (n) WHERE n.influence_pagerank IS NOT NULL OR n.score_run IS NOT NULL RETURN labels(n)[0], count(n)";
         let reply = client.ro_query(graph, query, &Params::new()).await.expect("counted");
         assert_eq!(format!("{:?}", reply.rows), r#"[[Text("Person"), Int(50)]]"#);
-        let undone = undo(client, &ledger, &applied.run.expect("a run"), false, &cx).await.expect("restored");
+        let undone = undo(client, &ledger, &applied.run.expect("a run"), UndoOptions::default(), &cx)
+            .await
+            .expect("restored");
         assert_eq!((undone.restored, undone.gone, undone.changed_identity), (50, 20, 30));
     });
 }
@@ -149,25 +170,48 @@ fn undo_refuses_what_a_later_run_or_a_person_wrote() {
         }
         assert!(runs[0] < runs[1], "ids sort by time");
         let middle = dump(client, graph).await;
-        let error = undo(client, &ledger, &runs[0], false, &cx).await.expect_err("the second stands above");
+        let error = undo(client, &ledger, &runs[0], UndoOptions::default(), &cx)
+            .await
+            .expect_err("the second stands above");
         assert!(
             matches!(&error, WritebackError::Overwritten { count: 1, first, by, .. } if first == "p2" && by.contains(&runs[1])),
             "{error}"
         );
         assert_eq!(error.fault(), Fault::Input);
         assert_eq!(dump(client, graph).await, middle, "nothing was restored");
-        undo(client, &ledger, &runs[1], false, &cx).await.expect("the second first");
-        undo(client, &ledger, &runs[0], false, &cx).await.expect("then the first");
+        undo(client, &ledger, &runs[1], UndoOptions::default(), &cx).await.expect("the second first");
+        undo(client, &ledger, &runs[0], UndoOptions::default(), &cx).await.expect("then the first");
         assert_eq!(dump(client, graph).await, before);
 
         let planned = plan(client, graph, &tables, &[people(&[7.5, 8.5, 9.5])], &cx).await.expect("a plan");
         let run = apply(client, graph, &planned, &ledger, &cx).await.expect("written").run.expect("a run");
         all(client, graph, &["MATCH (n {uid: 'p1'}) SET n.influence_pagerank = 4.25"]).await;
-        let error = undo(client, &ledger, &run, false, &cx).await.expect_err("a person was there");
+        let error =
+            undo(client, &ledger, &run, UndoOptions::default(), &cx).await.expect_err("a person was there");
         assert!(
             matches!(&error, WritebackError::Overwritten { count: 1, first, .. } if first == "p1"),
             "{error}"
         );
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains(&format!("writeback undo {run} --skip-overwritten")), "{hint}");
+
+        let rest = UndoOptions { skip_overwritten: true, ..UndoOptions::default() };
+        let dry = UndoOptions { dry_run: true, ..rest };
+        for options in [dry, rest] {
+            let undone = undo(client, &ledger, &run, options, &cx).await.expect("the rest is restored");
+            assert_eq!((undone.restored, undone.overwritten), (2, 1), "{undone:?}");
+            let left: Vec<&str> = undone.left_alone.iter().map(|left| left.uid.as_str()).collect();
+            assert_eq!(left, ["p1"]);
+        }
+        assert!(is_exactly(client, graph, "p1", "influence_pagerank", 4.25).await, "a person's value stays");
+        assert_eq!(value(client, graph, "p2", "influence_pagerank").await, "Null");
+        assert_eq!(ledger.run(&run).expect("known").state, RunState::PartlyUndone);
+
+        all(client, graph, &["MATCH (n {uid: 'p1'}) SET n.influence_pagerank = 7.5"]).await;
+        let undone = undo(client, &ledger, &run, UndoOptions::default(), &cx).await.expect("the last one");
+        assert_eq!((undone.restored, undone.untouched, undone.overwritten), (1, 2, 0), "{undone:?}");
+        assert_eq!(dump(client, graph).await, before);
+        assert_eq!(ledger.run(&run).expect("known").state, RunState::Undone);
     });
 }
 
@@ -195,7 +239,7 @@ fn names_and_uids_that_look_like_cypher_are_written_as_they_are_or_refused() {
             for (uid, value) in uids.iter().zip(&values) {
                 assert!(is_exactly(client, graph, uid, name, *value).await, "{name} of {uid}");
             }
-            undo(client, &ledger, &run, false, &cx).await.expect("restored");
+            undo(client, &ledger, &run, UndoOptions::default(), &cx).await.expect("restored");
             assert_eq!(dump(client, graph).await, before);
         }
         for name in ["a`b", "a\0b"] {

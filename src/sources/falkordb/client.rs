@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, Value as Wire};
 
+use super::lock::Lock;
 use super::reply::{Names, Reply, Undecoded, decode};
 use super::{CypherValue, FalkorError, Params};
 
@@ -41,6 +42,8 @@ pub struct Client {
     address: String,
     version: Option<Version>,
     names: HashMap<String, Arc<Names>>,
+    /// The graph that this client alone may write.
+    pub(super) held: Option<Lock>,
 }
 
 impl fmt::Debug for Client {
@@ -55,8 +58,14 @@ impl fmt::Debug for Client {
 impl Client {
     /// Connects to `url` (`redis://` or `rediss://`) and checks that a module of version 4.22 or newer is there.
     pub async fn connect(url: &str) -> Result<Self, FalkorError> {
-        let client = redis::Client::open(url.trim()).map_err(|error| FalkorError::Url {
-            reason: error.detail().map_or_else(|| error.to_string(), str::to_owned),
+        let client = redis::Client::open(url.trim()).map_err(|_| {
+            // The parser's own words may repeat parts of the URL.
+            let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme);
+            let reason = match scheme {
+                Some("redis" | "rediss") => "a part of it is malformed",
+                _ => "it does not begin with redis:// or rediss://",
+            };
+            FalkorError::Url { reason: reason.to_owned() }
         })?;
         let address = match client.get_connection_info().addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
@@ -74,7 +83,7 @@ impl Client {
                     other => other,
                 }
             })?;
-        let mut client = Self { connection, address, version: None, names: HashMap::new() };
+        let mut client = Self { connection, address, version: None, names: HashMap::new(), held: None };
         client.version = client.probe().await?;
         match client.version {
             Some(found) if found < OLDEST => Err(FalkorError::TooOld { address: client.address, found }),
@@ -92,8 +101,9 @@ impl Client {
         self.version
     }
 
-    /// Runs a query that may write.
+    /// Runs a query that may write; one under a lock that was lost is not sent.
     pub async fn query(&mut self, graph: &str, cypher: &str, params: &Params) -> Result<Reply, FalkorError> {
+        self.may_write(graph)?;
         self.run("GRAPH.QUERY", graph, cypher, params).await
     }
 
@@ -159,6 +169,16 @@ impl Client {
                 })
             })
             .collect()
+    }
+
+    /// Refuses where this client's lock on the graph is not its own any more.
+    pub(super) fn may_write(&self, graph: &str) -> Result<(), FalkorError> {
+        self.held.as_ref().map_or(Ok(()), |lock| lock.check(graph))
+    }
+
+    /// The connection itself, for what must go on beside the queries.
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
     }
 
     /// Sends one command, once.

@@ -139,6 +139,26 @@ pub enum FalkorError {
         /// How long was waited.
         seconds: u64,
     },
+    /// Another run of ours writes the graph.
+    #[error("graph `{graph}` at {address} is being written by {holder}")]
+    Locked {
+        /// The key.
+        graph: String,
+        /// Host and port.
+        address: String,
+        /// Command, process, host and time.
+        holder: String,
+        /// Seconds after which the lock lapses unless it is renewed; `None`: never.
+        lapses: Option<u64>,
+    },
+    /// The lock was lost while the graph was written.
+    #[error("lost the lock on graph `{graph}` at {address}: somebody else may write it by now")]
+    LockLost {
+        /// The key.
+        graph: String,
+        /// Host and port.
+        address: String,
+    },
     /// Nodes without uid cannot be named in a snapshot.
     #[error("{count} nodes of graph `{graph}` have no text `uid`, the first has label `{label}` and id {id}")]
     NoUid {
@@ -227,7 +247,8 @@ impl Diagnose for FalkorError {
             Self::NoGraph { .. } => "check the graph's key, or make it with `sonograph mirror apply`",
             Self::NotAGraph { .. } => "check the graph's key",
             Self::Forbidden { .. } => {
-                "reading needs `~<graph> +graph.ro_query`, writing `+graph.query`, the schema `+graph.constraint`"
+                "reading needs `~<graph> +graph.ro_query`, writing `+graph.query`, the schema `+graph.constraint`, mark and \
+                 lock `~<graph>:sonograph* +hgetall +hset +set +get +pttl +pexpire +del +watch +unwatch +multi +exec`"
             }
             Self::Lost { .. } => {
                 "nothing half-written counts as whole: run the command again once the server is back"
@@ -238,6 +259,20 @@ impl Diagnose for FalkorError {
             }
             Self::Constraint { .. } => "merge or remove the offenders, then run the command again",
             Self::Pending { .. } => "the server is still building it: run the command again later",
+            Self::Locked { graph, lapses: None, .. } => {
+                return Some(format!(
+                    "this lock never lapses: remove the key `{}` by hand",
+                    super::lock::key(graph)
+                ));
+            }
+            Self::Locked { lapses: Some(seconds), .. } => {
+                return Some(format!(
+                    "run the command again once that one has ended; where it was killed, its lock lapses by itself in {seconds} s"
+                ));
+            }
+            Self::LockLost { .. } => {
+                "nothing was written since: run the command again once the other writer has ended"
+            }
             Self::NoUid { .. } => {
                 "a business graph names every node by `uid`; `sonograph mirror apply` makes one"
             }

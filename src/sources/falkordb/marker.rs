@@ -63,6 +63,7 @@ pub async fn read(client: &mut Client, graph: &str) -> Result<Option<Marker>, Fa
 
 /// Leaves a mark.
 pub async fn write(client: &mut Client, graph: &str, marker: Marker) -> Result<(), FalkorError> {
+    client.may_write(graph)?;
     let (generation, state) = (marker.generation.to_string(), marker.progress.to_string());
     client.command(&["HSET", &key(graph), "gen", &generation, "state", &state], None).await.map(drop)
 }

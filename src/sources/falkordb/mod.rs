@@ -1,11 +1,12 @@
 //! `FalkorDB`: the business graph's server.
 //!
 //! [`Client`] speaks to it, [`cypher`] writes what may be put into a query, [`schema`] makes indexes and constraints,
-//! [`scan`] reads a whole graph by bounded pages.
+//! [`scan`] reads a whole graph by bounded pages, [`lock`] keeps a second writer away.
 
 mod client;
 pub mod cypher;
 mod error;
+pub mod lock;
 pub mod marker;
 pub mod pace;
 mod reply;

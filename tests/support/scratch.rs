@@ -14,26 +14,16 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// `None`, said aloud, where no server is given.
-    pub async fn new() -> Option<Self> {
+    pub async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let given = ["SONOGRAPH_TEST_POSTGRES_URL", "SONOGRAPH_POSTGRES_URL"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
-        let Some(server) = given else {
-            eprintln!(
-                "SKIPPED: set SONOGRAPH_TEST_POSTGRES_URL to a PostgreSQL 18 this test may create databases in"
-            );
-            return None;
-        };
-        let server = url::Url::parse(&server).expect("SONOGRAPH_TEST_POSTGRES_URL is a URL");
-        let name = format!("sources_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = url::Url::parse(&super::url("POSTGRES")).expect("it is a URL");
+        let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let scratch = Self { server, name };
         run(scratch.server.as_str(), &format!("CREATE DATABASE {}", scratch.name)).await;
-        Some(scratch)
+        scratch
     }
 
-    /// The database with all four layouts loaded.
+    /// The database with all four layouts loaded; `None`, said aloud, where these are not at hand.
     pub async fn with_layouts() -> Option<Self> {
         let shared = std::env::var("SONOGRAPH_SHARED")
             .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
@@ -42,7 +32,7 @@ impl Scratch {
             eprintln!("SKIPPED: set SONOGRAPH_SHARED to the folder that holds source-layouts/");
             return None;
         }
-        let scratch = Self::new().await?;
+        let scratch = Self::new().await;
         for layout in ["directus", "twenty", "unified", "touchpoints"] {
             let sql =
                 std::fs::read_to_string(folder.join(layout).with_extension("sql")).expect("layout reads");
@@ -61,6 +51,11 @@ impl Scratch {
 
     pub async fn run(&self, sql: &str) {
         run(&self.url(), sql).await;
+    }
+
+    pub async fn count(&self, sql: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.url()).await.expect("the server answers");
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.expect("the query runs")
     }
 
     pub async fn facts(&self) -> Result<Facts, SourceError> {
