@@ -13,13 +13,13 @@ pub(super) fn told(text: &str, error: &Error) -> String {
         // Where it is no TOML, nobody knows what is a key and what is a value.
         Refusal::Syntax { reason } => (None, reason),
     };
-    let mut told = format!("line {line}, column {column}\n");
+    let place = format!("line {line}, column {column}\n");
     if let Some((shown, before, carets)) = shown {
         let gutter = " ".repeat(line.to_string().len());
         let (before, carets) = (" ".repeat(before), "^".repeat(carets));
-        told += &format!("{gutter} |\n{line} | {shown}\n{gutter} | {before}{carets}\n");
+        return format!("{place}{gutter} |\n{line} | {shown}\n{gutter} | {before}{carets}\n{reason}");
     }
-    told + &reason
+    place + &reason
 }
 
 enum Refusal {

@@ -159,7 +159,7 @@ impl Lock {
         match where_ours(&mut self.connection, &key(&self.graph), &self.value, &delete).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(graph = self.graph, "the lock was another's before it was given back")
+                tracing::warn!(graph = self.graph, "the lock was another's before it was given back");
             }
             Err(_) => tracing::warn!(graph = self.graph, "the lock could not be given back and will lapse"),
         }
