@@ -269,3 +269,55 @@ fn a_gzip_file_that_breaks_off_is_refused() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read `e.txt.gz`"));
     assert!(!dir.path().join("s").exists());
 }
+
+#[test]
+fn passing_over_more_lines_than_there_are_ends_at_the_end_of_the_file() {
+    let files = [("e.txt", "a b\nb c\n"), ("e.csv", "src,dst\na,b\n")];
+    for (name, flags) in [("e.txt", &[][..]), ("e.txt", &["--layout", "adjacency"]), ("e.csv", &[])] {
+        let said =
+            refused(&files, &[&["--edges", name, "--skip-lines", "18446744073709551615"], flags].concat());
+        let expected = format!("cannot pass over 18446744073709551615 lines of `{name}`: it has 2");
+        assert!(said.contains(&expected) && said.contains("hint: `--skip-lines N`"), "{said}");
+    }
+    let (graph, _) = imported(&files, &["--edges", "e.txt", "--skip-lines", "2"]);
+    assert_eq!(graph.edge_count(), 0, "as many as there are is no mistake");
+}
+
+#[test]
+fn a_pipe_is_read_as_the_file_it_stands_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut frame = polars::prelude::df!("src" => ["a", "b"], "dst" => ["b", "c"]).expect("a frame");
+    let mut parquet = Vec::new();
+    polars::prelude::ParquetWriter::new(&mut parquet).finish(&mut frame).expect("written");
+    let manifest = |edges: &str, typed: Option<&[u8]>| {
+        let mut command = sonograph(dir.path());
+        command.args(["snapshot", "import", "--edges", edges, "--out", "s", "--force"]);
+        if let Some(typed) = typed {
+            command.write_stdin(typed);
+        }
+        let output = command.timeout(std::time::Duration::from_mins(1)).output().expect("it runs");
+        assert!(output.status.success(), "{edges}: {}", String::from_utf8_lossy(&output.stderr));
+        read(&dir.path().join("s")).expect("read").manifest
+    };
+    for (name, bytes) in
+        [("e.txt", &b"a b\nb c\n"[..]), ("e.csv", b"src,dst\na,b\nb,c\n"), ("e.parquet", &parquet)]
+    {
+        std::fs::write(dir.path().join(name), bytes).expect("written");
+        let whole = manifest(name, None);
+        assert_eq!(whole.edge_count, 2);
+        if name == "e.txt" {
+            let piped = manifest("/dev/stdin", Some(bytes));
+            assert_eq!((&piped.sources[0].version, piped.edge_count), (&whole.sources[0].version, 2));
+        }
+        let fifo = dir.path().join(format!("fifo.{name}"));
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("made");
+        let writer = std::thread::spawn({
+            let (fifo, bytes) = (fifo.clone(), bytes.to_vec());
+            move || std::fs::write(fifo, bytes)
+        });
+        let piped = manifest(&format!("fifo.{name}"), None);
+        writer.join().expect("no panic").expect("somebody read all of it");
+        assert_eq!(piped.files().collect::<Vec<_>>(), whole.files().collect::<Vec<_>>());
+        assert_eq!(piped.sources[0].version, whole.sources[0].version, "the hash is that of the bytes");
+    }
+}

@@ -45,6 +45,16 @@ pub enum FileError {
         /// What to try next.
         hint: Option<&'static str>,
     },
+    /// More lines are to be passed over than there are.
+    #[error("cannot pass over {asked} lines of `{file}`: it has {found}")]
+    Short {
+        /// The file.
+        file: PathBuf,
+        /// Lines to pass over.
+        asked: usize,
+        /// Lines it has.
+        found: usize,
+    },
     /// Flags that do not fit the file.
     #[error("cannot use {flag} with `{file}`, which is {kind}")]
     Flag {
@@ -68,6 +78,7 @@ impl Diagnose for FileError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Line { hint, .. } => hint.map(str::to_owned),
+            Self::Short { .. } => Some("`--skip-lines N` passes over the lines before the data".to_owned()),
             Self::Header { .. } => {
                 Some("`--src COLUMN --dst COLUMN` name the columns of the two ends".to_owned())
             }

@@ -1,8 +1,7 @@
 //! Files of edges and of nodes, read into rows.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{
@@ -10,8 +9,8 @@ use polars::prelude::{
 };
 
 use super::columns::{instants, seconds_to_micros, timestamp, typed, weight};
-use super::lines::{Lines, open, wrong_line};
-use super::{FileError, Ids, ImportOptions, Layout};
+use super::lines::{Hashed, Lines, Text, wrong_line};
+use super::{FileError, FileRead, Ids, ImportOptions, Layout};
 use crate::context::{Context, TICK_EVERY};
 use crate::snapshot::tables::{self, DST, LABELS, NAME, NODE, SRC, TIMESTAMP, UID, WEIGHT};
 
@@ -66,7 +65,7 @@ impl EdgeList {
         ids: &mut Ids,
         notes: &mut Vec<String>,
         cx: &Context,
-    ) -> Result<Self, FileError> {
+    ) -> Result<(Self, FileRead), FileError> {
         let path = &options.edges;
         let kind = Kind::of(path);
         let refuse = |flag, kind| Err(FileError::Flag { flag, file: path.clone(), kind });
@@ -88,7 +87,7 @@ impl EdgeList {
                 Layout::Adjacency => adjacency(path, options.skip_lines, ids, cx),
             };
         }
-        let table = Rows::read(kind, path, options.skip_lines, "read edges", cx)?;
+        let (table, file) = Rows::read(kind, path, options.skip_lines, "read edges", cx)?;
         let names = (SRC, DST);
         let (src, dst) = match &options.ends {
             Some((src, dst)) => (table.find(src)?, table.find(dst)?),
@@ -127,13 +126,18 @@ impl EdgeList {
                 _ => list.properties.push(table.property(at)),
             }
         }
-        Ok(list)
+        Ok((list, file))
     }
 }
 
-fn text_edges(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<EdgeList, FileError> {
+fn text_edges(
+    path: &Path,
+    skip: usize,
+    ids: &mut Ids,
+    cx: &Context,
+) -> Result<(EdgeList, FileRead), FileError> {
     let step = cx.step("read edges", None);
-    let mut lines = Lines::open(path, skip)?;
+    let mut lines = Lines::open(path, skip, &step)?;
     let mut list = EdgeList::default();
     let (mut weights, mut times) = (Vec::new(), Vec::new());
     while let Some((number, line)) = lines.next()? {
@@ -173,12 +177,17 @@ fn text_edges(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<E
         times.resize(list.ends.len(), None);
         list.properties.push(instants(TIMESTAMP, times));
     }
-    Ok(list)
+    Ok((list, lines.finish()?))
 }
 
-fn adjacency(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<EdgeList, FileError> {
+fn adjacency(
+    path: &Path,
+    skip: usize,
+    ids: &mut Ids,
+    cx: &Context,
+) -> Result<(EdgeList, FileRead), FileError> {
     let step = cx.step("read edges", None);
-    let mut lines = Lines::open(path, skip)?;
+    let mut lines = Lines::open(path, skip, &step)?;
     let mut list = EdgeList::default();
     while let Some((number, line)) = lines.next()? {
         let mut src = None;
@@ -193,7 +202,7 @@ fn adjacency(path: &Path, skip: usize, ids: &mut Ids, cx: &Context) -> Result<Ed
             step.tick(list.ends.len() as u64, None)?;
         }
     }
-    Ok(list)
+    Ok((list, lines.finish()?))
 }
 
 fn not_listed(file: &Path, unit: &'static str, number: u64, id: &str) -> FileError {
@@ -207,7 +216,7 @@ impl NodeList {
         ids: &mut Ids,
         notes: &mut Vec<String>,
         cx: &Context,
-    ) -> Result<Self, FileError> {
+    ) -> Result<(Self, FileRead), FileError> {
         let mut list = Self::default();
         let mut add = |id: &str, wrong: &dyn Fn(String) -> FileError| {
             let expected = ids.numbers.len() as u32;
@@ -220,7 +229,7 @@ impl NodeList {
         let kind = Kind::of(path);
         if kind == Kind::Text {
             let step = cx.step("read nodes", None);
-            let mut lines = Lines::open(path, 0)?;
+            let mut lines = Lines::open(path, 0, &step)?;
             while let Some((number, line)) = lines.next()? {
                 let wrong = |what| wrong_line(path, number, what);
                 if line.contains(|c: char| c.is_ascii_whitespace()) {
@@ -232,9 +241,9 @@ impl NodeList {
                     step.tick(u64::from(list.rows), None)?;
                 }
             }
-            return Ok(list);
+            return Ok((list, lines.finish()?));
         }
-        let table = Rows::read(kind, path, 0, "read nodes", cx)?;
+        let (table, file) = Rows::read(kind, path, 0, "read nodes", cx)?;
         let id = match table.position("id") {
             Some(at) => at,
             None if !table.columns.is_empty() => {
@@ -260,7 +269,7 @@ impl NodeList {
                 _ => list.properties.push(table.property(at)),
             }
         }
-        Ok(list)
+        Ok((list, file))
     }
 }
 
@@ -273,8 +282,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(kind: Kind, path: &Path, skip: usize, title: &str, cx: &Context) -> Result<Self, FileError> {
-        let rows =
+    fn read(
+        kind: Kind,
+        path: &Path,
+        skip: usize,
+        title: &str,
+        cx: &Context,
+    ) -> Result<(Self, FileRead), FileError> {
+        let (rows, file) =
             if kind == Kind::Parquet { Self::parquet(path)? } else { Self::csv(path, skip, title, cx)? };
         let mut seen = BTreeSet::new();
         for column in &rows.columns {
@@ -282,25 +297,30 @@ impl Rows {
                 return Err(rows.header(format!("column `{}` is there twice", column.name())));
             }
         }
-        Ok(rows)
+        Ok((rows, file))
     }
 
-    fn parquet(path: &Path) -> Result<Self, FileError> {
-        let input = File::open(path).map_err(|source| FileError::Read { file: path.to_owned(), source })?;
-        let frame: DataFrame = ParquetReader::new(input)
+    /// Reads the file into memory first: Parquet is read from its end, and a pipe has none to begin with.
+    fn parquet(path: &Path) -> Result<(Self, FileRead), FileError> {
+        let mut bytes = Vec::new();
+        let mut whole = || {
+            let mut input = Hashed::open(path)?;
+            input.read_to_end(&mut bytes)?;
+            Ok(input)
+        };
+        let input = whole().map_err(|source| FileError::Read { file: path.to_owned(), source })?;
+        let frame: DataFrame = ParquetReader::new(Cursor::new(bytes))
             .finish()
             .map_err(|source| FileError::Columns { file: path.to_owned(), source })?;
-        Ok(Self { file: path.to_owned(), columns: frame.columns().to_vec(), lines: Vec::new() })
+        let rows = Self { file: path.to_owned(), columns: frame.columns().to_vec(), lines: Vec::new() };
+        Ok((rows, input.finish(path)?))
     }
 
-    fn csv(path: &Path, skip: usize, title: &str, cx: &Context) -> Result<Self, FileError> {
+    fn csv(path: &Path, skip: usize, title: &str, cx: &Context) -> Result<(Self, FileRead), FileError> {
+        let step = cx.step(title, None);
         let read = |source| FileError::Read { file: path.to_owned(), source };
-        let mut input = open(path)?;
-        let mut passed = Vec::new();
-        for _ in 0..skip {
-            passed.clear();
-            input.read_until(b'\n', &mut passed).map_err(read)?;
-        }
+        let mut input = Text::open(path)?;
+        input.skip(path, skip, &step)?;
         // The reader of CSV does not know of byte order marks.
         let mut mark = [0; 3];
         let mut length = 0;
@@ -316,7 +336,6 @@ impl Rows {
         let header = reader.headers().map_err(fail)?.clone();
         let mut builders: Vec<StringChunkedBuilder> =
             header.iter().map(|name| StringChunkedBuilder::new(name.trim().into(), 0)).collect();
-        let step = cx.step(title, None);
         let mut lines = Vec::new();
         let mut record = csv::StringRecord::new();
         while reader.read_record(&mut record).map_err(fail)? {
@@ -332,7 +351,8 @@ impl Rows {
             .into_iter()
             .map(|b| polars::prelude::IntoSeries::into_series(b.finish()).into())
             .collect();
-        Ok(Self { file: path.to_owned(), columns, lines })
+        let (_, input) = reader.into_inner().into_inner();
+        Ok((Self { file: path.to_owned(), columns, lines }, input.finish(path)?))
     }
 
     fn position(&self, name: &str) -> Option<usize> {

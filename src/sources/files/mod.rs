@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, DataType, IdxCa, IdxSize, NewChunkedArray, PlHashMap, PolarsError};
-use sha2::{Digest, Sha256};
 
 pub use error::FileError;
 use lists::{EdgeList, NodeList};
@@ -98,17 +97,16 @@ pub struct Imported {
 pub fn import(options: &ImportOptions, cx: &Context) -> Result<Imported, FileError> {
     let mut notes = Vec::new();
     let mut ids = Ids::default();
-    let mut files = vec![digest(&options.edges)?];
-    let nodes = match &options.nodes {
+    let (nodes, nodes_read) = match &options.nodes {
         Some(path) => {
-            files.push(digest(path)?);
-            let nodes = NodeList::read(path, &mut ids, &mut notes, cx)?;
+            let (nodes, read) = NodeList::read(path, &mut ids, &mut notes, cx)?;
             ids.closed = !options.add_missing;
-            nodes
+            (nodes, Some(read))
         }
-        None => NodeList::default(),
+        None => (NodeList::default(), None),
     };
-    let edges = EdgeList::read(options, &mut ids, &mut notes, cx)?;
+    let (edges, edges_read) = EdgeList::read(options, &mut ids, &mut notes, cx)?;
+    let files = std::iter::once(edges_read).chain(nodes_read).collect();
     let fail = |file: &Path| {
         let file = file.to_owned();
         move |source: PolarsError| FileError::Columns { file: file.clone(), source }
@@ -165,28 +163,6 @@ impl Ids {
         names.sort_unstable_by_key(|(_, number)| *number);
         names.into_iter().map(|(name, _)| name).collect()
     }
-}
-
-fn digest(path: &Path) -> Result<FileRead, FileError> {
-    let read = || {
-        let mut file = std::fs::File::open(path)?;
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        let mut bytes = 0;
-        loop {
-            match std::io::Read::read(&mut file, &mut buffer)? {
-                0 => return Ok((hash, bytes)),
-                n => {
-                    hash.update(&buffer[..n]);
-                    bytes += n as u64;
-                }
-            }
-        }
-    };
-    let (hash, bytes) = read().map_err(|source| FileError::Read { file: path.to_owned(), source })?;
-    let sha256 = hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(FileRead { name, sha256, bytes })
 }
 
 /// Tables by label in canonical order, and the dense id of every number.
