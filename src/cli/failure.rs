@@ -56,7 +56,7 @@ impl<E: Diagnose> From<E> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self { error: anyhow::Error::new(error), fault: Fault::Environment, hint: None }
+        Self { fault: Fault::of_path(&error), error: anyhow::Error::new(error), hint: None }
     }
 }
 

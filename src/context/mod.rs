@@ -3,12 +3,15 @@
 //! [`Context`] is passed last. A loop calls [`Step::tick`] at chunk granularity (about 16 000 items); that one call
 //! moves the bar and answers [`Cancelled`] once somebody has asked to stop.
 
+mod shell;
 mod visible;
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use shell::shell_word;
 pub use visible::visible;
 
 /// How many items a loop should handle between two calls of [`Step::tick`].
@@ -37,6 +40,23 @@ pub enum Fault {
     Environment,
     /// Somebody asked to stop (exit 130).
     Cancelled,
+}
+
+impl Fault {
+    /// Whose move it is where a path cannot be used: the user's where it names the wrong thing, and nobody's here where
+    /// the system refuses.
+    pub fn of_path(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::AlreadyExists
+            | ErrorKind::DirectoryNotEmpty
+            | ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput => Self::Input,
+            _ => Self::Environment,
+        }
+    }
 }
 
 /// An error that knows whose move it is and what to try next.

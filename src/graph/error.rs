@@ -109,7 +109,14 @@ impl Diagnose for GraphError {
             Self::Column { .. } | Self::NodeId { .. } | Self::Uid { .. } | Self::Endpoint { .. } => {
                 Some("`sonograph snapshot verify` says what else is wrong with a snapshot".to_owned())
             }
-            _ => None,
+            Self::Weight { .. } => Some(
+                "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column"
+                    .to_owned(),
+            ),
+            Self::TooLarge { .. }
+            | Self::UnknownRelation { .. }
+            | Self::UnknownLabel { .. }
+            | Self::UnknownWeight { .. } => None,
         }
     }
 }

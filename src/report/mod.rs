@@ -134,6 +134,7 @@ impl Diagnose for ReportError {
         match self {
             Self::Cancelled(cancelled) => cancelled.fault(),
             Self::Occupied(_) => Fault::Input,
+            Self::Write { source, .. } => Fault::of_path(source),
             _ => Fault::Environment,
         }
     }
@@ -167,11 +168,7 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
 
     let failed = |source| ReportError::Write { path: input.out.to_owned(), source };
     let _alone = alone(input.out)?;
-    // A report has both; whoever has only one of the names we replace is somebody else.
-    let taken = ["index.html", "figures", "tables"].iter().any(|name| input.out.join(name).exists());
-    if taken && !(input.out.join("report.md").is_file() && input.out.join("index.html").is_file()) {
-        return Err(ReportError::Occupied(input.out.to_owned()));
-    }
+    check_target(input.out)?;
     let partial = input.out.join("report.partial");
     remove(&partial).map_err(failed)?;
     let (figures, frames) = (partial.join("figures"), partial.join("tables"));
@@ -226,6 +223,17 @@ fn alone(out: &Path) -> Result<fs_err::File, ReportError> {
         // A file system without locks writes as well as it did.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
     }
+}
+
+/// Refuses a folder that holds what a report would replace, and it is not a report's. Cheap, so that it can be asked
+/// before anything is computed.
+pub fn check_target(out: &Path) -> Result<(), ReportError> {
+    // A report has both; whoever has only one of the names we replace is somebody else.
+    let taken = ["index.html", "figures", "tables"].iter().any(|name| out.join(name).exists());
+    if taken && !(out.join("report.md").is_file() && out.join("index.html").is_file()) {
+        return Err(ReportError::Occupied(out.to_owned()));
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -11,7 +11,7 @@ use super::history::{self, Measure};
 use super::numbers;
 use super::tables::{self, Names, Shape, View};
 use super::{ReportError, ReportInput};
-use crate::context::visible;
+use crate::context::{shell_word, visible};
 use crate::studies::findings::{Chart, Findings, Table};
 
 /// Rows of a table in the page.
@@ -380,7 +380,7 @@ fn health(input: &ReportInput<'_>, sections: &[Section]) -> Health {
     };
     Health {
         digest: input.snapshot.digest.clone(),
-        command: format!("sonograph report weekly --snapshot {}", quoted(&input.snapshot.reference)),
+        command: format!("sonograph report weekly --snapshot {}", shell_word(&input.snapshot.reference)),
         labels: rows(&input.tables.nodes),
         relations: rows(&input.tables.edges),
         companions: rows(&input.tables.companions),
@@ -396,7 +396,7 @@ fn health(input: &ReportInput<'_>, sections: &[Section]) -> Health {
 fn command(input: &ReportInput<'_>, findings: &Findings) -> String {
     let mut words = vec![
         format!("sonograph study {}", findings.family),
-        format!("--snapshot {}", quoted(&input.snapshot.reference)),
+        format!("--snapshot {}", shell_word(&input.snapshot.reference)),
     ];
     for (name, value) in findings.parameters.as_object().into_iter().flatten() {
         let flag = format!("{}{}", if name.len() == 1 { "-" } else { "--" }, name.replace('_', "-"));
@@ -406,9 +406,9 @@ fn command(input: &ReportInput<'_>, findings: &Findings) -> String {
             serde_json::Value::Array(items) if items.is_empty() => {}
             serde_json::Value::Array(items) => {
                 let items: Vec<String> = items.iter().map(plain).collect();
-                words.push(format!("{flag} {}", quoted(&items.join(","))));
+                words.push(format!("{flag} {}", shell_word(&items.join(","))));
             }
-            one => words.push(format!("{flag} {}", quoted(&plain(one)))),
+            one => words.push(format!("{flag} {}", shell_word(&plain(one)))),
         }
     }
     words.join(" ")
@@ -416,16 +416,6 @@ fn command(input: &ReportInput<'_>, findings: &Findings) -> String {
 
 fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A word of a command line, quoted for a shell where it has to be.
-fn quoted(word: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);
-    if !word.is_empty() && word.chars().all(safe) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// Words of the page that no study declares.

@@ -104,7 +104,8 @@ impl SnapshotError {
 impl Diagnose for SnapshotError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Encode(_) | Self::Busy(_) | Self::Io { .. } | Self::NotWhole(_) => Fault::Environment,
+            Self::Io { source, .. } => Fault::of_path(source),
+            Self::Encode(_) | Self::Busy(_) | Self::NotWhole(_) => Fault::Environment,
             Self::Cancelled(_) => Fault::Cancelled,
             _ => Fault::Input,
         }
@@ -114,6 +115,7 @@ impl Diagnose for SnapshotError {
         Some(match self {
             Self::Exists(_) => "`--force` replaces it".to_owned(),
             Self::Occupied(_) => "give a folder that does not exist yet".to_owned(),
+            Self::Busy(_) => "run it again once the other one is done, or name another folder".to_owned(),
             Self::NotASnapshot(_) => "`sonograph snapshot list` names the snapshots there are".to_owned(),
             Self::NoSnapshot(_) => {
                 "make one with `sonograph snapshot take`, `snapshot import` or `synth city`".to_owned()

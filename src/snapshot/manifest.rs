@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
@@ -154,7 +155,7 @@ impl Manifest {
         let file = dir.join(MANIFEST);
         let text = match fs_err::read(&file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(SnapshotError::NotASnapshot(dir.to_owned()));
             }
             Err(error) => return Err(SnapshotError::reading(error)),

@@ -1,13 +1,15 @@
 //! A snapshot folder → tables.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::manifest::{Manifest, Run, TableFile};
 use super::tables::Tables;
-use super::verify::{Problem, misfit};
+use super::verify::{Problem, differs, misfit};
 
 /// A snapshot in memory.
 #[derive(Debug, Clone)]
@@ -20,8 +22,8 @@ pub struct Snapshot {
     pub tables: Tables,
 }
 
-/// Reads a whole snapshot. Rows and column types are held against the manifest, bytes are not: that is
-/// [`super::verify`].
+/// Reads a whole snapshot. The bytes of every file are held against the manifest, so that no number is made from a
+/// damaged one; whether its rows are a graph is said by [`super::verify`] and by who makes a graph of them.
 ///
 /// # Errors
 ///
@@ -57,15 +59,21 @@ pub(super) fn assembled(
     })
 }
 
-/// Decodes one file.
+/// Decodes one file, if its bytes are those that were written.
 pub(super) fn decode(dir: &Path, file: &TableFile) -> Result<DataFrame, SnapshotError> {
     let path = file.path(dir).ok_or_else(|| SnapshotError::Damaged {
         dir: dir.to_owned(),
         problem: Problem { place: file.file.clone(), what: "lies outside the snapshot folder".into() },
     })?;
-    let input = std::fs::File::open(&path)
+    let bytes = std::fs::read(&path)
         .map_err(|source| SnapshotError::Decode { file: path.clone(), source: source.into() })?;
-    ParquetReader::new(input).finish().map_err(|source| SnapshotError::Decode { file: path, source })
+    if let Some(what) = differs(file, bytes.len() as u64, &Sha256::digest(&bytes)) {
+        let problem = Problem { place: file.file.clone(), what };
+        return Err(SnapshotError::Damaged { dir: dir.to_owned(), problem });
+    }
+    ParquetReader::new(Cursor::new(bytes))
+        .finish()
+        .map_err(|source| SnapshotError::Decode { file: path, source })
 }
 
 /// A snapshot folder as the catalogue shows it.

@@ -76,14 +76,16 @@ fn check_bytes(dir: &Path, file: &TableFile) -> Result<(), String> {
     let mut hash = Sha256::new();
     let bytes =
         std::io::copy(&mut input, &mut HashWriter(&mut hash)).map_err(|e| format!("cannot be read: {e}"))?;
+    differs(file, bytes, &hash.finalize()).map_or(Ok(()), Err)
+}
+
+/// How a file of this size and SHA-256 differs from the one that was written.
+pub(super) fn differs(file: &TableFile, bytes: u64, sha256: &[u8]) -> Option<String> {
     if bytes != file.bytes {
-        return Err(format!("has {bytes} bytes, the manifest says {}", file.bytes));
+        return Some(format!("has {bytes} bytes, the manifest says {}", file.bytes));
     }
-    let sha256 = hex(&hash.finalize());
-    if sha256 != file.sha256 {
-        return Err(format!("has the SHA-256 {sha256}, the manifest says {}", file.sha256));
-    }
-    Ok(())
+    let sha256 = hex(sha256);
+    (sha256 != file.sha256).then(|| format!("has the SHA-256 {sha256}, the manifest says {}", file.sha256))
 }
 
 struct HashWriter<'a>(&'a mut Sha256);

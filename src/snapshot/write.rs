@@ -88,7 +88,7 @@ pub fn write(
         positions: input.positions.clone(),
     };
     write_json(&partial.path.join(RUN), &run)?;
-    partial.finish(dir)?;
+    partial.finish(dir, input.replace)?;
     Ok(manifest)
 }
 
@@ -240,15 +240,21 @@ impl Partial {
         Ok(Self { path, lock: Some(lock) })
     }
 
-    fn finish(mut self, dir: &Path) -> Result<(), SnapshotError> {
+    fn finish(mut self, dir: &Path, may_replace: bool) -> Result<(), SnapshotError> {
         let replaced = beside(dir, REPLACED);
-        let replace = dir.join(MANIFEST).is_file();
+        let replace = may_replace && dir.join(MANIFEST).is_file();
         if replace {
             // There already only where a process was killed in the middle of this and `dir` was written again since.
             remove(&replaced)?;
             fs_err::rename(dir, &replaced).map_err(SnapshotError::writing)?;
         }
-        fs_err::rename(&self.path, dir).map_err(SnapshotError::writing)?;
+        // Somebody may have put a snapshot there since the target was looked at.
+        fs_err::rename(&self.path, dir).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                SnapshotError::Exists(dir.to_owned())
+            }
+            _ => SnapshotError::writing(error),
+        })?;
         self.lock = None;
         fs_err::remove_file(dir.join(LOCK)).map_err(SnapshotError::writing)?;
         if replace { remove(&replaced) } else { Ok(()) }

@@ -55,6 +55,20 @@ pub enum StudyError {
     /// PageRank cannot be computed.
     #[error("cannot compute PageRank")]
     PageRank(#[source] PageRankError),
+    /// An edge weighs less than nothing, and the study cannot count with that.
+    #[error(
+        "row {row} of `{relation}` has the weight {value} in `{column}`; this study needs weights of at least 0"
+    )]
+    NegativeWeight {
+        /// Relation.
+        relation: String,
+        /// Weight column.
+        column: String,
+        /// Row, from 0.
+        row: usize,
+        /// What is there.
+        value: f64,
+    },
     /// A column that a study reads is not of the type it must be, or a table cannot be assembled.
     #[error("cannot handle the table `{table}`")]
     Table {
@@ -92,13 +106,9 @@ impl Diagnose for StudyError {
             | Self::Unfit(_)
             | Self::UnknownNode { .. }
             | Self::PageRank(_)
-            | Self::Graph(
-                GraphError::UnknownRelation { .. }
-                | GraphError::UnknownLabel { .. }
-                | GraphError::UnknownWeight { .. }
-                | GraphError::Weight { .. },
-            ) => Fault::Input,
-            Self::Graph(_) | Self::Table { .. } => Fault::Environment,
+            | Self::NegativeWeight { .. }
+            | Self::Table { .. } => Fault::Input,
+            Self::Graph(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
         }
     }
@@ -113,9 +123,12 @@ impl Diagnose for StudyError {
             Self::UnknownNode { .. } => {
                 Some("uids are the column `uid` of the snapshot's node tables".into())
             }
-            Self::Table { .. } | Self::Graph(GraphError::Column { .. }) => {
-                Some("check the snapshot with `sonograph snapshot verify`".into())
-            }
+            Self::NegativeWeight { relation, .. } => Some(format!(
+                "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column, and `--relations` \
+                 can leave `{relation}` out"
+            )),
+            Self::Table { .. } => Some("check the snapshot with `sonograph snapshot verify`".into()),
+            Self::Graph(error) => error.hint(),
             _ => None,
         }
     }

@@ -119,7 +119,12 @@ impl Diagnose for WritebackError {
             Self::Falkor(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
             Self::Unverified { .. } => Fault::Negative,
-            Self::Ledger { .. } => Fault::Environment,
+            Self::Ledger { doing, source, .. } => match source.downcast_ref() {
+                Some(refused) => Fault::of_path(refused),
+                // A run's record that cannot be understood is a damaged file.
+                None if *doing == "read" => Fault::Input,
+                None => Fault::Environment,
+            },
             Self::NoIds
             | Self::NotInSnapshot { .. }
             | Self::Scores { .. }

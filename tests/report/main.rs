@@ -249,7 +249,7 @@ fn a_table_on_the_page_is_short_and_the_one_beside_it_whole() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_the_environments_fault_and_names_itself() {
+fn a_folder_that_cannot_be_made_names_itself_and_a_file_in_its_way_is_the_users_slip() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("file");
     std::fs::write(&file, "").expect("written");
@@ -264,7 +264,7 @@ fn a_folder_that_cannot_be_written_is_the_environments_fault_and_names_itself() 
     };
     let error = weekly(&input, &Context::silent()).expect_err("no folder below a file");
     assert!(error.to_string().contains("file/report"), "{error}");
-    assert_eq!(error.fault(), Fault::Environment);
+    assert_eq!(error.fault(), Fault::Input);
 }
 
 #[test]

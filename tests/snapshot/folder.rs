@@ -135,3 +135,31 @@ fn a_manifest_of_another_program_is_never_replaced() {
     }
     assert!(dir.path().join("code.js").is_file());
 }
+
+/// Puts a snapshot into the place that another one is being written for, as another process might.
+#[derive(Debug)]
+struct Meanwhile {
+    ready: std::path::PathBuf,
+    target: std::path::PathBuf,
+}
+
+impl sonograph::context::Progress for Meanwhile {
+    fn begin(&self, _: &str, _: Option<u64>) -> Box<dyn sonograph::context::Bar> {
+        fs::rename(&self.ready, &self.target).expect("moved");
+        sonograph::context::Silent.begin("", None)
+    }
+}
+
+#[test]
+fn a_snapshot_that_came_meanwhile_is_not_written_over() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let (ready, target) = (keep.path().join("ready"), keep.path().join("s"));
+    frozen(&ready);
+    let bytes = fs::read(ready.join("run.json")).expect("a record");
+    let meanwhile = std::sync::Arc::new(Meanwhile { ready, target: target.clone() });
+    let cx = Context::new(meanwhile, sonograph::context::Cancel::default(), 1, 1);
+    let result = write(&target, &graphs::small(), &graphs::input(), &cx);
+    assert!(matches!(result, Err(SnapshotError::Exists(_))), "{result:?}");
+    assert_eq!(fs::read(target.join("run.json")).expect("still there"), bytes);
+    assert_eq!(names(keep.path()), ["s"], "no left-over");
+}

@@ -15,7 +15,8 @@ use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
 use crate::ontology::Label;
-use pagerank::{PageRank, pagerank};
+use crate::snapshot::tables::WEIGHT;
+use pagerank::{PageRank, PageRankError, pagerank};
 
 const PAGERANK: ScoreColumn = ScoreColumn {
     name: "influence_pagerank",
@@ -131,6 +132,13 @@ impl Study for Params {
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let part = self.projecting.of(graph, &self.weighing)?;
         let teleport = self.teleport(&part)?;
+        let ranked = |teleport: Option<&[f64]>| {
+            let found = pagerank(&part.csr, teleport, &self.pagerank, cx);
+            found.map_err(|error| match error {
+                PageRankError::Weight(_) => self.negative_weight(graph).unwrap_or_else(|| error.into()),
+                error => error.into(),
+            })
+        };
         let mut facts = vec![
             Fact::count("influence_nodes", "nodes scored", part.nodes.len() as u64, "nodes"),
             Fact::count("influence_edges", "edges followed", part.csr.edge_count() as u64, "edges"),
@@ -141,7 +149,7 @@ impl Study for Params {
         let mut charts = Vec::new();
 
         if self.asks(Metric::PageRank, None) {
-            let found = pagerank(&part.csr, None, &self.pagerank, cx)?;
+            let found = ranked(None)?;
             facts.push(Fact::count(
                 "pagerank_iterations",
                 "iterations of PageRank",
@@ -160,7 +168,7 @@ impl Study for Params {
             values.push((&PAGERANK, Values::Numbers(found.ranks)));
         }
         if let (Some(teleport), true) = (teleport, self.asks(Metric::PersonalizedPageRank, None)) {
-            let found = pagerank(&part.csr, Some(&teleport), &self.pagerank, cx)?;
+            let found = ranked(Some(&teleport))?;
             caveats.extend(self.stopped_early("personalised PageRank", &found));
             values.push((&PERSONALIZED_PAGERANK, Values::Numbers(found.ranks)));
         }
@@ -188,6 +196,17 @@ impl Study for Params {
 }
 
 impl Params {
+    /// The first edge that weighs less than nothing, named by the table it comes from.
+    fn negative_weight(&self, graph: &BusinessGraph) -> Option<StudyError> {
+        let projected = graph.project(&self.projecting.projection(graph, &self.weighing).ok()?).ok()?;
+        let edge = (0..projected.edge_origin.len() as u32).find(|&edge| projected.csr.weight(edge) < 0.0)?;
+        let (table, row) = projected.origin(graph, edge);
+        let column = self.weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
+        // As it stands there, before any half-life.
+        let value = table.frame.column(&column).and_then(|c| c.get(row)).ok()?.try_extract().ok()?;
+        Some(StudyError::NegativeWeight { relation: table.relation.clone(), column, row, value })
+    }
+
     fn stopped_early(&self, what: &str, found: &PageRank) -> Option<String> {
         let asked_to_converge = self.pagerank.tolerance > 0.0;
         (asked_to_converge && !found.converged).then(|| {
