@@ -2,9 +2,11 @@
 //!
 //! What changes between two runs of the same study (duration, threads, tool) is in `run.json` alone.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
 use serde_json::{Map, Value, json};
 
 use super::output::{Format, save_frame};
@@ -12,6 +14,9 @@ use super::{Failure, Session};
 use crate::studies::Findings;
 
 /// Writes `findings` below `out`, as a whole or not at all: an earlier answer of the same family is replaced.
+///
+/// Its tables are written again in whatever other formats they were there, so that nobody's file goes without a successor
+/// or stays behind from another run.
 pub(super) fn save(
     findings: &Findings,
     format: Format,
@@ -25,7 +30,9 @@ pub(super) fn save(
         fs_err::remove_dir_all(&partial)?;
     }
     fs_err::create_dir_all(&partial)?;
-    write(findings, format, &partial)?;
+    let mut formats = earlier(&dir);
+    formats.insert(format);
+    write(findings, &formats, &partial)?;
     let run = json!({
         "took_ms": took.as_secs_f64() * 1e3,
         "threads": session.cx.threads,
@@ -43,7 +50,19 @@ pub(super) fn save(
     Ok(())
 }
 
-fn write(findings: &Findings, format: Format, dir: &Path) -> Result<(), Failure> {
+/// Formats of the tables in a folder of findings.
+fn earlier(dir: &Path) -> BTreeSet<Format> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return BTreeSet::new() };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let tables = names.filter(|name| !["findings.json", "run.json"].contains(&name.as_str()));
+    let format = |name: String| {
+        let ending = Path::new(&name).extension()?.to_str()?.to_owned();
+        Format::value_variants().iter().copied().find(|format| format.extension() == ending)
+    };
+    tables.filter_map(format).collect()
+}
+
+fn write(findings: &Findings, formats: &BTreeSet<Format>, dir: &Path) -> Result<(), Failure> {
     let mut rows = Map::new();
     let scores = findings.scores.as_ref();
     for (name, frame) in scores
@@ -51,7 +70,9 @@ fn write(findings: &Findings, format: Format, dir: &Path) -> Result<(), Failure>
         .into_iter()
         .chain(findings.tables.iter().map(|t| (t.name, &t.frame)))
     {
-        save_frame(frame, format, dir, name)?;
+        for &format in formats {
+            save_frame(frame, format, dir, name)?;
+        }
         rows.insert(name.to_owned(), frame.height().into());
     }
     let summary = json!({

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use polars::prelude::{Column, DataFrame};
 
-use super::{Failure, Format, Outcome, Session, connect, write_frame};
+use super::{Failure, Format, Outcome, Session, connect, print_frame};
 use crate::context::Context;
 use crate::mirror::{self, Applied, Counts, ResolveOptions, Summary};
 use crate::sources::facts::Facts;
@@ -29,9 +29,9 @@ pub(super) enum MirrorCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
-    /// How the plan is printed; json is one object with samples and reasons
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How the plan is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 #[derive(Debug, Args)]
@@ -39,9 +39,9 @@ pub(super) struct Apply {
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// How what was done is printed; json is one object with samples and reasons
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How what was done is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 /// What a run needs to know.
@@ -66,7 +66,7 @@ impl Settings {
             sources: connect::source_options(config),
             resolving: connect::resolve_options(config),
             graph: config.falkordb.graph.clone(),
-            format,
+            format: Format::or_usual(format),
             write,
         })
     }
@@ -141,10 +141,7 @@ fn print(summary: &Summary, format: Format, printer: Printer) -> Result<(), Fail
     ];
     let frame = DataFrame::new(rows.len(), columns)
         .map_err(|error| Failure::environment("cannot put the plan into a table", error))?;
-    let mut bytes = Vec::new();
-    write_frame(&frame, format, &mut bytes)?;
-    printer.bytes(&bytes)?;
-    Ok(())
+    print_frame(&frame, format, printer)
 }
 
 /// Tells on stderr what the numbers do not.

@@ -13,6 +13,7 @@ mod services;
 mod snapshot;
 mod study;
 mod synth;
+mod target;
 mod writeback;
 
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use failure::{Failure, Outcome};
-pub use output::{Format, write_frame};
+pub use output::{Format, print_frame};
 
 use crate::config::Config;
 use crate::context::{Cancel, Context};
@@ -146,19 +147,24 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout with 0, everything else to stderr with 2.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            let printer = Printer::default();
+            return match printer.usage(|| error.print()) {
+                Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+                Err(unwritten) => fail(printer, &unwritten.into()),
+            };
         }
     };
     let printer = Printer::new(cli.global.quiet);
     match session(&cli.global, printer).and_then(|session| run(cli.command, &session)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::AnswerIsNo) => ExitCode::from(1),
-        Err(failure) => {
-            printer.error(failure.error.as_ref(), failure.hint.as_deref());
-            terminal::exit_code(failure.fault)
-        }
+        Err(failure) => fail(printer, &failure),
     }
+}
+
+fn fail(printer: Printer, failure: &Failure) -> ExitCode {
+    printer.error(failure.error.as_ref(), failure.hint.as_deref());
+    terminal::exit_code(failure.fault)
 }
 
 fn session(global: &Global, printer: Printer) -> Result<Session, Failure> {

@@ -3,17 +3,17 @@
 //! CSV is RFC 4180 with LF, a header always, null empty, floats in the shortest form that reads back, times RFC 3339
 //! UTC. JSON is one object a line.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
 use polars::prelude::{AnyValue, DataFrame, TimeUnit};
 
 use super::Failure;
-use crate::terminal::{Align, Grid};
+use crate::terminal::{Align, Grid, Printer};
 
 /// How rows come out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Format {
     /// Aligned text for people
     Table,
@@ -26,6 +26,12 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format asked for, or the usual one: `table` on a terminal, `json` elsewhere.
+    pub fn or_usual(asked: Option<Self>) -> Self {
+        let usual = if std::io::stdout().is_terminal() { Self::Table } else { Self::Json };
+        asked.unwrap_or(usual)
+    }
+
     /// The ending of a file in this format.
     pub fn extension(self) -> &'static str {
         match self {
@@ -37,8 +43,14 @@ impl Format {
     }
 }
 
-/// Writes a frame as text; Parquet goes to files only, see [`save_frame`].
-pub fn write_frame(frame: &DataFrame, format: Format, out: &mut impl Write) -> Result<(), Failure> {
+/// Prints a frame to stdout.
+pub fn print_frame(frame: &DataFrame, format: Format, printer: Printer) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    write_frame(frame, format, &mut bytes)?;
+    Ok(printer.bytes(&bytes)?)
+}
+
+fn write_frame(frame: &DataFrame, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     match format {
         Format::Table => writeln!(out, "{}", grid(frame, usize::MAX))?,
         Format::Json => json_lines(frame, out)?,

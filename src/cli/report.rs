@@ -35,6 +35,7 @@ pub(super) struct Weekly {
 
 pub(super) fn run(command: &ReportCommand, session: &Session) -> Result<Outcome, Failure> {
     let ReportCommand::Weekly(args) = command;
+    report::check_target(&args.out)?;
     let folder = snapshot::locate(&args.snapshot, &session.config.snapshots_dir)?;
     let frozen = snapshot::read(&folder)?;
     let graph = BusinessGraph::build(frozen.tables.clone())?;

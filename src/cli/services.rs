@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use polars::prelude::df;
 
-use super::{Failure, Format, Outcome, Session, write_frame};
+use super::{Failure, Format, Outcome, Session, print_frame};
 use crate::services::{self, Options, Server};
 
 const UP_HELP: &str = "\
@@ -60,9 +60,9 @@ pub(super) struct Down {
 pub(super) struct Status {
     #[command(flatten)]
     folder: Folder,
-    /// How the rows come out
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How the rows come out [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 pub(super) fn run(command: &ServicesCommand, session: &Session) -> Result<Outcome, Failure> {
@@ -95,9 +95,7 @@ pub(super) fn run(command: &ServicesCommand, session: &Session) -> Result<Outcom
                 printer.note(format_args!("there are no servers in {}", dir.display()));
             }
             let frame = rows(&servers)?;
-            let mut out = Vec::new();
-            write_frame(&frame, *format, &mut out)?;
-            printer.bytes(&out)?;
+            print_frame(&frame, Format::or_usual(*format), *printer)?;
         }
     }
     Ok(Outcome::Done)

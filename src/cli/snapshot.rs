@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use polars::prelude::{Column, DataFrame};
 
-use super::{Failure, Format, Outcome, Session, write_frame};
+use super::{Failure, Format, Outcome, Session, print_frame};
 use crate::snapshot::{self, Manifest, ManifestInput, Origin, TableFile};
 use crate::sources::files::{self, ImportOptions};
 
@@ -108,27 +108,27 @@ enum Layout {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// How the rows come out
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How the rows come out [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     #[command(flatten)]
     which: Which,
-    /// How it comes out; `json` is the whole manifest
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How it comes out; `json` is the whole manifest [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     which: Which,
-    /// How the problems come out
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How the problems come out [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 pub(super) fn run(command: SnapshotCommand, session: &Session) -> Result<Outcome, Failure> {
@@ -217,7 +217,7 @@ fn list(args: &ListArgs, session: &Session) -> Result<Outcome, Failure> {
         }),
         texts("sources", &|_, m| Some(systems(m))),
     ];
-    rows(columns, whole.len(), args.format, session)?;
+    rows(columns, whole.len(), Format::or_usual(args.format), session)?;
     if listed.is_empty() {
         session.printer.note(format_args!("no snapshot in {}", session.config.snapshots_dir.display()));
     }
@@ -233,12 +233,13 @@ fn systems(manifest: &Manifest) -> String {
 fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failure> {
     let dir = args.which.locate(session)?;
     let manifest = Manifest::read(&dir)?;
-    if args.format == Format::Json {
+    let format = Format::or_usual(args.format);
+    if format == Format::Json {
         let text = serde_json::to_string(&manifest).expect("a manifest that was read is JSON");
         session.printer.data(text)?;
         return Ok(Outcome::Done);
     }
-    if args.format == Format::Table {
+    if format == Format::Table {
         about(&dir, &manifest, session)?;
     }
     let all: Vec<(&str, &String, &TableFile)> =
@@ -256,7 +257,7 @@ fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failure> {
         Column::new("bytes".into(), all.iter().map(|a| a.2.bytes as i64).collect::<Vec<_>>()),
         Column::new("columns".into(), all.iter().map(|a| columns_of(a.2)).collect::<Vec<_>>()),
     ];
-    rows(columns, all.len(), args.format, session)?;
+    rows(columns, all.len(), format, session)?;
     Ok(Outcome::Done)
 }
 
@@ -288,18 +289,19 @@ fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
     let dir = args.which.locate(session)?;
     let found = snapshot::verify(&dir, &session.cx)?;
     let problems = &found.problems;
-    if args.format != Format::Table {
+    let format = Format::or_usual(args.format);
+    if format != Format::Table {
         let columns = vec![
             Column::new("file".into(), problems.iter().map(|p| p.place.as_str()).collect::<Vec<_>>()),
             Column::new("problem".into(), problems.iter().map(|p| p.what.as_str()).collect::<Vec<_>>()),
         ];
-        rows(columns, problems.len(), args.format, session)?;
+        rows(columns, problems.len(), format, session)?;
     }
     if problems.is_empty() {
         session.printer.note(format_args!("{} is whole: {} files", dir.display(), found.files));
         return Ok(Outcome::Done);
     }
-    if args.format == Format::Table {
+    if format == Format::Table {
         for problem in problems {
             session.printer.data(problem)?;
         }
@@ -311,10 +313,5 @@ fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
 fn rows(columns: Vec<Column>, height: usize, format: Format, session: &Session) -> Result<(), Failure> {
     let frame =
         DataFrame::new(height, columns).expect("columns of one height with distinct names make a frame");
-    let mut bytes = Vec::new();
-    write_frame(&frame, format, &mut bytes)?;
-    if format == Format::Table {
-        bytes.push(b'\n');
-    }
-    Ok(session.printer.bytes(&bytes)?)
+    print_frame(&frame, format, session.printer)
 }

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use polars::prelude::{Column, DataFrame, SortMultipleOptions};
+use polars::prelude::{Column, DataFrame, SortMultipleOptions, df};
 
 use super::output::{grid, rounded};
-use super::{Failure, Format, Outcome, Session, findings};
+use super::{Failure, Format, Outcome, Session, findings, print_frame, target};
 use crate::graph::BusinessGraph;
 use crate::snapshot;
 use crate::snapshot::tables::{NAME, UID};
 use crate::studies::findings::Scores;
 use crate::studies::{Findings, Question};
-use crate::terminal::{Align, Grid};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
@@ -38,10 +37,11 @@ struct Common {
     /// Snapshot folder, or `latest` in the folder of snapshots
     #[arg(long, global = true, value_name = "DIR", default_value = "latest")]
     snapshot: String,
-    /// Folder for the answers, one folder per family
+    /// Folder for the answers, one folder per family: new, empty, or with earlier answers, which are replaced
     #[arg(long, global = true, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Format of the files; `table` writes text [default: parquet files, tables on a terminal]
+    /// Format of the files; `table` writes text and shows it [default: parquet, and tables shown on a terminal].
+    /// What is there of an earlier answer in another format is written again, too
     #[arg(long, global = true, value_enum)]
     format: Option<Format>,
     /// Rows of each table to show on the terminal
@@ -63,7 +63,7 @@ enum Asked {
 pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure> {
     let StudyArgs { list, common, question } = args;
     let asked = match question {
-        _ if list => return list_studies(session),
+        _ if list => return list_studies(Format::or_usual(common.format), session),
         None => {
             return Err(
                 Failure::input("no study is named").with_hint("`sonograph study --list` names them all")
@@ -72,6 +72,7 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
         Some(Asked::One(question)) => vec![question],
         Some(Asked::All) => configured(session)?,
     };
+    target::check(&common.out)?;
     let folder = snapshot::locate(&common.snapshot, &session.config.snapshots_dir)?;
     let graph = BusinessGraph::build(snapshot::read(&folder)?.tables)?;
     let cx = session.cx.clone().with_seed(common.seed.unwrap_or(session.cx.seed));
@@ -87,10 +88,12 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
         )?;
         let folder = common.out.join(found.family);
         session.printer.note(format_args!("{}: wrote {}", found.family, folder.display()));
-        match common.format {
-            None if io::stdout().is_terminal() => show(&found, &graph, common.top, session)?,
-            Some(Format::Table) => show(&found, &graph, common.top, session)?,
-            _ => {}
+        let shown = common.format.map_or_else(|| io::stdout().is_terminal(), |f| f == Format::Table);
+        if shown {
+            show(&found, &graph, common.top, session)?;
+        } else {
+            // For whoever comes next in the pipe.
+            session.printer.data(folder.display())?;
         }
     }
     Ok(Outcome::Done)
@@ -114,16 +117,19 @@ pub(super) fn configured(session: &Session) -> Result<Vec<Question>, Failure> {
         .collect()
 }
 
-fn list_studies(session: &Session) -> Result<Outcome, Failure> {
-    let mut grid =
-        Grid::new(&[("study", Align::Left), ("question", Align::Left), ("tables and scores", Align::Left)]);
-    for question in Question::all() {
-        let family = question.family();
-        let out: Vec<&str> =
-            family.tables.iter().map(|t| t.0).chain(family.scores.iter().map(|s| s.name)).collect();
-        grid.row([family.name, family.question, &out.join(", ")]);
-    }
-    session.printer.data(grid)?;
+fn list_studies(format: Format, session: &Session) -> Result<Outcome, Failure> {
+    let all: Vec<_> = Question::all().iter().map(Question::family).collect();
+    let outputs = all.iter().map(|family| {
+        let out = family.tables.iter().map(|t| t.0).chain(family.scores.iter().map(|s| s.name));
+        out.collect::<Vec<_>>().join(", ")
+    });
+    let frame = df!(
+        "study" => all.iter().map(|f| f.name).collect::<Vec<_>>(),
+        "question" => all.iter().map(|f| f.question).collect::<Vec<_>>(),
+        "tables_and_scores" => outputs.collect::<Vec<_>>(),
+    );
+    let frame = frame.map_err(|error| Failure::environment("cannot tabulate the studies", error))?;
+    print_frame(&frame, format, session.printer)?;
     Ok(Outcome::Done)
 }
 

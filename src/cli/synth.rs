@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use polars::prelude::df;
 
-use super::{Failure, Format, Outcome, Session, connect, write_frame};
+use super::{Failure, Format, Outcome, Session, connect, print_frame};
 use crate::context::Context;
 use crate::mirror;
-use crate::snapshot::{self, ManifestInput, Origin};
+use crate::snapshot::{self, ManifestInput, Origin, SnapshotError};
 use crate::sources;
 use crate::sources::synthetic::{City, FEWEST_PEOPLE, LoadOptions, MOST_PEOPLE, generate, load};
 
@@ -56,9 +56,9 @@ pub(super) struct CityArgs {
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// How the counts of rows come out
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How the counts of rows come out [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 fn people(text: &str) -> Result<usize, String> {
@@ -80,9 +80,7 @@ pub(super) fn run(command: &SynthCommand, session: &Session) -> Result<Outcome, 
     let (tables, rows): (Vec<String>, Vec<u64>) = counts.into_iter().unzip();
     let frame = df!("table" => tables, "rows" => rows)
         .map_err(|error| Failure::environment("cannot tabulate the counts of rows", error))?;
-    let mut out = Vec::new();
-    write_frame(&frame, args.format, &mut out)?;
-    session.printer.bytes(&out)?;
+    print_frame(&frame, Format::or_usual(args.format), session.printer)?;
     Ok(Outcome::Done)
 }
 
@@ -104,7 +102,10 @@ fn to_sources(args: &CityArgs, session: &Session, cx: &Context) -> Result<Vec<(S
 fn to_snapshot(args: &CityArgs, session: &Session, cx: &Context) -> Result<Vec<(String, u64)>, Failure> {
     let name = format!("city-{}-{}", args.people, cx.seed);
     let dir = args.out.clone().unwrap_or_else(|| session.config.snapshots_dir.join(name));
-    snapshot::check_target(&dir, args.replace)?;
+    snapshot::check_target(&dir, args.replace).map_err(|error| match error {
+        SnapshotError::Exists(_) => Failure::from(error).with_hint("`--replace` replaces it"),
+        _ => error.into(),
+    })?;
     let mut input = ManifestInput::of(vec![
         Origin::new("synthetic", "1").with("people", args.people as u64).with("seed", cx.seed),
     ]);

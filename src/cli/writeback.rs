@@ -1,6 +1,6 @@
 //! `sonograph writeback`: scores become node properties, and can be taken back.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -8,7 +8,8 @@ use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Failure, Format, Outcome, Session, connect, write_frame};
+use super::{Failure, Format, Outcome, Session, connect, print_frame};
+use crate::context::Fault;
 use crate::snapshot;
 use crate::snapshot::tables::{Tables, UID};
 use crate::sources::falkordb::{Client, lock};
@@ -210,8 +211,11 @@ fn read_family(folder: &Path) -> Result<Option<Scores>, Failure> {
         return Err(Failure::input(format!("there is no `{}`", file.display()))
             .with_hint("run the study with --format parquet"));
     }
-    let unreadable =
-        |e| Failure::environment(&format!("cannot read `{}`", file.display()), anyhow::Error::new(e));
+    let unreadable = |error| Failure {
+        error: anyhow::Error::new(error).context(format!("cannot read `{}`", file.display())),
+        fault: Fault::Input,
+        hint: Some("run the study again with --format parquet".to_owned()),
+    };
     let frame = ParquetReader::new(fs_err::File::open(&file)?.into_parts().0).finish().map_err(unreadable)?;
     let frame = frame.select([UID, "label"].into_iter().chain(names)).map_err(unreadable)?;
     Ok(Some(Scores { columns, frame }))
@@ -219,15 +223,14 @@ fn read_family(folder: &Path) -> Result<Option<Scores>, Failure> {
 
 impl Showing {
     fn format(&self) -> Format {
-        let usual = if io::stdout().is_terminal() { Format::Table } else { Format::Json };
-        self.format.unwrap_or(usual)
+        Format::or_usual(self.format)
     }
 }
 
 fn show_plan(plan: &Plan, showing: &Showing, session: &Session) -> Result<(), Failure> {
     match showing.format() {
         Format::Json => session.printer.data(json(plan)?)?,
-        format => show_frame(&lines(&plan.lines)?, format, session)?,
+        format => print_frame(&lines(&plan.lines)?, format, session.printer)?,
     }
     session.printer.note(format_args!(
         "{} nodes to write, {} hold their scores already, {} are gone since the snapshot, {} ids belong to other nodes by now",
@@ -293,7 +296,7 @@ fn show_runs(runs: &[Run], showing: &Showing, session: &Session) -> Result<(), F
     ];
     let frame =
         DataFrame::new(runs.len(), columns).map_err(|e| Failure::environment("cannot show the runs", e))?;
-    show_frame(&frame, showing.format(), session)
+    print_frame(&frame, showing.format(), session.printer)
 }
 
 /// One object: as JSON, or as a table of one row.
@@ -311,16 +314,7 @@ fn show_one(value: &impl Serialize, showing: &Showing, session: &Session) -> Res
     });
     let frame = DataFrame::new(1, columns.collect())
         .map_err(|e| Failure::environment("cannot show the answer", e))?;
-    show_frame(&frame, showing.format(), session)
-}
-
-fn show_frame(frame: &DataFrame, format: Format, session: &Session) -> Result<(), Failure> {
-    let mut bytes = Vec::new();
-    write_frame(frame, format, &mut bytes)?;
-    if format == Format::Table && !bytes.ends_with(b"\n") {
-        bytes.push(b'\n');
-    }
-    Ok(session.printer.bytes(&bytes)?)
+    print_frame(&frame, showing.format(), session.printer)
 }
 
 fn json(value: &impl Serialize) -> Result<String, Failure> {

@@ -26,7 +26,7 @@ impl Printer {
     pub fn data(self, line: impl Display) -> io::Result<()> {
         let mut out = io::stdout().lock();
         // A program is handed the data as it is; a terminal would obey it.
-        ignore_closed_pipe(if out.is_terminal() {
+        told(if out.is_terminal() {
             writeln!(out, "{}", lines(&line.to_string()))
         } else {
             writeln!(out, "{line}")
@@ -36,7 +36,12 @@ impl Printer {
     /// Writes bytes of data to stdout.
     pub fn bytes(self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        ignore_closed_pipe(out.write_all(bytes).and_then(|()| out.flush()))
+        told(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
+    /// Prints what was asked for instead of a command: help or version to stdout, a wrong command line to stderr.
+    pub fn usage(self, print: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        told(print())
     }
 
     /// Tells the human something, on stderr.
@@ -80,9 +85,10 @@ fn say(line: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
+/// What came of writing to stdout.
+fn told(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        kind => Err(io::Error::new(kind, format!("cannot write to stdout: {error}"))),
+    })
 }

@@ -1,6 +1,8 @@
 //! What a user sees: messages, hints and exit codes, as snapshots with paths and ports filtered.
 
 mod errors;
+mod folders;
+mod servers;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -41,7 +41,7 @@ fn a_plan_writes_nothing_and_a_second_apply_finds_nothing_to_do() {
             client.exists(graph).await.expect("the server answers"),
             "it was written under the given key"
         );
-        let again = mirror(&postgres, graph, &["apply"]).assert().success();
+        let again = mirror(&postgres, graph, &["apply", "--format", "table"]).assert().success();
         let told = String::from_utf8_lossy(&again.get_output().stderr).into_owned();
         assert!(told.contains("nothing to do"), "{told}");
         assert!(told.contains("claims are by somebody whom no source knows: 3"), "{told}");

@@ -178,6 +178,32 @@ async fn a_graph_that_is_not_there_is_named() {
     place.clean().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_taken_in_the_same_second_get_names_of_their_own() {
+    let place = Place::new().await;
+    let mut client = Client::connect(&place.falkordb).await.expect("the server answers");
+    let dir = tempfile::tempdir().expect("a folder");
+    let folders = || std::fs::read_dir(dir.path().join("snapshots")).map_or(0, Iterator::count);
+    let failed = place.take(dir.path(), &[]);
+    assert_eq!((failed.status.code(), folders()), (Some(3), 0), "no name is kept: {}", said(&failed));
+
+    client.query(&place.graph, "CREATE (:Person {uid: 'p'})", &Params::new()).await.expect("made");
+    let mut commands: Vec<_> = (0..6).map(|_| sonograph(dir.path(), &place.falkordb, &place.graph)).collect();
+    let children: Vec<_> =
+        commands.iter_mut().map(|c| c.args(["snapshot", "take"]).spawn().expect("it runs")).collect();
+    let mut names = std::collections::BTreeSet::new();
+    for child in children {
+        let taken = child.wait_with_output().expect("it ends");
+        assert!(taken.status.success(), "{}", said(&taken));
+        let name = String::from_utf8(taken.stdout).expect("text").trim_end().to_owned();
+        assert_eq!(whole(&dir.path().join(&name)).tables.node_count(), 1);
+        names.insert(name);
+    }
+    assert_eq!((names.len(), folders()), (6, 6), "{names:?}");
+    assert!(names.iter().any(|name| name.ends_with("-2")), "six began within two seconds: {names:?}");
+    place.clean().await;
+}
+
 /// Servers in a folder, gone when the test ends, however it ends.
 struct Servers(tempfile::TempDir);
 

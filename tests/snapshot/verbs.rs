@@ -55,7 +55,7 @@ fn list_names_what_is_whole_and_warns_of_what_is_not() {
 #[test]
 fn show_tells_what_a_snapshot_holds() {
     let dir = one();
-    let shown = out(&run(dir.path(), &["show"]));
+    let shown = out(&run(dir.path(), &["show", "--format", "table"]));
     for expected in [
         "5 nodes, 5 edges, directed",
         "as of       1970-01-01T00:00:03Z",
@@ -86,7 +86,7 @@ fn verify_exits_with_1_where_a_snapshot_is_not_whole() {
         assert!(whole.status.success() && out(&whole).is_empty(), "{args:?}: {}", said(&whole));
     }
     std::fs::write(dir.path().join("snapshots/monday/nodes/Venue.parquet"), "PAR1").expect("written");
-    let broken = run(dir.path(), &["verify"]);
+    let broken = run(dir.path(), &["verify", "--format", "table"]);
     assert_eq!(broken.status.code(), Some(1));
     assert!(
         out(&broken).starts_with("nodes/Venue.parquet: has 4 bytes, the manifest says "),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Failure, Session};
-use crate::context::Context;
+use crate::context::{Context, shell_word};
 use crate::services::{Guard, Options, Running};
 
 /// Folders a demo makes; a folder that holds nothing else is a demo's and may be replaced.
@@ -129,6 +129,8 @@ impl<'a> Stage<'a> {
     pub fn summary(&self, embedded: bool) {
         let printer = self.session.printer;
         let dir = self.dir.display();
+        let snapshot = self.dir.join("snapshot").display().to_string();
+        let snapshot = shell_word(&snapshot);
         let own = peak_kib("self");
         let mib = |kib: u64| kib as f64 / 1024.0;
         printer.note(format_args!(
@@ -151,10 +153,10 @@ impl<'a> Stage<'a> {
         printer.note(format_args!("truth     {dir}/{TRUTH}: what was planted"));
         printer.note("\ntry next");
         printer.note(format_args!(
-            "  sonograph study influence --snapshot {dir}/snapshot --relations FOLLOWS --top 20"
+            "  sonograph study influence --snapshot {snapshot} --relations FOLLOWS --top 20"
         ));
-        printer.note(format_args!("  sonograph study conversion --snapshot {dir}/snapshot --format csv"));
-        printer.note(format_args!("  sonograph snapshot show {dir}/snapshot"));
+        printer.note(format_args!("  sonograph study conversion --snapshot {snapshot} --format csv"));
+        printer.note(format_args!("  sonograph snapshot show {snapshot}"));
         if !embedded {
             printer.note(format_args!(
                 "  sonograph demo --keep    # leaves the servers running to look around in"

@@ -1,5 +1,6 @@
 //! `sonograph snapshot take`: graph from `FalkorDB`, companions from `PostgreSQL`, into one folder.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -30,10 +31,42 @@ pub(in crate::cli) struct TakeArgs {
 
 pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure> {
     let started = Timestamp::now();
-    let by_time = || session.config.snapshots_dir.join(started.strftime("%Y%m%dT%H%M%SZ").to_string());
-    let out = args.out.clone().unwrap_or_else(by_time);
-    snapshot::check_target(&out, args.force)?;
-    let input = ManifestInput { started, replace: args.force, ..ManifestInput::of(Vec::new()) };
+    let Some(out) = &args.out else {
+        let claimed = Claimed::by_time(&session.config.snapshots_dir, started)?;
+        return take(&claimed.0, false, started, session);
+    };
+    take(out, args.force, started, session)
+}
+
+/// A folder of our own, empty until a snapshot is put in its place; gone again where none is.
+struct Claimed(PathBuf);
+
+impl Claimed {
+    /// Named by a time to the second, and by a number where several begin in one second.
+    fn by_time(dir: &Path, at: Timestamp) -> Result<Self, Failure> {
+        fs_err::create_dir_all(dir)?;
+        let name = at.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let others = (2u32..).map(|number| format!("{name}-{number}"));
+        for name in std::iter::once(name.clone()).chain(others) {
+            match fs_err::create_dir(dir.join(&name)) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => return Ok(made.map(|()| Self(dir.join(name)))?),
+            }
+        }
+        unreachable!("there are more numbers than snapshots in a second")
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        // A folder with a snapshot in it is not empty, and stays.
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+fn take(out: &Path, replace: bool, started: Timestamp, session: &Session) -> Result<Outcome, Failure> {
+    snapshot::check_target(out, replace)?;
+    let input = ManifestInput { started, replace, ..ManifestInput::of(Vec::new()) };
     let databases = match connect::databases(session) {
         Ok(databases) => Some(databases),
         Err(missing) => {
@@ -52,9 +85,9 @@ pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure
             databases: databases.as_ref(),
             options: &connect::source_options(&session.config),
         };
-        freeze(from, &out, input, session, &session.cx).await
+        freeze(from, out, input, session, &session.cx).await
     })??;
-    told(&out, &manifest, session)?;
+    told(out, &manifest, session)?;
     Ok(Outcome::Done)
 }
 
