@@ -11,10 +11,13 @@ use crate::config::{Config, ConfigError, PROJECT_FILE, TEMPLATE, json_schema};
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Write a commented sonograph.toml into the current folder
+    #[command(after_help = "Example:\n  sonograph config init")]
     Init,
     /// Print the configuration in force
+    #[command(after_help = "Example:\n  sonograph config show --resolved")]
     Show(Show),
     /// Print the JSON Schema of sonograph.toml
+    #[command(after_help = "Example:\n  sonograph config schema > sonograph.schema.json")]
     Schema,
 }
 

@@ -18,7 +18,8 @@ use steps::{Loop, Place};
     after_help = "Report, snapshot and study answers stay in DIR. The servers and their data are removed at the end, \
     unless --keep; two demos in two folders do not meet.\n\nWhere SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL are both \
     set, those servers are used: a database and a graph `sonograph_demo` are made there and removed at the end, and nothing \
-    else is touched."
+    else is touched.\n\n\
+    Examples:\n  sonograph demo --people 20000\n  sonograph demo --people 500 --embedded --dir try"
 )]
 pub(super) struct DemoArgs {
     /// Registered people in the city; visitors come on top

@@ -12,11 +12,12 @@ use crate::terminal::{Align, Grid};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exits 3 where a check fails. A check that is only noted (a layout that is not there, a graph that \
-    was never mirrored) fails nothing."
+    was never mirrored) fails nothing.\n\n\
+    Example:\n  sonograph doctor --json"
 )]
 pub(super) struct DoctorArgs {
     /// One JSON object a line
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 

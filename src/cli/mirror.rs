@@ -18,19 +18,21 @@ pub(super) enum MirrorCommand {
     /// Reads every source whole, in one read-only transaction per database, resolves which rows are one person, venue or
     /// organisation, and compares the result with the graph. Only what the mirror itself writes is compared: scores and
     /// other people's properties are left alone.
+    #[command(after_help = "Example:\n  sonograph mirror plan --format json")]
     Plan(Plan),
     /// Do what `mirror plan` shows
     ///
     /// Writes in short batches and may be repeated: a second run right after the first writes nothing, and one that was
     /// stopped half-way is completed by running it again. A node that no source claims any more gets `deleted_at`, an
     /// edge is removed; nothing is ever written to a source.
+    #[command(after_help = "Examples:\n  sonograph mirror apply --dry-run\n  sonograph mirror apply")]
     Apply(Apply),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
     /// How the plan is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 
@@ -40,7 +42,7 @@ pub(super) struct Apply {
     #[arg(long)]
     dry_run: bool,
     /// How what was done is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 

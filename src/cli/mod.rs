@@ -245,4 +245,61 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    /// Every command that does something, with the words that call it.
+    fn verbs(command: &clap::Command, words: &str, all: &mut Vec<(String, clap::Command)>) {
+        let deeper: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        if deeper.is_empty() {
+            all.push((words.to_owned(), command.clone()));
+        }
+        for command in deeper {
+            verbs(command, &format!("{words} {}", command.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_ends_with_examples_of_it_that_can_be_typed() {
+        let mut all = Vec::new();
+        verbs(&Cli::command(), "sonograph", &mut all);
+        assert!(all.len() > 20, "{all:?}");
+        for (words, command) in all {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples = help.lines().filter(|line| line.starts_with("  ")).map(str::trim);
+            let examples: Vec<&str> = examples.filter(|line| line.contains(&words)).collect();
+            assert!(!examples.is_empty(), "`{words} --help` has no example");
+            for example in examples {
+                let typed = &example[example.find("sonograph ").expect("it names the program")..];
+                let typed = typed.split(['>', '|', '"', ')', '&', ';']).next().unwrap_or_default();
+                let typed = typed.split_whitespace();
+                if let Err(error) = Cli::command().try_get_matches_from(typed) {
+                    panic!("`{example}` cannot be typed: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_sets_its_own_flags_apart_from_those_of_all() {
+        let mut all = Vec::new();
+        let mut whole = Cli::command();
+        whole.build();
+        verbs(&whole, "sonograph", &mut all);
+        for (words, command) in all {
+            for (flag, heading) in [
+                ("config", "Global options"),
+                ("threads", "Global options"),
+                ("snapshot", "Snapshot"),
+                ("out", "Output"),
+                ("format", "Output"),
+                ("top", "Output"),
+            ] {
+                let found = command.get_arguments().find(|a| a.get_long() == Some(flag));
+                let shown = found.map(|a| a.get_help_heading().unwrap_or("Options"));
+                assert!(
+                    shown.is_none_or(|shown| shown == heading),
+                    "`{words} --{flag}` is among the {shown:?}"
+                );
+            }
+        }
+    }
 }

@@ -17,16 +17,19 @@ pub(super) enum ReportCommand {
     /// Run every study on a snapshot and write the weekly report
     ///
     /// Writes index.html (self-contained: no script, no request), report.md, figures/*.svg and *.png, tables/*.parquet.
+    #[command(
+        after_help = "Examples:\n  sonograph report weekly\n  sonograph report weekly --snapshot snapshots/monday --out reports/monday"
+    )]
     Weekly(Weekly),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Weekly {
     /// Snapshot folder, or `latest` in the folder of snapshots
-    #[arg(long, value_name = "DIR", default_value = "latest")]
+    #[arg(long, value_name = "DIR", default_value = "latest", help_heading = "Snapshot")]
     snapshot: String,
     /// Folder for the report; an earlier report there is replaced
-    #[arg(long, value_name = "DIR", default_value = "out")]
+    #[arg(long, value_name = "DIR", default_value = "out", help_heading = "Output")]
     out: PathBuf,
     /// Seed of everything random [default: as configured, 1]
     #[arg(long, value_name = "S")]

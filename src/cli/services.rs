@@ -9,10 +9,11 @@ use super::{Failure, Format, Outcome, Session, print_frame};
 use crate::services::{self, Options, Server};
 
 const UP_HELP: &str = "\
-Example: set -a; eval \"$(sonograph services up)\"; set +a; sonograph doctor
-
 The first time, the servers are fetched into ~/.cache/sonograph (or SONOGRAPH_CACHE_DIR): about three minutes.
-SONOGRAPH_FALKORDB_MODULE, SONOGRAPH_REDIS_SERVER and SONOGRAPH_POSTGRES_BIN name your own instead.";
+SONOGRAPH_FALKORDB_MODULE, SONOGRAPH_REDIS_SERVER and SONOGRAPH_POSTGRES_BIN name your own instead.
+
+Example:
+  set -a; eval \"$(sonograph services up)\"; set +a; sonograph doctor";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ServicesCommand {
@@ -20,8 +21,10 @@ pub(super) enum ServicesCommand {
     #[command(after_help = UP_HELP)]
     Up(Up),
     /// Stop both servers; their data stays for the next `up`
+    #[command(after_help = "Example:\n  sonograph services down --remove")]
     Down(Down),
     /// Show whether they run, and where
+    #[command(after_help = "Example:\n  sonograph services status --format json")]
     Status(Status),
 }
 
@@ -61,7 +64,7 @@ pub(super) struct Status {
     #[command(flatten)]
     folder: Folder,
     /// How the rows come out [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 

@@ -19,10 +19,13 @@ pub(super) enum SnapshotCommand {
     /// Make a snapshot of somebody else's graph: edge lists as text, CSV or Parquet
     Import(ImportArgs),
     /// List the snapshots there are, oldest first
+    #[command(after_help = "Example:\n  sonograph snapshot list --format csv")]
     List(ListArgs),
     /// Say what a snapshot holds and where it came from
+    #[command(after_help = "Example:\n  sonograph snapshot show latest --format json")]
     Show(ShowArgs),
     /// Check every byte and row of a snapshot; exits 1 where it is not whole
+    #[command(after_help = "Example:\n  sonograph snapshot verify snapshots/monday")]
     Verify(VerifyArgs),
     /// Write a snapshot's nodes and edges for other tools, edges by uid
     Export(export::ExportArgs),
@@ -35,7 +38,7 @@ struct Which {
     #[arg(value_name = "SNAPSHOT", default_value = "latest", conflicts_with = "snapshot")]
     named: String,
     /// The same as a flag
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Snapshot")]
     snapshot: Option<String>,
 }
 
@@ -64,7 +67,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
     /// Folder to write
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: PathBuf,
     /// Every edge stands for both directions
     #[arg(long)]
@@ -109,7 +112,7 @@ enum Layout {
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// How the rows come out [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 
@@ -118,7 +121,7 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     which: Which,
     /// How it comes out; `json` is the whole manifest [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 
@@ -127,7 +130,7 @@ pub(super) struct VerifyArgs {
     #[command(flatten)]
     which: Which,
     /// How the problems come out [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 

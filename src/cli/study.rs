@@ -35,17 +35,17 @@ pub(super) struct StudyArgs {
 #[derive(Debug, Args)]
 struct Common {
     /// Snapshot folder, or `latest` in the folder of snapshots
-    #[arg(long, global = true, value_name = "DIR", default_value = "latest")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "latest", help_heading = "Snapshot")]
     snapshot: String,
     /// Folder for the answers, one folder per family: new, empty, or with earlier answers, which are replaced
-    #[arg(long, global = true, value_name = "DIR", default_value = "out")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "out", help_heading = "Output")]
     out: PathBuf,
     /// Format of the files; `table` writes text and shows it [default: parquet, and tables shown on a terminal].
     /// What is there of an earlier answer in another format is written again, too
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_enum, help_heading = "Output")]
     format: Option<Format>,
     /// Rows of each table to show on the terminal
-    #[arg(long, global = true, value_name = "N", default_value_t = 10)]
+    #[arg(long, global = true, value_name = "N", default_value_t = 10, help_heading = "Output")]
     top: usize,
     /// Seed of everything random [default: as configured, 1]
     #[arg(long, global = true, value_name = "S")]
@@ -57,6 +57,7 @@ enum Asked {
     #[command(flatten)]
     One(Question),
     /// Every study, with the parameters of the configuration
+    #[command(after_help = "Example:\n  sonograph study all --snapshot snapshots/monday --out out")]
     All,
 }
 

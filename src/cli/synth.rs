@@ -18,7 +18,8 @@ const CITY_HELP: &str = "\
 What was planted (influencers, how well each promoter converts, cascades, duplicates, shared devices) is written to \
 truth.json, so that answers can be held against it. The same people and seed give the same bytes.
 
-Example: sonograph synth city --people 2000 --seed 7 --to snapshot --out city && sonograph study influence --snapshot city";
+Example:
+  sonograph synth city --people 2000 --seed 7 --to snapshot --out city && sonograph study influence --snapshot city";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SynthCommand {
@@ -48,7 +49,7 @@ pub(super) struct CityArgs {
     #[arg(long, value_enum)]
     to: Target,
     /// Folder of the snapshot, or for truth.json alone [default: <snapshots_dir>/city-N-S, or ./out]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Replace an earlier synthetic city (in the database: only schemas that one made) or an earlier snapshot
     #[arg(long)]
@@ -57,7 +58,7 @@ pub(super) struct CityArgs {
     #[arg(long)]
     dry_run: bool,
     /// How the counts of rows come out [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 

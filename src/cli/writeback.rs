@@ -22,29 +22,32 @@ use crate::writeback::{
 #[derive(Debug, Subcommand)]
 pub(super) enum WritebackCommand {
     /// Compare the scores with what the graph holds; writes nothing
+    #[command(after_help = "Example:\n  sonograph writeback plan --snapshot latest --from out")]
     Plan(Planning),
     /// Write the scores, read them back, and keep what stood there before
     Apply(Applying),
     /// Put back what stood there before a run
+    #[command(after_help = "Example:\n  sonograph writeback undo 1 --dry-run")]
     Undo(Undoing),
     /// List the runs, oldest first
+    #[command(after_help = "Example:\n  sonograph writeback history")]
     History(Showing),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Showing {
     /// How the answer comes out [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Planning {
     /// Snapshot the scores were computed on: a folder, or `latest` in the folder of snapshots
-    #[arg(long, value_name = "DIR", default_value = "latest")]
+    #[arg(long, value_name = "DIR", default_value = "latest", help_heading = "Snapshot")]
     snapshot: String,
     /// Folder of the studies' answers; every family in it that has scores is taken
-    #[arg(long, value_name = "DIR", default_value = "out")]
+    #[arg(long, value_name = "DIR", default_value = "out", help_heading = "Snapshot")]
     from: PathBuf,
     #[command(flatten)]
     showing: Showing,
@@ -53,7 +56,8 @@ pub(super) struct Planning {
 #[derive(Debug, Args)]
 #[command(
     after_help = "A node gets its scores by its internal id, guarded by its uid, together with `score_run` and \
-    `score_at`. A run that broke off is completed by the same command, or by --resume without the scores."
+    `score_at`. A run that broke off is completed by the same command, or by --resume without the scores.\n\n\
+    Example:\n  sonograph writeback apply --snapshot latest --from out"
 )]
 pub(super) struct Applying {
     #[command(flatten)]

@@ -82,7 +82,7 @@ pub struct Cell {
 
 impl Cell {
     fn new(text: String, uid: String) -> Self {
-        let breaks = text.split_whitespace().any(|word| word.chars().count() > 18);
+        let breaks = text.split_whitespace().any(|word| word.chars().count() > 24);
         Self { text, uid, breaks }
     }
 }
@@ -209,7 +209,7 @@ pub fn heading(name: &str, family: &str) -> String {
         "uid" => "Name",
         "uids" => "Path",
         "pagerank" => "PageRank",
-        "r" => "Led on per share",
+        "r" => "Shares led to per share",
         "next" => "Led to",
         "generation" => "Steps from the root",
         "both" => "Attended both",

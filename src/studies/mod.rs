@@ -51,14 +51,21 @@ pub struct Family {
 #[derive(Debug, Clone, PartialEq, clap::Subcommand)]
 pub enum Question {
     /// Who matters: PageRank, degrees and strengths of every node
+    #[command(
+        after_help = "Example:\n  sonograph study influence --labels Person --relations FOLLOWS --half-life 30 --top 20"
+    )]
     Influence(influence::Params),
     /// What hangs together: components, and events that share their people
+    #[command(after_help = "Example:\n  sonograph study community --metrics coattendance --min-support 5")]
     Community(community::Params),
     /// Which promoters turn interest into attendance
+    #[command(after_help = "Example:\n  sonograph study conversion --as-of 2026-03-01 --interval jeffreys")]
     Conversion(conversion::Params),
     /// How one person can reach another, and over which contacts
+    #[command(after_help = "Example:\n  sonograph study paths --from UID --to UID -k 3 --max-hops 4")]
     Paths(paths::Params),
     /// What spreads: cascades of shares, their size, depth and shape
+    #[command(after_help = "Example:\n  sonograph study virality --parents explicit --format csv")]
     Virality(virality::Params),
 }
 

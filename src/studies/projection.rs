@@ -54,19 +54,19 @@ impl<'de> Deserialize<'de> for Instant {
 #[serde(default)]
 pub struct Projecting {
     /// Only these relations [default: all]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Part of the graph")]
     pub relations: Vec<String>,
     /// Only nodes with one of these labels, and the edges between them [default: all]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Part of the graph")]
     pub labels: Vec<String>,
     /// Follow every edge both ways
-    #[arg(long)]
+    #[arg(long, help_heading = "Part of the graph")]
     pub undirected: bool,
     /// Only edges at or after this moment; edges without a time stay
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", help_heading = "Part of the graph")]
     pub since: Option<Instant>,
     /// Only edges up to this moment; edges without a time stay
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", help_heading = "Part of the graph")]
     pub as_of: Option<Instant>,
 }
 
@@ -76,10 +76,10 @@ pub struct Projecting {
 #[serde(default)]
 pub struct Weighing {
     /// Column an edge weighs by; `none`: every edge weighs 1 [default: `weight` where a relation has it, else 1]
-    #[arg(long, value_name = "COLUMN|none")]
+    #[arg(long, value_name = "COLUMN|none", help_heading = "Weights")]
     pub weight: Option<String>,
     /// Let an edge weigh half as much for every so many days of age
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", help_heading = "Weights")]
     pub half_life: Option<f64>,
 }
 

@@ -22,10 +22,10 @@ pub(in crate::cli) struct ExportArgs {
     #[command(flatten)]
     which: Which,
     /// Folder to write
-    #[arg(long, value_name = "DIR", default_value = "out")]
+    #[arg(long, value_name = "DIR", default_value = "out", help_heading = "Output")]
     out: PathBuf,
     /// Format of the files
-    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv, help_heading = "Output")]
     format: ExportFormat,
 }
 

@@ -18,11 +18,12 @@ use crate::sources::{self, Databases, SourceOptions};
 #[derive(Debug, Args)]
 #[command(
     after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
-    transaction. What others write meanwhile is noticed, said, and noted in the manifest."
+    transaction. What others write meanwhile is noticed, said, and noted in the manifest.\n\n\
+    Example:\n  sonograph snapshot take --out snapshots/monday"
 )]
 pub(in crate::cli) struct TakeArgs {
     /// Folder to write [default: the folder of snapshots, named by the time in UTC]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Replace the snapshot that is in the folder
     #[arg(long)]
