@@ -11,6 +11,11 @@ pub(super) async fn falkordb(session: &Session) -> Result<Client, Failure> {
     Ok(Client::connect(session.config.falkordb_url()?.expose()).await?)
 }
 
+/// A connection to the `FalkorDB` of agent memory.
+pub(super) async fn memory(session: &Session) -> Result<Client, Failure> {
+    Ok(Client::connect(session.config.memory_url()?.expose()).await?)
+}
+
 /// The database of every source.
 pub(super) fn databases(session: &Session) -> Result<Databases, Failure> {
     Ok(Databases::one(session.config.postgres_url()?.expose()))

@@ -1,5 +1,7 @@
 //! `sonograph doctor`: is everything there that the other commands need?
 
+mod memory;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -69,6 +71,7 @@ pub(super) fn run(args: &DoctorArgs, session: &Session) -> Result<Outcome, Failu
     let checks = session.block_on(async {
         let mut checks = Vec::new();
         falkordb(session, &mut checks).await;
+        memory::examine(session, &mut checks).await;
         postgres(session, &mut checks).await;
         checks
     })?;

@@ -1,6 +1,7 @@
 //! `sonograph snapshot`: freeze, bring in, look at, prove and hand on.
 
 pub(super) mod export;
+mod memory;
 pub(super) mod take;
 
 use std::path::{Path, PathBuf};
@@ -245,11 +246,17 @@ fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failure> {
     if format == Format::Table {
         about(&dir, &manifest, session)?;
     }
-    let all: Vec<(&str, &String, &TableFile)> =
+    let mut all: Vec<(&str, String, &TableFile)> =
         [("node", &manifest.nodes), ("edge", &manifest.edges), ("table", &manifest.tables)]
             .into_iter()
-            .flat_map(|(kind, files)| files.iter().map(move |(name, file)| (kind, name, file)))
+            .flat_map(|(kind, files)| files.iter().map(move |(name, file)| (kind, name.clone(), file)))
             .collect();
+    for (graph, files) in &manifest.memory {
+        for (kind, tables) in [("memory node", &files.nodes), ("memory edge", &files.edges)] {
+            all.extend(tables.iter().map(|(name, file)| (kind, format!("{graph}/{name}"), file)));
+        }
+        all.push(("memory table", format!("{graph}/mentions"), &files.mentions));
+    }
     let columns_of = |file: &TableFile| {
         file.columns.iter().map(|c| format!("{} {}", c.name, c.dtype)).collect::<Vec<_>>().join(", ")
     };
@@ -272,6 +279,12 @@ fn about(dir: &Path, manifest: &Manifest, session: &Session) -> Result<(), Failu
         "graph       {} nodes, {} edges, {kind}",
         manifest.node_count, manifest.edge_count
     ))?;
+    for (graph, files) in &manifest.memory {
+        printer.data(format_args!(
+            "memory      {graph}: {} nodes, {} edges, {} candidates of a mention",
+            files.node_count, files.edge_count, files.mentions.rows
+        ))?;
+    }
     if let Some(as_of) = manifest.as_of {
         printer.data(format_args!("as of       {as_of}"))?;
     }

@@ -60,6 +60,11 @@ struct FalkorDbLayer {
     url_env: Option<VariableName>,
     /// Key of the business graph. Default `business`.
     graph: Option<String>,
+    /// Environment variable that holds the URL for agent memory. Default `SONOGRAPH_MEMORY_URL` where that is set, else
+    /// the URL of the business graph.
+    memory_url_env: Option<String>,
+    /// Keys of Cognee graphs that `snapshot take` reads as agent memory. Default none.
+    memory_graphs: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -158,6 +163,8 @@ impl FileLayer {
             "threads": self.threads => config.threads;
             "falkordb.url_env": self.falkordb.url_env => config.falkordb.url_env;
             "falkordb.graph": self.falkordb.graph => config.falkordb.graph;
+            "falkordb.memory_url_env": self.falkordb.memory_url_env => config.falkordb.memory_url_env;
+            "falkordb.memory_graphs": self.falkordb.memory_graphs => config.falkordb.memory_graphs;
             "postgres.url_env": self.postgres.url_env => config.postgres.url_env;
             "sources.won_stages": self.sources.won_stages => config.sources.won_stages;
             "sources.directus_schema": self.sources.directus_schema => config.sources.directus_schema;
@@ -243,7 +250,7 @@ mod tests {
             "falkordb = { url = 'hunter2' }\n".to_owned(),
         ] {
             let told = refused(&text);
-            assert!(told.contains("unknown field `url`, expected `url_env` or `graph`"), "{told}");
+            assert!(told.contains("unknown field `url`, expected one of `url_env`, `graph`"), "{told}");
             assert!(told.contains("url = …") && told.contains("^^^"), "{told}");
             assert!(
                 told.contains(if text.starts_with('[') { "line 2, column 1" } else { "line 1" }),

@@ -51,6 +51,11 @@ pub struct FalkorDb {
     pub url_env: String,
     /// Key of the business graph.
     pub graph: String,
+    /// Environment variable that holds the URL for agent memory; `None`: `SONOGRAPH_MEMORY_URL` where it is set, else the URL
+    /// above.
+    pub memory_url_env: Option<String>,
+    /// Keys of the graphs of agent memory.
+    pub memory_graphs: Vec<String>,
 }
 
 /// Where `PostgreSQL` is.
@@ -102,7 +107,7 @@ pub enum ConfigError {
     MissingUrl {
         /// The variable.
         name: String,
-        /// `FalkorDB` or `PostgreSQL`.
+        /// `FalkorDB`, `PostgreSQL` or `agent memory`.
         system: &'static str,
     },
     /// A file would be overwritten.
@@ -131,7 +136,12 @@ impl Diagnose for ConfigError {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            falkordb: FalkorDb { url_env: "SONOGRAPH_FALKORDB_URL".into(), graph: "business".into() },
+            falkordb: FalkorDb {
+                url_env: "SONOGRAPH_FALKORDB_URL".into(),
+                graph: "business".into(),
+                memory_url_env: None,
+                memory_graphs: Vec::new(),
+            },
             postgres: Postgres { url_env: "SONOGRAPH_POSTGRES_URL".into() },
             sources: Sources {
                 won_stages: vec!["CUSTOMER".into()],
@@ -169,6 +179,18 @@ impl Config {
     /// The `FalkorDB` URL.
     pub fn falkordb_url(&self) -> Result<SecretUrl, ConfigError> {
         SecretUrl::from_env(&self.falkordb.url_env, "FalkorDB")
+    }
+
+    /// The `FalkorDB` URL of agent memory, which may lie on another server or be read as another user.
+    pub fn memory_url(&self) -> Result<SecretUrl, ConfigError> {
+        const MEMORY_URL: &str = "SONOGRAPH_MEMORY_URL";
+        match &self.falkordb.memory_url_env {
+            Some(name) => SecretUrl::from_env(name, "agent memory"),
+            None => match SecretUrl::from_env(MEMORY_URL, "agent memory") {
+                Err(ConfigError::MissingUrl { .. }) => self.falkordb_url(),
+                url => url,
+            },
+        }
     }
 
     /// The `PostgreSQL` URL.

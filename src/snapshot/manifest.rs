@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
+use super::memory::MemoryFiles;
 
 /// Name of the manifest in a snapshot folder; a folder that has it is a snapshot.
 pub const MANIFEST: &str = "manifest.json";
@@ -46,6 +47,9 @@ pub struct Manifest {
     pub edges: BTreeMap<String, TableFile>,
     /// Companion → its file.
     pub tables: BTreeMap<String, TableFile>,
+    /// Key of a memory graph → its files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub memory: BTreeMap<String, MemoryFiles>,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +60,7 @@ struct Version {
 /// A system or file that data came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    /// `falkordb`, `postgres`, `file`, `synthetic`.
+    /// `falkordb`, `postgres`, `cognee`, `file`, `synthetic`.
     pub system: String,
     /// Version of a server, SHA-256 of a file.
     pub version: String,
@@ -169,9 +173,10 @@ impl Manifest {
         serde_json::from_slice(&text).map_err(parse)
     }
 
-    /// All files, in the order nodes, edges, companions.
+    /// All files, in the order nodes, edges, companions, memory.
     pub fn files(&self) -> impl Iterator<Item = &TableFile> {
-        self.nodes.values().chain(self.edges.values()).chain(self.tables.values())
+        let own = self.nodes.values().chain(self.edges.values()).chain(self.tables.values());
+        own.chain(self.memory.values().flat_map(MemoryFiles::files))
     }
 
     /// SHA-256 over the names and sums of all files: names the data, whoever made it and when.

@@ -5,6 +5,7 @@
 
 mod error;
 mod manifest;
+mod memory;
 mod read;
 pub mod tables;
 mod verify;
@@ -12,6 +13,7 @@ mod write;
 
 pub use error::SnapshotError;
 pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile};
+pub use memory::{Memory, MemoryFiles, read_memory};
 pub use read::{Listed, Snapshot, latest, list, locate, read};
 pub use verify::{Problem, Verification, problems_of, verify};
-pub use write::{check_target, parquet_bytes, write};
+pub use write::{check_target, parquet_bytes, write, write_with};

@@ -18,7 +18,7 @@ pub struct Snapshot {
     pub dir: PathBuf,
     /// What it says about itself.
     pub manifest: Manifest,
-    /// The graph and its companions.
+    /// The graph and its companions; a memory graph is read by [`super::read_memory`].
     pub tables: Tables,
 }
 
@@ -30,17 +30,20 @@ pub struct Snapshot {
 /// When `dir` is no snapshot, is one of another layout, or a file is missing or not what the manifest says.
 pub fn read(dir: &Path) -> Result<Snapshot, SnapshotError> {
     let manifest = Manifest::read(dir)?;
-    let tables = assembled(&manifest, &mut |file| {
-        let frame = decode(dir, file)?;
-        match misfit(file, &frame) {
-            Some(what) => Err(SnapshotError::Damaged {
-                dir: dir.to_owned(),
-                problem: Problem { place: file.file.clone(), what },
-            }),
-            None => Ok(frame),
-        }
-    })?;
+    let tables = assembled(&manifest, &mut |file| loaded(dir, file))?;
     Ok(Snapshot { dir: dir.to_owned(), manifest, tables })
+}
+
+/// Decodes one file and holds it against what the manifest says of it.
+pub(super) fn loaded(dir: &Path, file: &TableFile) -> Result<DataFrame, SnapshotError> {
+    let frame = decode(dir, file)?;
+    match misfit(file, &frame) {
+        Some(what) => Err(SnapshotError::Damaged {
+            dir: dir.to_owned(),
+            problem: Problem { place: file.file.clone(), what },
+        }),
+        None => Ok(frame),
+    }
 }
 
 /// The tables a manifest names, each read by `load`.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::manifest::{MANIFEST, Manifest, TableFile, columns, hex};
+use super::memory;
 use super::read::{assembled, decode};
 use super::tables::{self, DST, LABELS, NODE, SRC, Tables, UID, as_of};
 use crate::context::Context;
@@ -113,6 +114,18 @@ fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
             }
         }
     }
+    let mut open = vec![memory::FOLDER.to_owned()];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(dir.join(&folder)) else { continue };
+        for entry in entries.flatten() {
+            let place = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                open.push(place);
+            } else if !manifest.files().any(|f| f.file == place) {
+                found.push(Problem { place, what: "is not in the manifest".into() });
+            }
+        }
+    }
     found.sort_by(|a, b| a.place.cmp(&b.place));
     found
 }
@@ -126,8 +139,12 @@ fn check_rows(dir: &Path, manifest: &Manifest) -> Result<Vec<Problem>, SnapshotE
         }
         Ok(frame)
     };
-    let tables = match assembled(manifest, &mut check) {
-        Ok(tables) => tables,
+    let all = assembled(manifest, &mut check).and_then(|tables| {
+        let graphs = manifest.memory.values().map(|files| Ok((files, files.assembled(&mut check)?)));
+        Ok((tables, graphs.collect::<Result<Vec<_>, SnapshotError>>()?))
+    });
+    let (tables, graphs) = match all {
+        Ok(all) => all,
         Err(SnapshotError::Decode { file, source }) => {
             let place = file.strip_prefix(dir).unwrap_or(&file).display().to_string();
             problems.push(Problem { place, what: format!("cannot be decoded: {source}") });
@@ -139,6 +156,22 @@ fn check_rows(dir: &Path, manifest: &Manifest) -> Result<Vec<Problem>, SnapshotE
         let file = manifest.nodes.get(&problem.place).or_else(|| manifest.edges.get(&problem.place));
         let place = file.map_or(problem.place, |f| f.file.clone());
         problems.push(Problem { place, what: problem.what });
+    }
+    for (files, memory) in &graphs {
+        for problem in problems_of(&memory.tables) {
+            let file = files.nodes.get(&problem.place).or_else(|| files.edges.get(&problem.place));
+            let place = file.map_or(problem.place, |f| f.file.clone());
+            problems.push(Problem { place, what: problem.what });
+        }
+        problems.extend(memory::problem(&tables, memory, files));
+        let counts = (memory.tables.node_count() as u64, memory.tables.edge_count() as u64);
+        if counts != (files.node_count, files.edge_count) {
+            let what = format!(
+                "says {} nodes and {} edges of a memory graph, the tables hold {} and {}",
+                files.node_count, files.edge_count, counts.0, counts.1
+            );
+            problems.push(Problem { place: MANIFEST.into(), what });
+        }
     }
     let said = |what: &str, found: String, manifest: String| {
         (found != manifest).then(|| Problem {

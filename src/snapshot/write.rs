@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::{
     MANIFEST, Manifest, ManifestInput, RUN, Run, SCHEMA_VERSION, TableFile, columns, file_stems, hex,
 };
+use super::memory::{FOLDER, MENTIONS, Memory, MemoryFiles, wrong_mention};
 use super::tables::{INSTANT, Tables, as_of, instants};
 use super::{SnapshotError, verify};
 use crate::context::Context;
@@ -40,18 +41,41 @@ pub fn write(
     input: &ManifestInput,
     cx: &Context,
 ) -> Result<Manifest, SnapshotError> {
+    write_with(dir, tables, &BTreeMap::new(), input, cx)
+}
+
+/// [`write`], with the memory graphs `memory` by key.
+///
+/// # Errors
+///
+/// As [`write`]; also when a mention's end is no node.
+pub fn write_with(
+    dir: &Path,
+    tables: &Tables,
+    memory: &BTreeMap<String, Memory>,
+    input: &ManifestInput,
+    cx: &Context,
+) -> Result<Manifest, SnapshotError> {
     check_target(dir, input.replace)?;
-    if let Some(problem) = verify::problems_of(tables).into_iter().next() {
+    let mentions = |memory: &Memory| {
+        wrong_mention(tables, memory).map(|what| verify::Problem { place: MENTIONS.into(), what })
+    };
+    let problems =
+        memory.values().flat_map(|m| verify::problems_of(&m.tables).into_iter().chain(mentions(m)));
+    if let Some(problem) = verify::problems_of(tables).into_iter().chain(problems).next() {
         return Err(SnapshotError::NotWhole(problem));
     }
     let partial = Partial::begin(dir)?;
     let step = cx.step(
         "write snapshot",
-        Some((tables.nodes.len() + tables.edges.len() + tables.companions.len()) as u64),
+        Some(
+            memory.values().map(|m| m.tables.nodes.len() + m.tables.edges.len() + 1).sum::<usize>() as u64
+                + (tables.nodes.len() + tables.edges.len() + tables.companions.len()) as u64,
+        ),
     );
     let mut done = 0;
     let mut folder = |name: &str, frames: &BTreeMap<String, DataFrame>| {
-        fs_err::create_dir(partial.path.join(name)).map_err(SnapshotError::writing)?;
+        fs_err::create_dir_all(partial.path.join(name)).map_err(SnapshotError::writing)?;
         let mut files = BTreeMap::new();
         for ((table, frame), stem) in frames.iter().zip(file_stems(frames.keys().map(String::as_str))) {
             let file = format!("{name}/{stem}.parquet");
@@ -62,6 +86,21 @@ pub fn write(
         }
         Ok::<_, SnapshotError>(files)
     };
+    let stems = file_stems(memory.keys().map(String::as_str));
+    let mut remembered = BTreeMap::new();
+    for ((graph, memory), stem) in memory.iter().zip(stems) {
+        let place = format!("{FOLDER}/{stem}");
+        let files = MemoryFiles {
+            node_count: memory.tables.node_count() as u64,
+            edge_count: memory.tables.edge_count() as u64,
+            nodes: folder(&format!("{place}/nodes"), &memory.tables.nodes)?,
+            edges: folder(&format!("{place}/edges"), &memory.tables.edges)?,
+            mentions: folder(&place, &BTreeMap::from([(MENTIONS.to_owned(), memory.mentions.clone())]))?
+                .remove(MENTIONS)
+                .expect("it was just written"),
+        };
+        remembered.insert(graph.clone(), files);
+    }
     let manifest = Manifest {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,6 +114,7 @@ pub fn write(
         nodes: folder("nodes", &tables.nodes)?,
         edges: folder("edges", &tables.edges)?,
         tables: folder("tables", &tables.companions)?,
+        memory: remembered,
     };
     write_json(&partial.path.join(MANIFEST), &manifest)?;
     let finished = Timestamp::now();

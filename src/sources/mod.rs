@@ -3,6 +3,7 @@
 //! Every source system is read into its own [`rows`], which are turned into [`facts`], the one vocabulary that the
 //! mirror understands: things, links, touches, identities and claims, with addresses as raw as the source holds them.
 
+pub mod cognee;
 mod error;
 pub mod facts;
 pub mod falkordb;

@@ -84,7 +84,13 @@ impl Loop<'_> {
 
         let clock = Instant::now();
         let options = connect::source_options(config);
-        let from = Systems { client: &mut client, graph, databases: Some(&databases), options: &options };
+        let from = Systems {
+            client: &mut client,
+            graph,
+            databases: Some(&databases),
+            options: &options,
+            memory: None,
+        };
         let dir = stage.dir.join("snapshot");
         freeze(from, &dir, ManifestInput::of(Vec::new()), self.session, self.cx).await?;
         let frozen = snapshot::read(&dir)?;

@@ -1,5 +1,6 @@
 //! `sonograph snapshot take`: graph from `FalkorDB`, companions from `PostgreSQL`, into one folder.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::memory::Memories;
 use super::told;
 use crate::cli::{Failure, Outcome, Session, connect};
 use crate::context::{Context, Fault};
@@ -19,12 +21,19 @@ use crate::sources::{self, Databases, SourceOptions};
 #[command(
     after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
     transaction. What others write meanwhile is noticed, said, and noted in the manifest.\n\n\
-    Example:\n  sonograph snapshot take --out snapshots/monday"
+    A graph of agent memory goes to memory/<GRAPH>/ with dense ids of its own. Its vectors are not fetched. Business nodes its \
+    entities may mean, by equal name and fitting type, are listed in mentions.parquet with a confidence below 1; nothing is \
+    merged and neither graph is written. It is read through SONOGRAPH_MEMORY_URL where that is set; a user with \
+    `~cognee* -@all +graph.ro_query +graph.list` is enough.\n\n\
+    Examples:\n  sonograph snapshot take --out snapshots/monday\n  sonograph snapshot take --memory cognee_graph"
 )]
 pub(in crate::cli) struct TakeArgs {
     /// Folder to write [default: the folder of snapshots, named by the time in UTC]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
+    /// Also read this Cognee graph, the memory of agents; may be repeated [default: `falkordb.memory_graphs`]
+    #[arg(long, value_name = "GRAPH")]
+    memory: Vec<String>,
     /// Replace the snapshot that is in the folder
     #[arg(long)]
     force: bool,
@@ -34,9 +43,9 @@ pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure
     let started = Timestamp::now();
     let Some(out) = &args.out else {
         let claimed = Claimed::by_time(&session.config.snapshots_dir, started)?;
-        return take(&claimed.0, false, started, session);
+        return take(&claimed.0, false, &args.memory, started, session);
     };
-    take(out, args.force, started, session)
+    take(out, args.force, &args.memory, started, session)
 }
 
 /// A folder of our own, empty until a snapshot is put in its place; gone again where none is.
@@ -65,7 +74,13 @@ impl Drop for Claimed {
     }
 }
 
-fn take(out: &Path, replace: bool, started: Timestamp, session: &Session) -> Result<Outcome, Failure> {
+fn take(
+    out: &Path,
+    replace: bool,
+    memory: &[String],
+    started: Timestamp,
+    session: &Session,
+) -> Result<Outcome, Failure> {
     snapshot::check_target(out, replace)?;
     let input = ManifestInput { started, replace, ..ManifestInput::of(Vec::new()) };
     let databases = match connect::databases(session) {
@@ -80,11 +95,13 @@ fn take(out: &Path, replace: bool, started: Timestamp, session: &Session) -> Res
     };
     let manifest = session.block_on(async {
         let mut client = connect::falkordb(session).await?;
+        let memory = Memories::of(memory, session).await?;
         let from = Systems {
             client: &mut client,
             graph: &session.config.falkordb.graph,
             databases: databases.as_ref(),
             options: &connect::source_options(&session.config),
+            memory,
         };
         freeze(from, out, input, session, &session.cx).await
     })??;
@@ -102,6 +119,8 @@ pub(in crate::cli) struct Systems<'a> {
     pub databases: Option<&'a Databases>,
     /// How the sources are read.
     pub options: &'a SourceOptions,
+    /// The memory of agents, where it is read, too.
+    pub memory: Option<Memories>,
 }
 
 /// Freezes graph and companions into `out`; what `input` says is kept, its sources and positions are filled in.
@@ -115,7 +134,7 @@ pub(in crate::cli) async fn freeze(
     cx: &Context,
 ) -> Result<Manifest, Failure> {
     snapshot::check_target(out, input.replace)?;
-    let Systems { client, graph, databases, options } = from;
+    let Systems { client, graph, databases, options, memory } = from;
     let before = settled(client, graph).await?;
     let scanned = falkordb::scan(client, graph, cx).await?;
     let after = settled(client, graph).await?;
@@ -153,7 +172,13 @@ pub(in crate::cli) async fn freeze(
         input.sources.push(Origin::new("postgres", versions.join(", ")).with("rows", read));
         tables.companions.extend(sources::companions(&facts));
     }
-    Ok(snapshot::write(out, &tables, &input, cx)?)
+    let mut remembered = BTreeMap::new();
+    if let Some(memory) = memory {
+        let (graphs, positions) = memory.read(&tables, &mut input.sources, session, cx).await?;
+        remembered = graphs;
+        input.positions.insert("memory".into(), positions);
+    }
+    Ok(snapshot::write_with(out, &tables, &remembered, &input, cx)?)
 }
 
 /// The mark of the last mirror run, unless that run is not over.

@@ -95,6 +95,19 @@ pub fn assemble<N: AsRef<str>>(
     nodes: BTreeMap<String, Vec<NodeRow<N>>>,
     edges: BTreeMap<String, Vec<EdgeRow<N>>>,
 ) -> Result<Tables, AssembleError> {
+    let of_label = |label: &str| Label::from_str(label).map(|l| l.properties().collect()).unwrap_or_default();
+    let of_relation =
+        |relation: &str| Relation::from_str(relation).map(|r| r.properties().to_vec()).unwrap_or_default();
+    assemble_as(nodes, edges, of_label, of_relation)
+}
+
+/// [`assemble`], with properties declared by somebody else than the ontology: of a label, and of a relation.
+pub fn assemble_as<N: AsRef<str>>(
+    nodes: BTreeMap<String, Vec<NodeRow<N>>>,
+    edges: BTreeMap<String, Vec<EdgeRow<N>>>,
+    of_label: impl Fn(&str) -> Vec<Property>,
+    of_relation: impl Fn(&str) -> Vec<Property>,
+) -> Result<Tables, AssembleError> {
     let mut tables = Tables::default();
     let mut dense: HashMap<Arc<str>, i64> = HashMap::with_capacity(nodes.values().map(Vec::len).sum());
     let mut starts: Vec<(i64, String)> = Vec::new();
@@ -115,12 +128,12 @@ pub fn assemble<N: AsRef<str>>(
                 });
             }
         }
-        let frame = node_frame(&label, first, rows)?;
+        let frame = node_frame(&label, first, rows, &of_label(&label))?;
         tables.nodes.insert(label, frame);
     }
     for (relation, rows) in edges {
         if !rows.is_empty() {
-            let frame = edge_frame(&relation, rows, &dense)?;
+            let frame = edge_frame(&relation, rows, &dense, &of_relation(&relation))?;
             tables.edges.insert(relation, frame);
         }
     }
@@ -131,6 +144,7 @@ fn node_frame<N: AsRef<str>>(
     label: &str,
     first: i64,
     rows: Vec<NodeRow<N>>,
+    declared: &[Property],
 ) -> Result<DataFrame, AssembleError> {
     let height = rows.len();
     let mut uids = Vec::with_capacity(height);
@@ -144,9 +158,7 @@ fn node_frame<N: AsRef<str>>(
         uids.push(row.uid);
         sheet.put(at, row.properties);
     }
-    let declared: Vec<Property> =
-        Label::from_str(label).map(|l| l.properties().collect()).unwrap_or_default();
-    let mut typed = sheet.typed(&declared);
+    let mut typed = sheet.typed(declared);
     let name = match typed.iter().position(|(name, _)| name == NAME) {
         Some(at) => typed.remove(at).1,
         None => Cells::Text(vec![None; height]),
@@ -167,6 +179,7 @@ fn edge_frame<N: AsRef<str>>(
     relation: &str,
     rows: Vec<EdgeRow<N>>,
     dense: &HashMap<Arc<str>, i64>,
+    declared: &[Property],
 ) -> Result<DataFrame, AssembleError> {
     let height = rows.len();
     let mut ends = Vec::with_capacity(height);
@@ -181,7 +194,6 @@ fn edge_frame<N: AsRef<str>>(
         ends.push((end(&row.src)?, end(&row.dst)?));
         sheet.put(at, row.properties);
     }
-    let declared = Relation::from_str(relation).map(Relation::properties).unwrap_or_default();
     let typed = sheet.typed(declared);
     let mut order: Vec<usize> = (0..height).collect();
     order.sort_unstable_by(|&a, &b| {

@@ -147,7 +147,7 @@ impl Client {
     /// Asks for the names behind the numbers of compact replies.
     ///
     /// A graph that somebody else deletes and makes again may number them otherwise; a scan asks before and after.
-    pub(super) async fn refresh_names(&mut self, graph: &str) -> Result<Arc<Names>, FalkorError> {
+    pub(in crate::sources) async fn refresh_names(&mut self, graph: &str) -> Result<Arc<Names>, FalkorError> {
         let names = Arc::new(Names {
             labels: self.names_of(graph, "CALL db.labels()").await?,
             properties: self.names_of(graph, "CALL db.propertyKeys()").await?,

@@ -9,6 +9,7 @@ mod error;
 pub mod lock;
 pub mod marker;
 pub mod pace;
+pub(in crate::sources) mod pages;
 mod reply;
 mod scan;
 pub mod schema;

@@ -150,15 +150,15 @@ pub struct Stats {
 
 /// The names behind the numbers of compact replies, by number.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Names {
-    pub(super) labels: Vec<Arc<str>>,
-    pub(super) properties: Vec<Arc<str>>,
-    pub(super) relations: Vec<Arc<str>>,
+pub(in crate::sources) struct Names {
+    pub(in crate::sources) labels: Vec<Arc<str>>,
+    pub(in crate::sources) properties: Vec<Arc<str>>,
+    pub(in crate::sources) relations: Vec<Arc<str>>,
 }
 
 impl Names {
     /// Whether `later` only adds names to these.
-    pub(super) fn are_start_of(&self, later: &Self) -> bool {
+    pub(in crate::sources) fn are_start_of(&self, later: &Self) -> bool {
         later.labels.starts_with(&self.labels)
             && later.properties.starts_with(&self.properties)
             && later.relations.starts_with(&self.relations)

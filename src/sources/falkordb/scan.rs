@@ -1,7 +1,7 @@
 //! A whole graph → tables, read by pages that are short enough for nobody to notice.
 //!
 //! While a page is being read, one write makes every client of the server wait until the page ends. So pages are
-//! bounded by time: ranges of internal ids whose width follows a [`Pace`]. Paging is no
+//! bounded by time: ranges of internal ids whose width follows a [`Pace`](super::pace::Pace). Paging is no
 //! snapshot: what other clients write in between is noticed by counting before and after, and said as drift.
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,18 +9,15 @@ use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame};
 
-use super::pace::{Pace, READ_MS};
-use super::{Client, CypherValue, Edge, FalkorError, Node, Params, Version, cypher};
-use crate::context::{Context, Step};
+use super::pages::{Pages, count};
+use super::{Client, CypherValue, Edge, FalkorError, Node, Version, cypher};
+use crate::context::Context;
 use crate::ontology::Label;
 use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble, misfits};
 use crate::snapshot::tables::{NODE, Tables, UID};
 
 /// Stem of the companion table that maps dense node ids to the server's internal ids: `node`, `id`, both `Int64`.
 pub const FALKORDB_IDS: &str = "falkordb_ids";
-
-const FIRST_PAGE: u64 = 1_000;
-const WIDEST_PAGE: u64 = 1 << 18;
 
 /// Vertex of a node without any label.
 const UNLABELLED: &str = "Node";
@@ -49,15 +46,16 @@ pub struct Scanned {
 pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
     let names = client.refresh_names(graph).await?;
     let before = Counts::read(client, graph, &names.relations).await?;
-    let bound = id_bound(client, graph).await?;
-    let mut reader = Reader { client, graph, bound, pages: 0, longest_page_ms: 0.0 };
+    let mut pages = Pages::of(client, graph).await?;
 
     let mut nodes = Nodes::default();
     let step = cx.step("read nodes", Some(before.nodes));
-    reader
-        .pages("MATCH (n) WHERE id(n) >= $from AND id(n) < $to RETURN n", &step, before.nodes, &mut |value| {
-            if let CypherValue::Node(node) = value {
-                nodes.put(node);
+    pages
+        .read("MATCH (n) WHERE id(n) >= $from AND id(n) < $to RETURN n", &step, before.nodes, &mut |row| {
+            for value in row {
+                if let CypherValue::Node(node) = value {
+                    nodes.put(node);
+                }
             }
         })
         .await?;
@@ -83,13 +81,15 @@ pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scan
         );
         let mut rows = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
         let (mut seen, mut lost) = (0, 0);
-        reader
-            .pages(&query, &step, expected, &mut |value| {
-                if let CypherValue::Edge(edge) = value {
-                    seen += 1;
-                    match nodes.edge(edge) {
-                        Some(row) => rows.push(row),
-                        None => lost += 1,
+        pages
+            .read(&query, &step, expected, &mut |row| {
+                for value in row {
+                    if let CypherValue::Edge(edge) = value {
+                        seen += 1;
+                        match nodes.edge(edge) {
+                            Some(row) => rows.push(row),
+                            None => lost += 1,
+                        }
                     }
                 }
             })
@@ -103,7 +103,7 @@ pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scan
         edges.insert(relation.clone(), rows);
     }
 
-    let Reader { client, pages, longest_page_ms, .. } = reader;
+    let Pages { client, count: pages, longest_ms: longest_page_ms, .. } = pages;
     let names_after = client.refresh_names(graph).await?;
     if !names.are_start_of(&names_after) {
         drift.push(
@@ -121,72 +121,6 @@ pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scan
     let notes = misfits(&tables);
     tracing::info!(graph, pages, longest_page_ms, drift = drift.len(), "graph read");
     Ok(Scanned { tables, drift, notes, version, pages, longest_page_ms })
-}
-
-/// An id above every node's: doubles until nobody lies above, then halves the rest.
-async fn id_bound(client: &mut Client, graph: &str) -> Result<u64, FalkorError> {
-    let mut somebody_from = async |id: u64| {
-        let params = Params::new().with("from", cypher::Param::Int(id as i64));
-        let reply =
-            client.ro_query(graph, "MATCH (n) WHERE id(n) >= $from RETURN 1 LIMIT 1", &params).await?;
-        Ok::<_, FalkorError>(!reply.rows.is_empty())
-    };
-    let (mut low, mut high) = (0, 1);
-    while somebody_from(high).await? {
-        low = high;
-        high *= 2;
-    }
-    if low == 0 && !somebody_from(0).await? {
-        return Ok(0);
-    }
-    // Somebody is at or above `low`, nobody at or above `high`.
-    while high - low > 1 {
-        let middle = low.midpoint(high);
-        if somebody_from(middle).await? {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(high)
-}
-
-/// Reads ranges of ids whose width follows the time the server takes.
-struct Reader<'a> {
-    client: &'a mut Client,
-    graph: &'a str,
-    bound: u64,
-    pages: u64,
-    longest_page_ms: f64,
-}
-
-impl Reader<'_> {
-    async fn pages(
-        &mut self,
-        query: &str,
-        step: &Step,
-        expected: u64,
-        take: &mut impl FnMut(CypherValue),
-    ) -> Result<(), FalkorError> {
-        let (mut from, mut rows) = (0, 0);
-        let mut pace = Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE);
-        while from < self.bound {
-            step.tick(rows, Some(expected))?;
-            let to = from.saturating_add(pace.width()).min(self.bound);
-            let params = Params::new()
-                .with("from", cypher::Param::Int(from as i64))
-                .with("to", cypher::Param::Int(to as i64));
-            let reply = self.client.ro_query(self.graph, query, &params).await?;
-            let took = reply.stats.milliseconds;
-            rows += reply.rows.len() as u64;
-            reply.rows.into_iter().flatten().for_each(&mut *take);
-            self.pages += 1;
-            self.longest_page_ms = self.longest_page_ms.max(took);
-            pace.took(took);
-            from = to;
-        }
-        Ok(())
-    }
 }
 
 /// Nodes as they are read.
@@ -291,13 +225,6 @@ impl Counts {
             })
             .collect()
     }
-}
-
-async fn count(client: &mut Client, graph: &str, query: &str) -> Result<u64, FalkorError> {
-    client.ro_query(graph, query, &Params::new()).await?.count().ok_or_else(|| FalkorError::Reply {
-        doing: format!("{query} on graph `{graph}`"),
-        reason: "a count is no number".to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,116 @@
+//! A whole graph by ranges of internal ids, every range short enough for nobody to notice.
+
+use super::pace::{Pace, READ_MS};
+use super::{Client, CypherValue, FalkorError, Params, cypher};
+use crate::context::Step;
+
+const FIRST_PAGE: u64 = 1_000;
+const WIDEST_PAGE: u64 = 1 << 18;
+
+/// Bytes of text that cost the server about a millisecond to send, which its own report of a query's time leaves out
+/// while the graph stays locked.
+const BYTES_PER_MS: usize = 100_000;
+
+/// Reads ranges of ids whose width follows the time the server takes.
+pub(in crate::sources) struct Pages<'a> {
+    pub(in crate::sources) client: &'a mut Client,
+    graph: &'a str,
+    bound: u64,
+    /// Pages read.
+    pub(in crate::sources) count: u64,
+    /// Server time of the longest page, in milliseconds.
+    pub(in crate::sources) longest_ms: f64,
+}
+
+impl<'a> Pages<'a> {
+    /// Looks for the highest id there is.
+    pub(in crate::sources) async fn of(
+        client: &'a mut Client,
+        graph: &'a str,
+    ) -> Result<Pages<'a>, FalkorError> {
+        let bound = id_bound(client, graph).await?;
+        Ok(Pages { client, graph, bound, count: 0, longest_ms: 0.0 })
+    }
+
+    /// Runs `query` for every range of ids `$from ≤ id < $to` and hands its rows to `take`.
+    pub(in crate::sources) async fn read(
+        &mut self,
+        query: &str,
+        step: &Step,
+        expected: u64,
+        take: &mut impl FnMut(Vec<CypherValue>),
+    ) -> Result<(), FalkorError> {
+        let (mut from, mut rows) = (0, 0);
+        let mut pace = Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE);
+        while from < self.bound {
+            step.tick(rows, Some(expected))?;
+            let to = from.saturating_add(pace.width()).min(self.bound);
+            let params = Params::new()
+                .with("from", cypher::Param::Int(from as i64))
+                .with("to", cypher::Param::Int(to as i64));
+            let reply = self.client.ro_query(self.graph, query, &params).await?;
+            let took = reply.stats.milliseconds;
+            let bytes: usize = reply.rows.iter().flatten().map(text_bytes).sum();
+            rows += reply.rows.len() as u64;
+            reply.rows.into_iter().for_each(&mut *take);
+            self.count += 1;
+            self.longest_ms = self.longest_ms.max(took);
+            pace.took(took + (bytes / BYTES_PER_MS) as f64);
+            from = to;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of the texts and numbers in a value, roughly.
+fn text_bytes(value: &CypherValue) -> usize {
+    const NUMBER: usize = 16;
+    match value {
+        CypherValue::Text(text) => text.len(),
+        CypherValue::List(items) => items.iter().map(text_bytes).sum(),
+        CypherValue::Vector(items) => items.len() * NUMBER,
+        CypherValue::Node(node) => node.properties.iter().map(|(_, value)| text_bytes(value)).sum(),
+        CypherValue::Edge(edge) => edge.properties.iter().map(|(_, value)| text_bytes(value)).sum(),
+        _ => NUMBER,
+    }
+}
+
+/// An id above every node's: doubles until nobody lies above, then halves the rest.
+async fn id_bound(client: &mut Client, graph: &str) -> Result<u64, FalkorError> {
+    let mut somebody_from = async |id: u64| {
+        let params = Params::new().with("from", cypher::Param::Int(id as i64));
+        let reply =
+            client.ro_query(graph, "MATCH (n) WHERE id(n) >= $from RETURN 1 LIMIT 1", &params).await?;
+        Ok::<_, FalkorError>(!reply.rows.is_empty())
+    };
+    let (mut low, mut high) = (0, 1);
+    while somebody_from(high).await? {
+        low = high;
+        high *= 2;
+    }
+    if low == 0 && !somebody_from(0).await? {
+        return Ok(0);
+    }
+    // Somebody is at or above `low`, nobody at or above `high`.
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        if somebody_from(middle).await? {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(high)
+}
+
+/// The answer of a `RETURN count(…)`.
+pub(in crate::sources) async fn count(
+    client: &mut Client,
+    graph: &str,
+    query: &str,
+) -> Result<u64, FalkorError> {
+    client.ro_query(graph, query, &Params::new()).await?.count().ok_or_else(|| FalkorError::Reply {
+        doing: format!("{query} on graph `{graph}`"),
+        reason: "a count is no number".to_owned(),
+    })
+}
