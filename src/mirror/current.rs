@@ -146,23 +146,42 @@ pub(super) fn uids(frame: &DataFrame) -> Option<&StringChunked> {
     frame.column(UID).ok()?.str().ok()
 }
 
+/// What the graph remembers of one node's source rows.
+#[derive(Debug)]
+pub(super) struct Mirrored<'a> {
+    pub label: &'a str,
+    pub uid: &'a str,
+    pub refs: Vec<String>,
+    /// Whether a sweep marked it.
+    pub deleted: bool,
+}
+
+/// Every node of the graph that rests on source rows.
+pub(super) fn mirrored(current: &Tables) -> impl Iterator<Item = Mirrored<'_>> {
+    current.nodes.iter().flat_map(|(label, frame)| {
+        let refs = frame.column("refs").ok().and_then(|c| c.list().ok());
+        let deleted = frame.column("deleted_at").ok();
+        let rows = uids(frame)
+            .zip(refs)
+            .into_iter()
+            .flat_map(|(uids, refs)| uids.iter().map(move |uid| (uid, refs)));
+        rows.enumerate().map(move |(row, (uid, refs))| Mirrored {
+            label,
+            uid: uid.unwrap_or_default(),
+            refs: list(refs, row).unwrap_or_default(),
+            deleted: deleted.is_some_and(|d| d.get(row).is_ok_and(|cell| !cell.is_null())),
+        })
+    })
+}
+
 /// The source rows of a mirrored graph and the uid each was given, for [`ResolveOptions::kept`](super::ResolveOptions).
 pub fn kept_uids(current: &Tables) -> BTreeMap<String, String> {
-    let mut kept = BTreeMap::new();
-    for (label, frame) in &current.nodes {
-        // What has no row of its own is named by its value and needs no memory.
-        if [Label::Visitor, Label::Content, Label::Genre].iter().any(|derived| derived.name() == label) {
-            continue;
-        }
-        let refs = frame.column("refs").ok().and_then(|c| c.list().ok());
-        let (Some(refs), Some(uids)) = (refs, uids(frame)) else { continue };
-        for (row, uid) in uids.iter().enumerate() {
-            for reference in list(refs, row).unwrap_or_default() {
-                kept.insert(reference, uid.unwrap_or_default().to_owned());
-            }
-        }
-    }
-    kept
+    // What has no row of its own is named by its value and needs no memory.
+    let derived = [Label::Visitor, Label::Content, Label::Genre].map(Label::name);
+    mirrored(current)
+        .filter(|node| !derived.contains(&node.label))
+        .flat_map(|node| node.refs.into_iter().map(move |reference| (reference, node.uid.to_owned())))
+        .collect()
 }
 
 /// The newest generation that any node of the graph carries.

@@ -5,6 +5,8 @@
 
 mod apply;
 mod current;
+mod digest;
+mod ledger;
 mod links;
 mod merge;
 mod plan;
@@ -13,6 +15,7 @@ mod resolve;
 mod resolved;
 #[cfg(test)]
 pub(crate) mod sample;
+mod sweep;
 mod touches;
 
 use crate::context::{Cancelled, Diagnose, Fault};
@@ -21,10 +24,12 @@ use crate::sources::falkordb::FalkorError;
 
 pub use apply::{Applied, apply, state};
 pub use current::{kept_uids, read_graph};
+pub use ledger::{Ledger, Run, RunState};
 pub use plan::{Counts, Plan, Sample, Summary, plan};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
 pub use resolved::Resolved;
+pub use sweep::{HeldBack, SweepGuard};
 
 /// Why a business graph could not be made.
 #[derive(Debug, thiserror::Error)]
