@@ -1,11 +1,12 @@
 //! `sonograph mirror`: Postgres sources → `FalkorDB` business graph.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use polars::prelude::{Column, DataFrame};
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame};
-use crate::context::Context;
-use crate::mirror::{self, Applied, Counts, ResolveOptions, Summary};
+use crate::mirror::{self, Applied, Counts, Ledger, MirrorError, ResolveOptions, Run, Summary, SweepGuard};
 use crate::sources::facts::Facts;
 use crate::sources::falkordb::{Client, lock};
 use crate::sources::{Databases, SourceOptions, read_facts};
@@ -18,19 +19,61 @@ pub(super) enum MirrorCommand {
     /// Reads every source whole, in one read-only transaction per database, resolves which rows are one person, venue or
     /// organisation, and compares the result with the graph. Only what the mirror itself writes is compared: scores and
     /// other people's properties are left alone.
-    #[command(after_help = "Example:\n  sonograph mirror plan --format json")]
+    ///
+    /// A table of which more than a quarter vanished since the last run, or all of it, is taken for a failed read: what
+    /// rests on it stays, and the plan says so.
+    #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
+        sonograph mirror plan --allow-shrink directus:directus.events,HOSTS    # that season was really deleted")]
     Plan(Plan),
     /// Do what `mirror plan` shows
     ///
     /// Writes in short batches and may be repeated: a second run right after the first writes nothing, and one that was
     /// stopped half-way is completed by running it again. A node that no source claims any more gets `deleted_at`, an
     /// edge is removed; nothing is ever written to a source.
-    #[command(after_help = "Examples:\n  sonograph mirror apply --dry-run\n  sonograph mirror apply")]
+    #[command(after_help = "Examples:\n  sonograph mirror apply --dry-run\n  sonograph mirror apply\n  \
+        sonograph mirror apply --plan 3f9a01c2    # exactly what `mirror plan` showed, or nothing")]
     Apply(Apply),
+    /// List the runs of `mirror apply`, and how each ended
+    #[command(after_help = "Example:\n  sonograph mirror history --format json")]
+    History(History),
+}
+
+/// What may be swept.
+#[derive(Debug, Args)]
+struct Sweep {
+    /// Tables (`system:schema.table`) and relations that may shrink as they like this time
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    allow_shrink: Vec<String>,
+    /// Share of a table, from 0 to 1, that may vanish from one run to the next [default: as configured, 0.25]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    max_shrink: Option<f64>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "it is no number from 0 to 1".to_owned())
+}
+
+/// First digits of a digest, enough to tell two plans apart.
+fn digest(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    if (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(text);
+    }
+    Err("it is no digest: `mirror plan` prints one, 8 to 64 hexadecimal digits".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// How the runs are printed; json is one object a run [default: table on a terminal, json elsewhere]
+    #[arg(long, value_enum, help_heading = "Output")]
+    format: Option<Format>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
+    #[command(flatten)]
+    sweep: Sweep,
     /// How the plan is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
     #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
@@ -41,44 +84,102 @@ pub(super) struct Apply {
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Write only if the plan is still the one of this digest
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    plan: Option<String>,
+    #[command(flatten)]
+    sweep: Sweep,
     /// How what was done is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
     #[arg(long, value_enum, help_heading = "Output")]
     format: Option<Format>,
 }
+
+/// Digits of a digest that people see.
+const SHOWN_DIGITS: usize = 12;
 
 /// What a run needs to know.
 struct Settings {
     databases: Databases,
     sources: SourceOptions,
     resolving: ResolveOptions,
+    guard: SweepGuard,
+    /// Digest of the only plan that may be written.
+    only: Option<String>,
     graph: String,
     format: Format,
     write: bool,
 }
 
 impl Settings {
-    fn resolve(command: &MirrorCommand, session: &Session) -> Result<Self, Failure> {
-        let (format, write) = match command {
-            MirrorCommand::Plan(plan) => (plan.format, false),
-            MirrorCommand::Apply(apply) => (apply.format, !apply.dry_run),
-        };
+    fn resolve(
+        format: Option<Format>,
+        sweep: &Sweep,
+        apply: Option<&Apply>,
+        session: &Session,
+    ) -> Result<Self, Failure> {
         let config = &session.config;
         Ok(Self {
             databases: connect::databases(session)?,
             sources: connect::source_options(config),
             resolving: connect::resolve_options(config),
+            guard: SweepGuard {
+                max_shrink: sweep.max_shrink.unwrap_or(config.mirror.max_shrink),
+                allowed: sweep.allow_shrink.iter().cloned().collect(),
+            },
+            only: apply.and_then(|apply| apply.plan.clone()),
             graph: config.falkordb.graph.clone(),
             format: Format::or_usual(format),
-            write,
+            write: apply.is_some_and(|apply| !apply.dry_run),
         })
     }
 }
 
 pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome, Failure> {
-    let settings = Settings::resolve(command, session)?;
+    let settings = match command {
+        MirrorCommand::Plan(plan) => Settings::resolve(plan.format, &plan.sweep, None, session)?,
+        MirrorCommand::Apply(apply) => Settings::resolve(apply.format, &apply.sweep, Some(apply), session)?,
+        MirrorCommand::History(history) => return show_runs(history, session),
+    };
     let (summary, applied, facts) = session.block_on(work(&settings, session))??;
     print(&summary, settings.format, session.printer)?;
     tell(&summary, applied.as_ref(), &facts, session.printer);
+    Ok(Outcome::Done)
+}
+
+fn show_runs(history: &History, session: &Session) -> Result<Outcome, Failure> {
+    let runs = Ledger::new(&session.config.mirror_dir).runs()?;
+    let format = Format::or_usual(history.format);
+    if format == Format::Json {
+        for run in &runs {
+            let json = serde_json::to_string(run)
+                .map_err(|error| Failure::environment("cannot write the runs as JSON", error))?;
+            session.printer.data(json)?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let text = |name: &str, of: fn(&Run) -> String| {
+        Column::new(name.into(), runs.iter().map(of).collect::<Vec<_>>())
+    };
+    let number =
+        |name: &str, of: fn(&Run) -> i64| Column::new(name.into(), runs.iter().map(of).collect::<Vec<_>>());
+    let changes = |counts: fn(&Run) -> &BTreeMap<String, Counts>| {
+        runs.iter().map(|run| counts(run).values().map(|c| c.total() as i64).sum()).collect::<Vec<i64>>()
+    };
+    let columns = vec![
+        text("run", |r| r.run.clone()),
+        text("state", |r| r.state.to_string()),
+        text("graph", |r| r.graph.clone()),
+        text("plan", |r| r.digest.chars().take(SHOWN_DIGITS).collect()),
+        Column::new("nodes".into(), changes(|r| &r.nodes)),
+        Column::new("edges".into(), changes(|r| &r.edges)),
+        number("held_back", |r| r.held_back.values().sum::<u64>() as i64),
+        number("rows_read", |r| r.read.values().sum::<u64>() as i64),
+        number("rows_written", |r| r.rows as i64),
+        text("error", |r| r.error.clone().unwrap_or_default()),
+    ];
+    let frame = DataFrame::new(runs.len(), columns)
+        .map_err(|error| Failure::environment("cannot put the runs into a table", error))?;
+    print_frame(&frame, format, session.printer)?;
     Ok(Outcome::Done)
 }
 
@@ -87,12 +188,12 @@ async fn work(settings: &Settings, session: &Session) -> Result<(Summary, Option
     // The graph's server first: it answers at once whether it is there.
     let mut client = connect::falkordb(session).await?;
     if !settings.write {
-        return read_and_plan(&mut client, settings, cx).await;
+        return read_and_plan(&mut client, settings, session).await;
     }
     // Before anything is read: what another run writes meanwhile would not be in the plan.
     let (graph, ttl) = (&settings.graph, lock::TTL);
     lock::holding(&mut client, graph, "mirror apply", ttl, cx, async |client| {
-        read_and_plan(client, settings, cx).await
+        read_and_plan(client, settings, session).await
     })
     .await
 }
@@ -100,16 +201,33 @@ async fn work(settings: &Settings, session: &Session) -> Result<(Summary, Option
 async fn read_and_plan(
     client: &mut Client,
     settings: &Settings,
-    cx: &Context,
+    session: &Session,
 ) -> Result<(Summary, Option<Applied>, Facts), Failure> {
+    let cx = &session.cx;
     let facts = read_facts(&settings.databases, &settings.sources, cx).await?;
     let current = mirror::read_graph(client, &settings.graph, cx).await?;
     let options = ResolveOptions { kept: mirror::kept_uids(&current), ..settings.resolving.clone() };
     let resolved = mirror::resolve(&facts, &options)?;
-    let plan = mirror::plan(&resolved, &current);
-    let applied =
-        if settings.write { Some(mirror::apply(client, &settings.graph, &plan, cx).await?) } else { None };
-    Ok((plan.summary(), applied, facts))
+    let mut plan = mirror::plan(&resolved, &current);
+    settings.guard.hold_back(&mut plan, &resolved, &current);
+    let summary = plan.summary();
+    if let Some(wanted) = settings.only.as_ref().filter(|wanted| !summary.digest.starts_with(*wanted)) {
+        let now = summary.digest.chars().take(SHOWN_DIGITS).collect();
+        return Err(MirrorError::OtherPlan { wanted: wanted.clone(), now }.into());
+    }
+    if !settings.write {
+        return Ok((summary, None, facts));
+    }
+    let ledger = Ledger::new(&session.config.mirror_dir);
+    let mut run = Run::begin(&settings.graph, client.address(), &summary, &facts.read);
+    ledger.save(&run)?;
+    let applied = mirror::apply(client, &settings.graph, &plan, &session.cx).await;
+    run.end(applied.as_ref());
+    // What stopped the run is the error to tell.
+    let saved = ledger.save(&run);
+    let applied = applied?;
+    saved?;
+    Ok((summary, Some(applied), facts))
 }
 
 fn print(summary: &Summary, format: Format, printer: Printer) -> Result<(), Failure> {
@@ -164,6 +282,13 @@ fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: Pr
         let rows = conflict.rows.join(", ");
         printer.warn(format_args!("{} `{}`: {} ({rows})", conflict.label, conflict.id, conflict.what));
     }
+    for held in &summary.held_back {
+        printer.warn(format_args!(
+            "{} lost {} of {}, which looks like a failed read: {} changes are held back; if it is meant, --allow-shrink {}",
+            held.of, held.gone, held.before, held.held_back, held.of
+        ));
+    }
+    printer.note(format_args!("plan {}", summary.digest.chars().take(SHOWN_DIGITS).collect::<String>()));
     if let Some(applied) = applied.filter(|applied| applied.batches > 0) {
         printer.note(format_args!(
             "wrote {} rows in {} batches, the longest {:.0} ms, as generation {}",

@@ -31,6 +31,8 @@ pub struct FileLayer {
     snapshots_dir: Option<PathBuf>,
     /// Folder in which write-back runs are kept, so that they can be undone. Default `.sonograph/writeback`.
     writeback_dir: Option<PathBuf>,
+    /// Folder in which mirror runs are kept. Default `.sonograph/mirror`.
+    mirror_dir: Option<PathBuf>,
     /// Folder of the private servers. Default `.sonograph/services`.
     services_dir: Option<PathBuf>,
     /// Seed of everything random. Default 1.
@@ -46,6 +48,9 @@ pub struct FileLayer {
     /// How the sources are read.
     #[serde(default)]
     sources: SourcesLayer,
+    /// How the business graph is kept up to date.
+    #[serde(default)]
+    mirror: MirrorLayer,
     /// Parameters of studies by family, for example `[studies.influence]` with `damping = 0.9`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
@@ -88,6 +93,34 @@ struct SourcesLayer {
     unified_schema: Option<String>,
     /// Schema of the touchpoints where discovery should not decide.
     touchpoints_schema: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MirrorLayer {
+    /// The share of a table, from 0 to 1, that may vanish from one run to the next; what shrank more is not swept.
+    /// Default 0.25.
+    #[schemars(with = "Option<f64>", range(min = 0, max = 1))]
+    max_shrink: Option<Share>,
+}
+
+/// A share from 0 to 1.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "f64")]
+struct Share(f64);
+
+impl TryFrom<f64> for Share {
+    type Error = &'static str;
+
+    fn try_from(share: f64) -> Result<Self, Self::Error> {
+        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err("a share from 0 to 1") }
+    }
+}
+
+impl From<Share> for f64 {
+    fn from(share: Share) -> Self {
+        share.0
+    }
 }
 
 /// Name of an environment variable. A URL in its place would be a secret in a file, and then in our messages.
@@ -135,6 +168,7 @@ impl FileLayer {
         let mut layer = Self {
             snapshots_dir: get("SONOGRAPH_SNAPSHOTS_DIR").map(Into::into),
             writeback_dir: get("SONOGRAPH_WRITEBACK_DIR").map(Into::into),
+            mirror_dir: get("SONOGRAPH_MIRROR_DIR").map(Into::into),
             services_dir: get("SONOGRAPH_SERVICES_DIR").map(Into::into),
             seed: number("SONOGRAPH_SEED", get("SONOGRAPH_SEED"))?,
             threads: number("SONOGRAPH_THREADS", get("SONOGRAPH_THREADS"))?,
@@ -158,6 +192,8 @@ impl FileLayer {
         lay! {
             "snapshots_dir": self.snapshots_dir => config.snapshots_dir;
             "writeback_dir": self.writeback_dir => config.writeback_dir;
+            "mirror_dir": self.mirror_dir => config.mirror_dir;
+            "mirror.max_shrink": self.mirror.max_shrink => config.mirror.max_shrink;
             "services_dir": self.services_dir => config.services_dir;
             "seed": self.seed => config.seed;
             "threads": self.threads => config.threads;

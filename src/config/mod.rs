@@ -31,6 +31,8 @@ pub struct Config {
     pub snapshots_dir: PathBuf,
     /// Folder in which write-back runs are kept, so that they can be undone.
     pub writeback_dir: PathBuf,
+    /// Folder in which mirror runs are kept.
+    pub mirror_dir: PathBuf,
     /// Folder of the private servers.
     pub services_dir: PathBuf,
     /// Seed of everything random.
@@ -39,6 +41,8 @@ pub struct Config {
     pub threads: usize,
     /// Parameters of studies by family, as written in the file.
     pub studies: BTreeMap<String, toml::Table>,
+    /// How the business graph is kept up to date.
+    pub mirror: Mirror,
     /// Which layer gave each value that is not a default, by dotted key.
     #[serde(skip)]
     pub origins: BTreeMap<&'static str, String>,
@@ -78,6 +82,13 @@ pub struct Sources {
     pub unified_schema: Option<String>,
     /// Schema of the touchpoints where discovery should not decide.
     pub touchpoints_schema: Option<String>,
+}
+
+/// How the business graph is kept up to date.
+#[derive(Debug, Clone, Serialize)]
+pub struct Mirror {
+    /// The share of a table that may vanish from one run to the next; what shrank more is not swept.
+    pub max_shrink: f64,
 }
 
 /// What is wrong with the configuration.
@@ -152,10 +163,12 @@ impl Default for Config {
             },
             snapshots_dir: "snapshots".into(),
             writeback_dir: ".sonograph/writeback".into(),
+            mirror_dir: ".sonograph/mirror".into(),
             services_dir: ".sonograph/services".into(),
             seed: 1,
             threads: 0,
             studies: BTreeMap::new(),
+            mirror: Mirror { max_shrink: 0.25 },
             origins: BTreeMap::new(),
         }
     }

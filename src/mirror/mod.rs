@@ -65,6 +65,25 @@ pub enum MirrorError {
     /// The graph could not be written.
     #[error("cannot write the business graph")]
     Unwritten(#[from] FalkorError),
+    /// The plan is not the one that was looked at.
+    #[error("the world moved: the plan is {now} now, not `{wanted}`")]
+    OtherPlan {
+        /// The digest that was asked for.
+        wanted: String,
+        /// The first digits of the plan's.
+        now: String,
+    },
+    /// A run could not be written down, or read again.
+    #[error("cannot {doing} the mirror's ledger at `{}`", path.display())]
+    Ledger {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// File or folder.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -74,7 +93,7 @@ impl Diagnose for MirrorError {
     fn fault(&self) -> Fault {
         match self {
             Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
-            Self::Moved { .. } => Fault::Environment,
+            Self::Moved { .. } | Self::OtherPlan { .. } | Self::Ledger { .. } => Fault::Environment,
             Self::Unread(error) | Self::Unwritten(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
         }
@@ -83,6 +102,10 @@ impl Diagnose for MirrorError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::TwoLabels { .. } | Self::Assemble(_) | Self::Cancelled(_) => None,
+            Self::OtherPlan { .. } => {
+                Some("look at `sonograph mirror plan` again; nothing was written".to_owned())
+            }
+            Self::Ledger { .. } => Some("`mirror_dir` in the configuration names the folder".to_owned()),
             Self::Moved { .. } => {
                 Some("somebody else writes to it: run `sonograph mirror apply` again".to_owned())
             }

@@ -8,11 +8,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::{DataFrame, StringChunked};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::current::{Rows, newest_generation, uids};
 use super::report::{Conflict, Note};
 use super::resolved::Resolved;
+use super::sweep::HeldBack;
 use crate::ontology::{Label, Relation, Value};
 use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
 use crate::snapshot::tables::{DST, SRC, Tables};
@@ -37,6 +38,8 @@ pub struct Plan<'a> {
     pub conflicts: &'a [Conflict],
     /// What was left out or left open.
     pub notes: &'a [Note],
+    /// What the guard of the sweep took out of this plan.
+    pub held_back: Vec<HeldBack>,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +101,7 @@ pub(super) struct EdgeUpdate<'a> {
 }
 
 /// How many changes of one label or relation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// New ones.
     pub create: u64,
@@ -134,6 +137,10 @@ pub struct Summary {
     pub conflicts: Vec<Conflict>,
     /// What was left out or left open.
     pub notes: Vec<Note>,
+    /// Tables and relations that shrank too much to be swept.
+    pub held_back: Vec<HeldBack>,
+    /// Names exactly this plan: see [`Plan::digest`].
+    pub digest: String,
 }
 
 /// One change and why.
@@ -160,6 +167,7 @@ pub fn plan<'a>(resolved: &'a Resolved, current: &'a Tables) -> Plan<'a> {
         clock: resolved.clock,
         conflicts: &resolved.conflicts,
         notes: &resolved.notes,
+        held_back: Vec::new(),
     };
     for &label in Label::ALL {
         let wanted = resolved.nodes.get(&label).map_or(&[][..], Vec::as_slice);
@@ -376,7 +384,15 @@ impl Plan<'_> {
                 sample(of, "delete", words(&duplicates.key), "duplicate".into());
             }
         }
-        Summary { nodes, edges, samples, conflicts: self.conflicts.to_vec(), notes: self.notes.to_vec() }
+        Summary {
+            nodes,
+            edges,
+            samples,
+            conflicts: self.conflicts.to_vec(),
+            notes: self.notes.to_vec(),
+            held_back: self.held_back.clone(),
+            digest: self.digest(),
+        }
     }
 }
 

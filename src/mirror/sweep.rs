@@ -55,10 +55,10 @@ impl SweepGuard {
         gone > 0 && much && !self.allowed.contains(of)
     }
 
-    /// Takes out of `plan` what would sweep a table or relation that shrank too much, and says so.
+    /// Takes out of `plan` what would sweep a table or relation that shrank too much, and notes it there.
     ///
     /// Time O(n + m) in nodes and edges of the graph.
-    pub fn hold_back(&self, plan: &mut Plan<'_>, resolved: &Resolved, current: &Tables) -> Vec<HeldBack> {
+    pub fn hold_back(&self, plan: &mut Plan<'_>, resolved: &Resolved, current: &Tables) {
         let claimed: HashSet<&str> = references(resolved).collect();
         let nodes: Vec<Mirrored> = mirrored(current).filter(|node| !node.deleted).collect();
         let mut held = self.tables(&claimed, &nodes);
@@ -99,7 +99,7 @@ impl SweepGuard {
         }
         let stays = resting.keys().copied().collect();
         self.edges(plan, current, &stays, &mut held);
-        held.into_values().collect()
+        plan.held_back = held.into_values().collect();
     }
 
     /// The tables that shrank too much.

@@ -50,11 +50,11 @@ fn run(guard: &SweepGuard, facts: &Facts, current: &Tables) -> (u64, u64, Vec<He
     let options = ResolveOptions { kept: kept_uids(current), ..ResolveOptions::default() };
     let wanted = resolve(facts, &options).expect("a graph");
     let mut plan = plan(&wanted, current);
-    let held = guard.hold_back(&mut plan, &wanted, current);
+    guard.hold_back(&mut plan, &wanted, current);
     let summary = plan.summary();
     let deletes =
         |counts: &BTreeMap<&str, super::super::plan::Counts>| counts.values().map(|c| c.delete).sum();
-    (deletes(&summary.nodes), deletes(&summary.edges), held)
+    (deletes(&summary.nodes), deletes(&summary.edges), summary.held_back)
 }
 
 #[test]

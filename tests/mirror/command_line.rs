@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::graph::{OtherWriter, url, with_graph};
 use crate::scratch::Scratch;
+use crate::{bytes, read};
 
 fn mirror(postgres: &str, graph: &str, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("sonograph").expect("the binary is built");
@@ -14,6 +15,7 @@ fn mirror(postgres: &str, graph: &str, arguments: &[&str]) -> Command {
         .env("SONOGRAPH_FALKORDB_URL", url())
         .env("SONOGRAPH_POSTGRES_URL", postgres)
         .env("SONOGRAPH_GRAPH", graph)
+        .env("SONOGRAPH_MIRROR_DIR", std::env::temp_dir().join(format!("sonograph-runs-{graph}")))
         .current_dir(std::env::temp_dir());
     command
 }
@@ -27,7 +29,7 @@ fn json(command: &mut Command) -> Value {
 fn a_plan_writes_nothing_and_a_second_apply_finds_nothing_to_do() {
     with_graph("command", async |client, graph| {
         let Some(scratch) = Scratch::with_layouts().await else { return };
-        let postgres = scratch.url();
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
         let counts = |create| serde_json::json!({ "create": create, "update": 0, "delete": 0 });
         for arguments in [&["plan", "--format", "json"][..], &["apply", "--dry-run", "--format", "json"]] {
             let plan = json(&mut mirror(&postgres, graph, arguments));
@@ -65,7 +67,7 @@ fn what_is_around_us_ends_with_3_and_what_was_typed_with_2() {
 fn an_apply_is_refused_while_another_run_writes_and_a_plan_is_not() {
     with_graph("busy", async |_, graph| {
         let Some(scratch) = Scratch::with_layouts().await else { return };
-        let other = OtherWriter::of(graph);
+        let (other, _runs) = (OtherWriter::of(graph), Runs::of(graph));
         mirror(&scratch.url(), graph, &["plan"]).assert().success();
         mirror(&scratch.url(), graph, &["apply", "--dry-run"]).assert().success();
         let refused = mirror(&scratch.url(), graph, &["apply"]).assert().code(3);
@@ -75,4 +77,69 @@ fn an_apply_is_refused_while_another_run_writes_and_a_plan_is_not() {
         drop(other);
         mirror(&scratch.url(), graph, &["apply"]).assert().success();
     });
+}
+
+#[test]
+fn a_table_that_vanished_is_not_swept_until_somebody_says_that_it_is_meant() {
+    with_graph("shrunk", async |client, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let looked_at = json(&mut mirror(&postgres, graph, &["plan", "--format", "json"]));
+        scratch.run("UPDATE directus.artists SET status = 'archived'").await;
+
+        let digest = &looked_at["digest"].as_str().expect("a digest")[..12];
+        let moved = mirror(&postgres, graph, &["apply", "--plan", digest]).assert().code(3);
+        let told = String::from_utf8_lossy(&moved.get_output().stderr).into_owned();
+        assert!(told.contains("the world moved") && told.contains("hint: look at"), "{told}");
+
+        let before = bytes(&read(client, graph).await);
+        let kept = mirror(&postgres, graph, &["apply"]).assert().success();
+        let told = String::from_utf8_lossy(&kept.get_output().stderr).into_owned();
+        assert!(told.contains("--allow-shrink directus:directus.artists"), "{told}");
+        let after = bytes(&read(client, graph).await);
+        assert_eq!(before["nodes/Person"], after["nodes/Person"], "nobody was swept");
+        assert_eq!(before["edges/PERFORMS_AT"], after["edges/PERFORMS_AT"], "nobody's shows were");
+
+        let plan = json(&mut mirror(&postgres, graph, &["plan", "--allow-shrink", ALL, "--format", "json"]));
+        let digest = plan["digest"].as_str().expect("a digest");
+        assert_eq!(plan["held_back"], serde_json::json!([]));
+        mirror(&postgres, graph, &["apply", "--plan", digest, "--allow-shrink", ALL]).assert().success();
+        let swept = json(&mut mirror(&postgres, graph, &["plan", "--allow-shrink", ALL, "--format", "json"]));
+        assert_eq!(
+            swept["edges"]["PERFORMS_AT"],
+            serde_json::json!({ "create": 0, "update": 0, "delete": 0 })
+        );
+        assert_ne!(before["nodes/Person"], bytes(&read(client, graph).await)["nodes/Person"]);
+
+        let history = mirror(&postgres, graph, &["history", "--format", "json"]).assert().success();
+        let runs: Vec<Value> = String::from_utf8_lossy(&history.get_output().stdout)
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("one object a line"))
+            .collect();
+        let states: Vec<&str> = runs.iter().filter_map(|run| run["state"].as_str()).collect();
+        assert_eq!(states, ["complete"; 3], "a refused plan is no run");
+        assert_eq!(runs[2]["digest"], digest);
+        assert!(runs[1]["held_back"]["directus:directus.artists"].as_u64() > Some(0), "{:#?}", runs[1]);
+        mirror(&postgres, graph, &["apply", "--plan", "xyz"]).assert().code(2);
+        mirror(&postgres, graph, &["plan", "--max-shrink", "1.5"]).assert().code(2);
+    });
+}
+
+/// Everything that goes when no artist is left.
+const ALL: &str = "directus:directus.artists,directus:directus.artists.genres,PERFORMS_AT,HAS_GENRE,FOLLOWS";
+
+/// The ledger of a test's graph, removed with it.
+struct Runs(std::path::PathBuf);
+
+impl Runs {
+    fn of(graph: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("sonograph-runs-{graph}")))
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
 }
