@@ -23,7 +23,7 @@ pub(super) enum MirrorCommand {
     /// A table of which more than a quarter vanished since the last run, or all of it, is taken for a failed read: what
     /// rests on it stays, and the plan says so.
     #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
-        sonograph mirror plan --allow-shrink directus:directus.events,HOSTS    # that season was really deleted")]
+        sonograph mirror plan --allow-shrink directus:directus.events,HOSTS")]
     Plan(Plan),
     /// Do what `mirror plan` shows
     ///
@@ -31,7 +31,7 @@ pub(super) enum MirrorCommand {
     /// stopped half-way is completed by running it again. A node that no source claims any more gets `deleted_at`, an
     /// edge is removed; nothing is ever written to a source.
     #[command(after_help = "Examples:\n  sonograph mirror apply --dry-run\n  sonograph mirror apply\n  \
-        sonograph mirror apply --plan 3f9a01c2    # exactly what `mirror plan` showed, or nothing")]
+        sonograph mirror apply --plan 3f9a01c2")]
     Apply(Apply),
     /// List the runs of `mirror apply`, and how each ended
     #[command(after_help = "Example:\n  sonograph mirror history --format json")]
