@@ -4,7 +4,7 @@
 //! that a left-over of a process that was killed can be told from one that is at work.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -69,13 +69,13 @@ pub fn write_with(
     let step = cx.step(
         "write snapshot",
         Some(
-            memory.values().map(|m| m.tables.nodes.len() + m.tables.edges.len() + 1).sum::<usize>() as u64
+            memory.values().map(|m| m.tables.nodes.len() + m.tables.edges.len()).sum::<usize>() as u64
                 + (tables.nodes.len() + tables.edges.len() + tables.companions.len()) as u64,
         ),
     );
     let mut done = 0;
     let mut folder = |name: &str, frames: &BTreeMap<String, DataFrame>| {
-        fs_err::create_dir_all(partial.path.join(name)).map_err(SnapshotError::writing)?;
+        fs_err::create_dir(partial.path.join(name)).map_err(SnapshotError::writing)?;
         let mut files = BTreeMap::new();
         for ((table, frame), stem) in frames.iter().zip(file_stems(frames.keys().map(String::as_str))) {
             let file = format!("{name}/{stem}.parquet");
@@ -90,14 +90,14 @@ pub fn write_with(
     let mut remembered = BTreeMap::new();
     for ((graph, memory), stem) in memory.iter().zip(stems) {
         let place = format!("{FOLDER}/{stem}");
+        fs_err::create_dir_all(partial.path.join(&place)).map_err(SnapshotError::writing)?;
+        let mentions = at_rest(MENTIONS, &memory.mentions)?;
         let files = MemoryFiles {
             node_count: memory.tables.node_count() as u64,
             edge_count: memory.tables.edge_count() as u64,
             nodes: folder(&format!("{place}/nodes"), &memory.tables.nodes)?,
             edges: folder(&format!("{place}/edges"), &memory.tables.edges)?,
-            mentions: folder(&place, &BTreeMap::from([(MENTIONS.to_owned(), memory.mentions.clone())]))?
-                .remove(MENTIONS)
-                .expect("it was just written"),
+            mentions: write_table(&partial.path, format!("{place}/{MENTIONS}.parquet"), mentions)?,
         };
         remembered.insert(graph.clone(), files);
     }
@@ -268,16 +268,33 @@ impl Partial {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs_err::create_dir_all(parent).map_err(SnapshotError::writing)?;
         clean(parent);
+        // Whoever cleans beside us may take the folder for a left-over before the lock is ours; then it is made again.
+        for attempt in 0..20 {
+            match Self::claim(dir, &path) {
+                Ok(Some(lock)) => return Ok(Self { path, lock: Some(lock) }),
+                Err(error) if attempt == 0 || !matches!(error, SnapshotError::Busy(_)) => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Err(SnapshotError::Busy(dir.to_owned()))
+    }
+
+    /// Makes the folder and locks it; `None` where somebody cleaned it away in between.
+    fn claim(dir: &Path, path: &Path) -> Result<Option<File>, SnapshotError> {
         // Killed before the lock was made, a process leaves an empty folder; one with something in it is in use.
-        let _ = std::fs::remove_dir(&path);
-        fs_err::create_dir(&path).map_err(|error| match error.kind() {
+        let _ = std::fs::remove_dir(path);
+        fs_err::create_dir(path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => SnapshotError::Busy(dir.to_owned()),
             _ => SnapshotError::writing(error),
         })?;
-        let lock = File::create(path.join(LOCK)).map_err(SnapshotError::writing)?;
+        let lock = match File::create(path.join(LOCK)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            made => made.map_err(SnapshotError::writing)?,
+        };
         // A file system without locks costs the cleaning of left-overs, not the snapshot.
-        let _ = lock.try_lock();
-        Ok(Self { path, lock: Some(lock) })
+        let taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+        Ok(Some(lock).filter(|_| !taken && path.join(LOCK).is_file()))
     }
 
     fn finish(mut self, dir: &Path, may_replace: bool) -> Result<(), SnapshotError> {
@@ -327,7 +344,9 @@ fn remove(dir: &Path) -> Result<(), SnapshotError> {
 fn clean(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_partial(path)) {
-        if File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+        let Ok(lock) = File::open(path.join(LOCK)) else { continue };
+        // Held until the folder is gone, so that nobody can lock it meanwhile.
+        if lock.try_lock().is_ok() {
             // What cannot be removed is told by the write that needs its name.
             let _ = std::fs::remove_dir_all(&path);
         }
