@@ -93,6 +93,20 @@ fn a_memory_is_frozen_beside_the_business_graph_with_what_it_may_mention() {
     }
     assert!(done(run(&["snapshot", "list", "--format", "csv"])).contains("cognee"));
 
+    done(run(&["snapshot", "export", "--snapshot", "a", "--out", "export"]));
+    let exported = |file: &str| {
+        let path = dir.path().join("export/memory").join(&memory).join(file);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    assert_eq!(
+        exported("edges/is_a.csv"),
+        "src,dst,relationship_name\nceiling,type-club,is_a\nvelvet,type-artist,is_a\n"
+    );
+    assert!(
+        exported("mentions.csv")
+            .starts_with("memory_uid,business_uid,label,rule,confidence\nceiling,v,Venue,")
+    );
+
     // Damage is found: a changed byte, a stranger, a mention of another node than its uid says.
     let place = a.join(&frozen.manifest.memory[&memory].mentions.file);
     std::fs::write(place.with_file_name("stranger"), "x").expect("written");

@@ -163,3 +163,17 @@ async fn a_memory_that_is_not_there_is_named_and_an_empty_one_is_read() {
     let read = scan(&graphs.url, &key).await;
     assert_eq!((read.tables.node_count(), read.tables.edge_count()), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_hold_whole_documents_are_read_a_few_at_a_time() {
+    let key = format!("test_memory_documents_{}", std::process::id());
+    let graphs = Graphs::on(&url(), &[&key]);
+    let text = "a document ".repeat(9_000);
+    let make =
+        format!("UNWIND range(1, 400) AS i CREATE (:TextDocument {{id: 'd' + toString(i), text: '{text}'}})");
+    graphs.query(&key, &make);
+    let read = scan(&graphs.url, &key).await;
+    assert_eq!(read.tables.nodes["TextDocument"].height(), 400);
+    // 64 of them in the first page, then a page of 1.5 MB holds about fifteen.
+    assert!(read.pages > 15, "{} pages", read.pages);
+}

@@ -15,7 +15,8 @@ use crate::snapshot::{self, Manifest, TableFile};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Writes nodes/<Label>, edges/<RELATION> with src and dst as uids, and tables/<companion>.\n\n\
+    after_help = "Writes nodes/<Label>, edges/<RELATION> with src and dst as uids, and tables/<companion>; the \
+    same of every agent memory below memory/<GRAPH>.\n\n\
     Example:\n  sonograph snapshot export --snapshot latest --out export --format csv"
 )]
 pub(in crate::cli) struct ExportArgs {
@@ -62,7 +63,9 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
     if partial.exists() {
         fs_err::remove_dir_all(&partial)?;
     }
-    if let Err(failure) = save_all(&partial, &graph, &frozen.manifest, &companions, format, session) {
+    let saved = save_all(&partial, &graph, &frozen.manifest, &companions, format, session)
+        .and_then(|()| save_memory(&partial, &frozen.dir, &frozen.manifest, format));
+    if let Err(failure) = saved {
         // The failure is what to tell; the next export removes what stays.
         let _ = fs_err::remove_dir_all(&partial);
         return Err(failure);
@@ -86,11 +89,7 @@ fn save_all(
     let step = session.cx.step("export", Some(manifest.files().count() as u64));
     let mut done = 0;
     let mut save = |file: &TableFile, frame: &DataFrame| -> Result<(), Failure> {
-        // The manifest's names are safe file names already.
-        let path = dir.join(&file.file);
-        let folder = path.parent().unwrap_or(dir);
-        fs_err::create_dir_all(folder)?;
-        save_frame(frame, format, folder, &path.file_stem().unwrap_or_default().to_string_lossy())?;
+        save_table(dir, file, frame, format)?;
         done += 1;
         Ok(step.tick(done, None)?)
     };
@@ -106,6 +105,34 @@ fn save_all(
     for (name, file) in &manifest.tables {
         save(file, &companions[name])?;
     }
+    Ok(())
+}
+
+/// The memory graphs, in folders of their own; mentions go by uids, too.
+fn save_memory(dir: &Path, snapshot: &Path, manifest: &Manifest, format: Format) -> Result<(), Failure> {
+    for (key, files) in &manifest.memory {
+        let Some(memory) = snapshot::read_memory(snapshot, key)? else { continue };
+        let graph = BusinessGraph::whole(memory.tables)?;
+        for (label, file) in &files.nodes {
+            let frame = graph.node_frame(label).expect("a label of the manifest is in the graph");
+            save_table(dir, file, &frame.drop(NODE).expect("a node table has its dense ids"), format)?;
+        }
+        for (relation, file) in &files.edges {
+            let table = graph.edges(relation).expect("a relation of the manifest is in the graph");
+            save_table(dir, file, &by_uid(&graph, table), format)?;
+        }
+        let mentions = memory.mentions.drop_many(["memory_node", "business_node"]);
+        save_table(dir, &files.mentions, &mentions, format)?;
+    }
+    Ok(())
+}
+
+fn save_table(dir: &Path, file: &TableFile, frame: &DataFrame, format: Format) -> Result<(), Failure> {
+    // The manifest's names are safe file names already.
+    let path = dir.join(&file.file);
+    let folder = path.parent().unwrap_or(dir);
+    fs_err::create_dir_all(folder)?;
+    save_frame(frame, format, folder, &path.file_stem().unwrap_or_default().to_string_lossy())?;
     Ok(())
 }
 

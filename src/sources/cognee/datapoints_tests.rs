@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::sources::cognee::mentions;
 
 fn text(t: &str) -> CypherValue {
     CypherValue::Text(t.into())
@@ -150,6 +151,15 @@ fn memories() -> impl Strategy<Value = Memory> {
         (0..3_i64).prop_map(CypherValue::Int),
         Just(CypherValue::Map(vec![])),
         Just(CypherValue::List(vec![CypherValue::Bool(true)])),
+        any::<i64>().prop_map(CypherValue::Int),
+        any::<i64>().prop_map(CypherValue::Seconds),
+        any::<f64>().prop_map(CypherValue::Float),
+        "\\PC{0,20}".prop_map(CypherValue::Text),
+        "[\u{200b}\u{202e}\u{2066}\"{}\\[\\]:,0-9]{0,8}".prop_map(CypherValue::Text),
+        Just(CypherValue::Text("y".repeat(100_000))),
+        Just(CypherValue::Text("0001-01-01T00:00:00Z".into())),
+        Just(CypherValue::Text("9999-12-31 23:59:59".into())),
+        Just(CypherValue::Point { latitude: -90.0, longitude: 180.0 }),
     ];
     let name = prop::sample::select(vec![
         "id",
@@ -206,6 +216,7 @@ proptest! {
         prop_assert_eq!(one.nodes.keys().collect::<Vec<_>>(), two.nodes.keys().collect::<Vec<_>>());
         prop_assert_eq!(one.edges.keys().collect::<Vec<_>>(), two.edges.keys().collect::<Vec<_>>());
         let frames = |t: &Tables| t.nodes.values().chain(t.edges.values()).cloned().collect::<Vec<_>>();
+        prop_assert_eq!(mentions(&one, &one).height(), mentions(&two, &two).height());
         for (a, b) in frames(&one).iter().zip(frames(&two)) {
             prop_assert!(a.equals_missing(&b), "{a} differs from {b}");
         }

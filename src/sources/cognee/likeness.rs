@@ -31,8 +31,10 @@ pub async fn list(client: &mut Client) -> Result<Vec<(String, Likeness)>, Falkor
                 (classes > 1 || (classes > 0 && telltale)).then_some(Likeness::Seen)
             }
             Err(FalkorError::Forbidden { .. }) => graph.starts_with("cognee").then_some(Likeness::Named),
-            // Deleted since it was listed.
-            Err(FalkorError::NoGraph { .. }) => None,
+            // Deleted since it was listed, or in the middle of that.
+            Err(FalkorError::NoGraph { .. } | FalkorError::NotAGraph { .. } | FalkorError::Query { .. }) => {
+                None
+            }
             Err(error) => return Err(error),
         };
         found.extend(likeness.map(|likeness| (graph, likeness)));

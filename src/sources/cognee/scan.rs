@@ -39,6 +39,9 @@ const EDGES: &str = concat!(
     by_name!("e")
 );
 
+/// A node may hold a whole document.
+const FIRST_PAGE: u64 = 64;
+
 /// A Cognee graph as it was read.
 #[derive(Debug, Clone)]
 pub struct Remembered {
@@ -52,7 +55,7 @@ pub struct Remembered {
     pub version: Option<Version>,
     /// Pages read.
     pub pages: u64,
-    /// Server time of the longest page, in milliseconds.
+    /// Server time of the longest page, in milliseconds, printing estimated.
     pub longest_page_ms: f64,
 }
 
@@ -64,7 +67,7 @@ pub struct Remembered {
 pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Remembered, FalkorError> {
     let names = client.refresh_names(graph).await?;
     let before = size(client, graph).await?;
-    let mut pages = Pages::of(client, graph).await?;
+    let mut pages = Pages::of(client, graph, FIRST_PAGE).await?;
     let mut memory = Memory::default();
     let mut odd = 0_u64;
 

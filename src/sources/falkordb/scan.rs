@@ -19,6 +19,8 @@ use crate::snapshot::tables::{NODE, Tables, UID};
 /// Stem of the companion table that maps dense node ids to the server's internal ids: `node`, `id`, both `Int64`.
 pub const FALKORDB_IDS: &str = "falkordb_ids";
 
+const FIRST_PAGE: u64 = 1_000;
+
 /// Vertex of a node without any label.
 const UNLABELLED: &str = "Node";
 
@@ -35,7 +37,7 @@ pub struct Scanned {
     pub version: Option<Version>,
     /// Pages read.
     pub pages: u64,
-    /// Server time of the longest page, in milliseconds: how long we may have kept everybody waiting.
+    /// Server time of the longest page, in milliseconds, printing estimated: how long we may have kept everybody waiting.
     pub longest_page_ms: f64,
 }
 
@@ -46,7 +48,7 @@ pub struct Scanned {
 pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
     let names = client.refresh_names(graph).await?;
     let before = Counts::read(client, graph, &names.relations).await?;
-    let mut pages = Pages::of(client, graph).await?;
+    let mut pages = Pages::of(client, graph, FIRST_PAGE).await?;
 
     let mut nodes = Nodes::default();
     let step = cx.step("read nodes", Some(before.nodes));
