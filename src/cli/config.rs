@@ -57,7 +57,7 @@ fn show_config(config: &Config, resolved: bool, session: &Session) -> Result<(),
         session.printer.note("everything is at its default; --resolved shows it");
     }
     for (key, value) in dotted(&table, "") {
-        let origin = config.origins.get(key.as_str());
+        let origin = config.origins.get(&key);
         match (origin, resolved) {
             (Some(origin), _) => session.printer.data(format_args!("{key} = {value}  # {origin}"))?,
             (None, true) => session.printer.data(format_args!("{key} = {value}  # default"))?,

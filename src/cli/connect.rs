@@ -1,10 +1,12 @@
 //! From configuration to connections.
 
 use super::{Failure, Session};
-use crate::config::Config;
+use crate::config::{Config, ConfigError, SecretUrl};
 use crate::mirror::ResolveOptions;
+use crate::sources::facts::{BadRow, Facts};
 use crate::sources::falkordb::Client;
 use crate::sources::{Databases, SourceOptions};
+use crate::terminal::Printer;
 
 /// A connection to the configured `FalkorDB`.
 pub(super) async fn falkordb(session: &Session) -> Result<Client, Failure> {
@@ -16,30 +18,51 @@ pub(super) async fn memory(session: &Session) -> Result<Client, Failure> {
     Ok(Client::connect(session.config.memory_url()?.expose()).await?)
 }
 
-/// The database of every source.
+/// The database of every source: its own where the configuration names one, else that of `[postgres]`.
 pub(super) fn databases(session: &Session) -> Result<Databases, Failure> {
-    Ok(Databases::one(session.config.postgres_url()?.expose()))
+    let config = &session.config;
+    let mut own = Vec::new();
+    for (name, naming) in config.sources.named() {
+        if let Some(variable) = &naming.url_env {
+            own.push((name, SecretUrl::from_env(variable, "PostgreSQL")?));
+        }
+    }
+    // Where every source that is wanted has a database of its own, there need not be a common one.
+    let common = match config.postgres_url() {
+        Err(ConfigError::MissingUrl { .. }) if !own.is_empty() => Databases::none(),
+        url => Databases::one(url?.expose()),
+    };
+    Ok(own.iter().fold(common, |all, (name, url)| all.with(name, url.expose())))
 }
 
 /// How the configuration wants the sources read.
 pub(super) fn source_options(config: &Config) -> SourceOptions {
     let sources = &config.sources;
-    let schemas = [
-        ("directus", &sources.directus_schema),
-        ("twenty", &sources.twenty_schema),
-        ("unified", &sources.unified_schema),
-        ("touchpoints", &sources.touchpoints_schema),
-    ];
     SourceOptions {
         won_stages: sources.won_stages.clone(),
-        schemas: schemas
-            .into_iter()
-            .filter_map(|(name, schema)| Some((name.to_owned(), schema.clone()?)))
-            .collect(),
+        naming: sources.named().into_iter().map(|(name, naming)| (name.to_owned(), naming.clone())).collect(),
+        skip_bad_rows: false,
     }
 }
 
 /// How the configuration wants facts resolved.
 pub(super) fn resolve_options(_: &Config) -> ResolveOptions {
     ResolveOptions::default()
+}
+
+/// How many bad rows are listed for people; programs are given them all.
+const BAD_ROWS_SHOWN: usize = 20;
+
+/// Tells on stderr which rows of the sources were skipped and why.
+pub(super) fn tell_bad_rows(facts: &Facts, printer: Printer) {
+    for BadRow { source, table, key, column, reason } in facts.bad_rows.iter().take(BAD_ROWS_SHOWN) {
+        printer.warn(format_args!(
+            "skipped row `{key}` of table `{table}` of {source}: column `{column}` {reason}"
+        ));
+    }
+    if let Some(more) = facts.bad_rows.len().checked_sub(BAD_ROWS_SHOWN).filter(|more| *more > 0) {
+        printer.warn(format_args!(
+            "skipped {more} more; the json of the plan and the snapshot's manifest list them"
+        ));
+    }
 }

@@ -129,9 +129,11 @@ async fn postgres(session: &Session, checks: &mut Vec<Check>) {
         Err(failure) => return checks.push(Check::failed(POSTGRES, "reachable", &failure)),
     };
     let options = connect::source_options(&session.config);
-    match sources::layouts(&databases, &options, &session.cx).await {
-        Err(error) => checks.push(Check::failed(POSTGRES, "reachable", &Failure::from(error))),
-        Ok(all) => all.into_iter().for_each(|database| layouts(database, checks)),
+    for database in sources::layouts(&databases, &options, &session.cx).await {
+        match database {
+            Err(error) => checks.push(Check::failed(POSTGRES, "reachable", &Failure::from(error))),
+            Ok(database) => layouts(database, checks),
+        }
     }
 }
 
@@ -142,8 +144,10 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
         match source.found {
             Err(error) => checks.push(Check::failed(POSTGRES, source.name, &Failure::from(error))),
             Ok(None) => {
-                let hint =
-                    format!("name its schema in [sources] {}_schema where it has another shape", source.name);
+                let hint = format!(
+                    "name its schema or tables in [sources.{}] where it has another shape",
+                    source.name
+                );
                 checks.push(Check::note(POSTGRES, source.name, "no such layout in this database", &hint));
             }
             Ok(Some(found)) => {
@@ -156,7 +160,13 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
             let newest = newest.map(|at| format!(", newest {at}")).unwrap_or_default();
             let without = Some(table.missing.join(", ")).filter(|m| !m.is_empty());
             let without = without.map(|m| format!(", without {m}")).unwrap_or_default();
-            let found = format!("{} rows{newest}{without}", table.rows);
+            let renamed: Vec<String> =
+                table.renamed.iter().map(|(logical, name)| format!("{logical} is `{name}`")).collect();
+            let renamed = Some(renamed.join(", ")).filter(|r| !r.is_empty());
+            let renamed = renamed.map(|r| format!(", {r}")).unwrap_or_default();
+            let unstamped = Some(table.unstamped).filter(|rows| *rows > 0);
+            let unstamped = unstamped.map(|rows| format!(", {rows} without a stamp")).unwrap_or_default();
+            let found = format!("{} rows{newest}{unstamped}{renamed}{without}", table.rows);
             checks.push(Check::ok(POSTGRES, table.table, found));
         }
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 use polars::prelude::{Column, DataFrame};
+use serde::Serialize;
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame};
 use crate::mirror::{self, Applied, Counts, Ledger, MirrorError, ResolveOptions, Run, Summary, SweepGuard};
-use crate::sources::facts::Facts;
+use crate::sources::facts::{BadRow, Facts};
 use crate::sources::falkordb::{Client, lock};
 use crate::sources::{Databases, SourceOptions, read_facts};
 use crate::terminal::Printer;
@@ -70,8 +71,18 @@ pub(super) struct History {
     format: Option<Format>,
 }
 
+/// How the sources are read.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Reading {
+    /// Leave out source rows that cannot be taken, count and list them, and go on
+    #[arg(long)]
+    pub skip_bad_rows: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Plan {
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     sweep: Sweep,
     /// How the plan is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
@@ -81,6 +92,8 @@ pub(super) struct Plan {
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
+    #[command(flatten)]
+    reading: Reading,
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -113,6 +126,7 @@ struct Settings {
 impl Settings {
     fn resolve(
         format: Option<Format>,
+        reading: &Reading,
         sweep: &Sweep,
         apply: Option<&Apply>,
         session: &Session,
@@ -120,7 +134,10 @@ impl Settings {
         let config = &session.config;
         Ok(Self {
             databases: connect::databases(session)?,
-            sources: connect::source_options(config),
+            sources: SourceOptions {
+                skip_bad_rows: reading.skip_bad_rows,
+                ..connect::source_options(config)
+            },
             resolving: connect::resolve_options(config),
             guard: SweepGuard {
                 max_shrink: sweep.max_shrink.unwrap_or(config.mirror.max_shrink),
@@ -136,12 +153,16 @@ impl Settings {
 
 pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome, Failure> {
     let settings = match command {
-        MirrorCommand::Plan(plan) => Settings::resolve(plan.format, &plan.sweep, None, session)?,
-        MirrorCommand::Apply(apply) => Settings::resolve(apply.format, &apply.sweep, Some(apply), session)?,
+        MirrorCommand::Plan(plan) => {
+            Settings::resolve(plan.format, &plan.reading, &plan.sweep, None, session)?
+        }
+        MirrorCommand::Apply(apply) => {
+            Settings::resolve(apply.format, &apply.reading, &apply.sweep, Some(apply), session)?
+        }
         MirrorCommand::History(history) => return show_runs(history, session),
     };
     let (summary, applied, facts) = session.block_on(work(&settings, session))??;
-    print(&summary, settings.format, session.printer)?;
+    print(&summary, &facts.bad_rows, settings.format, session.printer)?;
     tell(&summary, applied.as_ref(), &facts, session.printer);
     Ok(Outcome::Done)
 }
@@ -230,9 +251,19 @@ async fn read_and_plan(
     Ok((summary, Some(applied), facts))
 }
 
-fn print(summary: &Summary, format: Format, printer: Printer) -> Result<(), Failure> {
+/// The plan as a program reads it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    /// Source rows that were skipped.
+    #[serde(skip_serializing_if = "<[BadRow]>::is_empty")]
+    bad_rows: &'a [BadRow],
+}
+
+fn print(summary: &Summary, bad_rows: &[BadRow], format: Format, printer: Printer) -> Result<(), Failure> {
     if format == Format::Json {
-        let json = serde_json::to_string(summary)
+        let json = serde_json::to_string(&Told { summary, bad_rows })
             .map_err(|error| Failure::environment("cannot write the plan as JSON", error))?;
         printer.data(json)?;
         return Ok(());
@@ -274,6 +305,7 @@ fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: Pr
             printer.note(format_args!("left out of {}: {rows} ({reason})", read.table));
         }
     }
+    connect::tell_bad_rows(facts, printer);
     for note in &summary.notes {
         let more = if note.count > note.samples.len() as u64 { ", …" } else { "" };
         printer.note(format_args!("{}: {} ({}{more})", note.what, note.count, note.samples.join(", ")));

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::refusal::told;
+use super::sources::{DirectusLayer, TouchpointsLayer, TwentyLayer, UnifiedLayer};
 use super::{Config, ConfigError};
 
 /// The project's configuration file, looked for in the current folder.
@@ -85,14 +86,26 @@ struct PostgresLayer {
 struct SourcesLayer {
     /// Stages of an opportunity that mean it was won. Default `["CUSTOMER"]`.
     won_stages: Option<Vec<String>>,
-    /// Schema of Directus where discovery should not decide.
+    /// Older spelling of `schema` in `[sources.directus]`.
     directus_schema: Option<String>,
-    /// Schema of the Twenty workspace where discovery should not decide.
+    /// Older spelling of `schema` in `[sources.twenty]`.
     twenty_schema: Option<String>,
-    /// Schema of `entities` where discovery should not decide.
+    /// Older spelling of `schema` in `[sources.unified]`.
     unified_schema: Option<String>,
-    /// Schema of the touchpoints where discovery should not decide.
+    /// Older spelling of `schema` in `[sources.touchpoints]`.
     touchpoints_schema: Option<String>,
+    /// Directus, where discovery should not decide.
+    #[serde(default)]
+    directus: DirectusLayer,
+    /// Twenty, where discovery should not decide.
+    #[serde(default)]
+    twenty: TwentyLayer,
+    /// `unified.entities`, where discovery should not decide.
+    #[serde(default)]
+    unified: UnifiedLayer,
+    /// Touchpoints, where discovery should not decide.
+    #[serde(default)]
+    touchpoints: TouchpointsLayer,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -126,7 +139,7 @@ impl From<Share> for f64 {
 /// Name of an environment variable. A URL in its place would be a secret in a file, and then in our messages.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct VariableName(String);
+pub(super) struct VariableName(String);
 
 impl TryFrom<String> for VariableName {
     type Error = &'static str;
@@ -181,12 +194,12 @@ impl FileLayer {
     /// Lays this layer over `config`, remembering where each value came from.
     pub fn apply(self, config: &mut Config, origin: &str) {
         let Config { origins, .. } = config;
-        let mut take = |key: &'static str| {
+        let mut take = |key: String| {
             origins.insert(key, origin.to_owned());
         };
         macro_rules! lay {
             ($($key:literal: $from:expr => $to:expr;)+) => {
-                $(if let Some(value) = $from { take($key); $to = value.into(); })+
+                $(if let Some(value) = $from { take($key.to_owned()); $to = value.into(); })+
             };
         }
         lay! {
@@ -203,13 +216,22 @@ impl FileLayer {
             "falkordb.memory_graphs": self.falkordb.memory_graphs => config.falkordb.memory_graphs;
             "postgres.url_env": self.postgres.url_env => config.postgres.url_env;
             "sources.won_stages": self.sources.won_stages => config.sources.won_stages;
-            "sources.directus_schema": self.sources.directus_schema => config.sources.directus_schema;
-            "sources.twenty_schema": self.sources.twenty_schema => config.sources.twenty_schema;
-            "sources.unified_schema": self.sources.unified_schema => config.sources.unified_schema;
-            "sources.touchpoints_schema": self.sources.touchpoints_schema => config.sources.touchpoints_schema;
+        }
+        macro_rules! lay_sources {
+            ($($source:ident, $older:ident;)+) => {
+                $(let mut $source = self.sources.$source;
+                $source.schema = $source.schema.or(self.sources.$older);
+                $source.apply(&mut config.sources.$source, &mut take);)+
+            };
+        }
+        lay_sources! {
+            directus, directus_schema;
+            twenty, twenty_schema;
+            unified, unified_schema;
+            touchpoints, touchpoints_schema;
         }
         if !self.studies.is_empty() {
-            take("studies");
+            take("studies".to_owned());
             config.studies.extend(self.studies);
         }
     }

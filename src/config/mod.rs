@@ -7,6 +7,7 @@
 mod layer;
 mod refusal;
 mod secret;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub use layer::{FileLayer, PROJECT_FILE, TEMPLATE, json_schema, user_file};
 pub use secret::SecretUrl;
+pub use sources::{Archive, Naming, TouchLayout, Vocabulary, vocabulary};
 
 use crate::context::{Diagnose, Fault};
 
@@ -45,7 +47,7 @@ pub struct Config {
     pub mirror: Mirror,
     /// Which layer gave each value that is not a default, by dotted key.
     #[serde(skip)]
-    pub origins: BTreeMap<&'static str, String>,
+    pub origins: BTreeMap<String, String>,
 }
 
 /// Where `FalkorDB` is.
@@ -74,14 +76,26 @@ pub struct Postgres {
 pub struct Sources {
     /// Stages of an opportunity that mean it was won.
     pub won_stages: Vec<String>,
-    /// Schema of Directus where discovery should not decide.
-    pub directus_schema: Option<String>,
-    /// Schema of the Twenty workspace where discovery should not decide.
-    pub twenty_schema: Option<String>,
-    /// Schema of `entities` where discovery should not decide.
-    pub unified_schema: Option<String>,
-    /// Schema of the touchpoints where discovery should not decide.
-    pub touchpoints_schema: Option<String>,
+    /// Directus.
+    pub directus: Naming,
+    /// Twenty.
+    pub twenty: Naming,
+    /// `unified.entities`.
+    pub unified: Naming,
+    /// Touchpoints.
+    pub touchpoints: Naming,
+}
+
+impl Sources {
+    /// Every source by its name.
+    pub fn named(&self) -> [(&'static str, &Naming); 4] {
+        [
+            ("directus", &self.directus),
+            ("twenty", &self.twenty),
+            ("unified", &self.unified),
+            ("touchpoints", &self.touchpoints),
+        ]
+    }
 }
 
 /// How the business graph is kept up to date.
@@ -156,10 +170,10 @@ impl Default for Config {
             postgres: Postgres { url_env: "SONOGRAPH_POSTGRES_URL".into() },
             sources: Sources {
                 won_stages: vec!["CUSTOMER".into()],
-                directus_schema: None,
-                twenty_schema: None,
-                unified_schema: None,
-                touchpoints_schema: None,
+                directus: Naming::default(),
+                twenty: Naming::default(),
+                unified: Naming::default(),
+                touchpoints: Naming::default(),
             },
             snapshots_dir: "snapshots".into(),
             writeback_dir: ".sonograph/writeback".into(),

@@ -79,6 +79,7 @@ pub(crate) fn directus() -> DirectusRows {
     };
     let night_shift = "Night Shift Presents";
     DirectusRows {
+        tables: DirectusTables::default(),
         schema: "directus".into(),
         venues: vec![
             venue_row(1, "The Foundry", "ChIJN1t_tDeuEmsRUsoyG83frY4", zone, Some(foundry)),
@@ -155,6 +156,7 @@ pub(crate) fn twenty() -> TwentyRows {
         ..OpportunityRow::default()
     };
     TwentyRows {
+        promoter_table: None,
         schema: WORKSPACE.into(),
         companies: vec![
             company_row(1, "Night Shift Presents", "https://www.nightshift.example"),
@@ -224,6 +226,7 @@ pub(crate) fn unified() -> UnifiedRows {
         occurred_at: at(when),
     };
     UnifiedRows {
+        entities_table: None,
         schema: "unified".into(),
         entities: vec![
             entity_row(1, "venue", Some("ChIJN1t_tDeuEmsRUsoyG83frY4"), "claimed", Some(1), "The Foundry"),

@@ -95,6 +95,16 @@ pub enum SourceError {
         /// What the server said, without values of rows.
         reason: String,
     },
+    /// No workspace of Twenty can be told to be the one that is meant.
+    #[error("{place} has no {wanted} workspace of Twenty: {found}")]
+    WorkspaceMissing {
+        /// `host:port/database`.
+        place: String,
+        /// Which one was looked for.
+        wanted: String,
+        /// The workspaces that there are.
+        found: String,
+    },
     /// None of the known layouts is there.
     #[error("found no layout of {looked_for} at {place}")]
     LayoutMissing {
@@ -132,6 +142,36 @@ pub enum SourceError {
         table: String,
         /// The names it may have.
         wanted: String,
+        /// Key of the configuration that can name it.
+        key: String,
+    },
+    /// A table that the configuration names is not there.
+    #[error("{source_name} has no table `{table}`, which the configuration names as `{key}`")]
+    TableMissing {
+        /// Name of the source.
+        source_name: &'static str,
+        /// Schema-qualified table.
+        table: String,
+        /// Key of the configuration.
+        key: String,
+        /// The tables that there are.
+        there: String,
+    },
+    /// A column that the configuration names is not there.
+    #[error(
+        "table `{table}` of {source_name} has no column `{column}`, which the configuration names as `{key}`"
+    )]
+    NamedColumnMissing {
+        /// Name of the source.
+        source_name: &'static str,
+        /// Schema-qualified table.
+        table: String,
+        /// The name in the configuration.
+        column: String,
+        /// Key of the configuration.
+        key: String,
+        /// The columns that there are.
+        there: String,
     },
     /// A column holds something else than the layout says.
     #[error("column `{column}` of table `{table}` of {source_name} is of type {found}, wanted {wanted}")]
@@ -169,7 +209,12 @@ pub enum SourceError {
 impl Diagnose for SourceError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Url { .. } | Self::SchemaMissing { .. } | Self::Ambiguous { .. } => Fault::Input,
+            Self::Url { .. }
+            | Self::SchemaMissing { .. }
+            | Self::Ambiguous { .. }
+            | Self::TableMissing { .. }
+            | Self::NamedColumnMissing { .. }
+            | Self::WorkspaceMissing { .. } => Fault::Input,
             Self::Cancelled(_) => Fault::Cancelled,
             _ => Fault::Environment,
         }
@@ -204,13 +249,31 @@ impl Diagnose for SourceError {
                     .to_owned()
             }
             Self::SchemaMissing { source_name, .. } | Self::Ambiguous { source_name, .. } => {
-                format!("name the right schema as `{source_name}_schema` under [sources] in sonograph.toml")
+                format!("name the right one as `schema` under [sources.{source_name}] in sonograph.toml")
             }
-            Self::ColumnMissing { .. } | Self::ColumnType { .. } => {
+            Self::TableMissing { there, .. } => format!("there are {}", or_none(there)),
+            Self::NamedColumnMissing { there, .. } => format!("its columns are {}", or_none(there)),
+            Self::WorkspaceMissing { .. } => {
+                "name it as `workspace` (its subdomain) or `schema` under [sources.twenty] in sonograph.toml"
+                    .to_owned()
+            }
+            Self::ColumnMissing { source_name, key, .. } => format!(
+                "where it has another name, say so as `{key}` in sonograph.toml; `sonograph doctor` lists what is \
+                 found of {source_name}"
+            ),
+            Self::ColumnType { .. } => {
                 "the table differs from every layout we know; `sonograph doctor` lists what is found"
                     .to_owned()
             }
-            Self::Value { .. } => "correct the row in its own system, or delete it there".to_owned(),
+            Self::Value { .. } => {
+                "correct the row in its own system, or leave such rows out with --skip-bad-rows: \
+                                   they are counted and listed"
+                    .to_owned()
+            }
         })
     }
+}
+
+fn or_none(list: &str) -> &str {
+    if list.is_empty() { "none" } else { list }
 }

@@ -124,6 +124,30 @@ pub struct Facts {
     pub servers: Vec<u32>,
     /// Rows read and left out, per table, for the plan and the data-health page.
     pub read: Vec<TableRead>,
+    /// Rows that could not be taken and were skipped because that was asked for, at most [`BAD_ROWS_KEPT`] a table;
+    /// `read` counts them all.
+    pub bad_rows: Vec<BadRow>,
+}
+
+/// Of how many bad rows a table the places are kept.
+pub const BAD_ROWS_KEPT: u64 = 1_000;
+
+/// Why a row is counted as left out that could not be taken.
+pub const BAD_ROW: &str = "cannot be taken";
+
+/// A row that could not be taken. Its value is not told.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct BadRow {
+    /// Name of the source.
+    pub source: &'static str,
+    /// Schema-qualified table.
+    pub table: String,
+    /// Primary key.
+    pub key: String,
+    /// The column.
+    pub column: String,
+    /// What is wrong with the value.
+    pub reason: String,
 }
 
 /// What was read of one table.

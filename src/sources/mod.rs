@@ -13,10 +13,12 @@ pub mod rows;
 pub mod synthetic;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::config::Naming;
 use crate::context::Context;
 pub use error::SourceError;
 use facts::Facts;
@@ -57,27 +59,46 @@ pub struct Found {
 pub struct SourceOptions {
     /// Stages of an opportunity that count as converted.
     pub won_stages: Vec<String>,
-    /// Schema of a source by its name, where discovery should not choose; for example `touchpoints` → `sonik_web`.
-    pub schemas: BTreeMap<String, String>,
+    /// What the modeller of a source named things, by the source's name, where discovery should not choose.
+    pub naming: BTreeMap<String, Naming>,
+    /// Rows that cannot be taken are left out, counted and listed, instead of ending the run.
+    pub skip_bad_rows: bool,
+}
+
+impl SourceOptions {
+    /// What is configured of a source.
+    pub fn of(&self, source_name: &str) -> &Naming {
+        static NOTHING: LazyLock<Naming> = LazyLock::new(Naming::default);
+        self.naming.get(source_name).unwrap_or(&NOTHING)
+    }
 }
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { won_stages: vec![postgres::twenty::DEFAULT_WON_STAGE.to_owned()], schemas: BTreeMap::new() }
+        Self {
+            won_stages: vec![postgres::twenty::DEFAULT_WON_STAGE.to_owned()],
+            naming: BTreeMap::new(),
+            skip_bad_rows: false,
+        }
     }
 }
 
 /// Which database each source lives in.
 #[derive(Debug, Clone)]
 pub struct Databases {
-    default: SecretString,
+    common: Option<SecretString>,
     own: BTreeMap<String, SecretString>,
 }
 
 impl Databases {
     /// All sources live in the database of one libpq URL.
     pub fn one(url: &str) -> Self {
-        Self { default: url.into(), own: BTreeMap::new() }
+        Self { common: Some(url.into()), own: BTreeMap::new() }
+    }
+
+    /// No source lives anywhere, but for those that are [given](Self::with) a database of their own.
+    pub fn none() -> Self {
+        Self { common: None, own: BTreeMap::new() }
     }
 
     /// The source of this name lives in a database of its own.
@@ -91,7 +112,8 @@ impl Databases {
     fn grouped(&self) -> Vec<(&str, Vec<&'static dyn Source>)> {
         let mut groups: Vec<(&str, Vec<&'static dyn Source>)> = Vec::new();
         for source in SOURCES {
-            let url = self.own.get(source.name()).unwrap_or(&self.default).expose_secret();
+            let Some(url) = self.own.get(source.name()).or(self.common.as_ref()) else { continue };
+            let url = url.expose_secret();
             match groups.iter_mut().find(|(known, _)| *known == url) {
                 Some((_, sources)) => sources.push(*source),
                 None => groups.push((url, vec![*source])),
@@ -134,6 +156,10 @@ pub struct TableLayout {
     pub newest: Option<i64>,
     /// Columns that the layout knows and the table lacks: they count as empty.
     pub missing: Vec<String>,
+    /// Logical columns and the other names they were found under.
+    pub renamed: Vec<(String, String)>,
+    /// Rows that no stamp says the age of: no watermark would see them.
+    pub unstamped: u64,
 }
 
 /// Reads what all sources claim, each database in one read-only transaction.
@@ -151,15 +177,24 @@ pub async fn read_facts(
     for (url, sources) in databases.grouped() {
         cx.check()?;
         let mut session = Session::open(url).await?;
+        if options.skip_bad_rows {
+            session.skip_bad_rows();
+        }
         let mut found = 0;
         for source in &sources {
-            found += usize::from(source.read(&mut session, options, &mut facts, cx).await?.is_some());
+            let is_there = source.read(&mut session, options, &mut facts, cx).await?.is_some();
+            if !is_there && databases.own.contains_key(source.name()) {
+                let (place, looked_for) = (session.place().to_owned(), source.name().to_owned());
+                return Err(SourceError::LayoutMissing { place, looked_for });
+            }
+            found += usize::from(is_there);
         }
         if found == 0 {
             let looked_for = sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
             return Err(SourceError::LayoutMissing { place: session.place().to_owned(), looked_for });
         }
         facts.read.extend(session.take_reads());
+        facts.bad_rows.extend(session.take_bad_rows());
         facts.servers.push(session.version());
         session.close().await;
     }
@@ -167,35 +202,40 @@ pub async fn read_facts(
 }
 
 /// Finds out what every database holds and whether it can be read, without reading it.
-///
-/// # Errors
-/// When a database cannot be opened; what is wrong with one source stands in its [`SourceLayout::found`].
+/// One result a database: one that cannot be opened does not hide the others, nor does one source hide its neighbours,
+/// whose trouble stands in [`SourceLayout::found`].
 pub async fn layouts(
     databases: &Databases,
     options: &SourceOptions,
     cx: &Context,
-) -> Result<Vec<DatabaseLayout>, SourceError> {
+) -> Vec<Result<DatabaseLayout, SourceError>> {
     let mut all = Vec::new();
     for (url, sources) in databases.grouped() {
-        cx.check()?;
-        let mut session = Session::open(url).await?;
-        session.survey();
-        let mut layouts = Vec::new();
-        for source in sources {
-            let found = source.read(&mut session, options, &mut Facts::default(), cx).await;
-            if found.is_err() {
-                session.restart().await?;
-            }
-            layouts.push(SourceLayout { name: source.name(), found, tables: session.take_layouts() });
-        }
-        all.push(DatabaseLayout {
-            place: session.place().to_owned(),
-            version: session.version(),
-            sources: layouts,
-        });
-        session.close().await;
+        all.push(layout(url, &sources, options, cx).await);
     }
-    Ok(all)
+    all
+}
+
+async fn layout(
+    url: &str,
+    sources: &[&'static dyn Source],
+    options: &SourceOptions,
+    cx: &Context,
+) -> Result<DatabaseLayout, SourceError> {
+    cx.check()?;
+    let mut session = Session::open(url).await?;
+    session.survey();
+    let mut layouts = Vec::new();
+    for source in sources {
+        let found = source.read(&mut session, options, &mut Facts::default(), cx).await;
+        if found.is_err() {
+            session.restart().await?;
+        }
+        layouts.push(SourceLayout { name: source.name(), found, tables: session.take_layouts() });
+    }
+    let (place, version) = (session.place().to_owned(), session.version());
+    session.close().await;
+    Ok(DatabaseLayout { place, version, sources: layouts })
 }
 
 /// What a snapshot keeps beside the graph, by file stem: `touchpoints`, and `claim_events` where the installation has them.

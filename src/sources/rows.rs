@@ -10,6 +10,8 @@ use jiff::civil::DateTime;
 pub struct DirectusRows {
     /// The schema its collections live in.
     pub schema: String,
+    /// What its collections are called.
+    pub tables: DirectusTables,
     /// `venues`.
     pub venues: Vec<VenueRow>,
     /// `artists`.
@@ -18,6 +20,20 @@ pub struct DirectusRows {
     pub events: Vec<EventRow>,
     /// The junction of events and artists; duplicates and half-empty rows already left out.
     pub lineup: Vec<LineupRow>,
+}
+
+/// What the collections are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectusTables {
+    pub venues: String,
+    pub artists: String,
+    pub events: String,
+}
+
+impl Default for DirectusTables {
+    fn default() -> Self {
+        Self { venues: "venues".into(), artists: "artists".into(), events: "events".into() }
+    }
 }
 
 /// A row of `venues`.
@@ -98,6 +114,8 @@ pub struct TwentyRows {
     pub stage_changes: Vec<StageChangeRow>,
     /// `"_promoter"`, where it exists.
     pub promoters: Vec<PromoterRow>,
+    /// What that custom object is called, where it is not that.
+    pub promoter_table: Option<String>,
 }
 
 /// A row of `company`.
@@ -174,6 +192,8 @@ pub struct UnifiedRows {
     pub crosswalk: Vec<CrosswalkRow>,
     /// `claim_events` in order of time; `None` where the table is missing.
     pub claim_events: Option<Vec<ClaimEventRow>>,
+    /// What the table of the entities is called, where it is not that.
+    pub entities_table: Option<String>,
 }
 
 /// A row of `unified.entities`.

@@ -216,7 +216,7 @@ async fn what_an_installation_lacks_counts_as_empty() {
     assert_eq!(node(&facts, "touchpoints:sonik_web.users:u-ben").name.as_deref(), Some("Ben Ode"));
 
     let found = layouts(&Databases::one(&scratch.url()), &SourceOptions::default(), &Context::silent()).await;
-    let found = found.expect("the database answers");
+    let found: Vec<_> = found.into_iter().map(|database| database.expect("the database answers")).collect();
     assert!(found[0].version >= 18, "the tests are made for PostgreSQL 18");
     let told: Vec<_> = found[0]
         .sources
@@ -233,7 +233,7 @@ async fn what_an_installation_lacks_counts_as_empty() {
     ];
     assert_eq!(schemas, expected);
     let notes = |source: usize| told[source].1.as_ref().expect("found").notes.join(", ");
-    assert_eq!(notes(0), "release 20260909A, lineup through events_artists");
+    assert_eq!(notes(0), "release 20260909A, lineup through events_artists (events_id, artists_id)");
     assert_eq!(notes(2), "no entity_sources, no claim_events");
     let venues = &found[0].sources[0].tables[0];
     assert_eq!((venues.table.as_str(), venues.rows), ("directus.venues", 4));

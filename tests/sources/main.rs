@@ -1,7 +1,10 @@
 //! The readers on a real `PostgreSQL` 18: the four layouts as they come, their older generation, and what goes wrong.
 
 mod layouts;
+mod names;
+mod odd_rows;
 mod refusals;
+mod touch_layouts;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sonograph::config::Naming;
 use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::ontology::Relation;
 use sonograph::sources::postgres::Session;
@@ -166,7 +167,10 @@ async fn two_schemas_with_the_same_layout_need_a_choice() {
     assert!(error.to_string().ends_with("hold the layout of touchpoints: sonik_ios, sonik_web"), "{error}");
     assert_eq!(error.fault(), Fault::Input);
     let choose = |schema: &str| SourceOptions {
-        schemas: BTreeMap::from([("touchpoints".to_owned(), schema.to_owned())]),
+        naming: BTreeMap::from([(
+            "touchpoints".to_owned(),
+            Naming { schema: Some(schema.to_owned()), ..Naming::default() },
+        )]),
         ..SourceOptions::default()
     };
     let (databases, cx) = (Databases::one(&scratch.url()), Context::silent());
@@ -221,7 +225,10 @@ async fn one_broken_layout_does_not_hide_the_others() {
     scratch.run("DROP TABLE directus.events_artists").await;
     scratch.run("ALTER TABLE sonik_web.tracks DROP COLUMN event").await;
     let found = layouts(&Databases::one(&scratch.url()), &SourceOptions::default(), &Context::silent()).await;
-    let found = found.expect("the database answers").remove(0).sources;
+    let found = {
+        let mut found = found;
+        found.remove(0).expect("the database answers").sources
+    };
     let told: Vec<_> = found.iter().map(|source| (source.name, source.found.is_ok())).collect();
     assert_eq!(told, [("directus", true), ("twenty", true), ("unified", true), ("touchpoints", false)]);
     let broken = found[3].found.as_ref().expect_err("tracks has no event");

@@ -37,15 +37,18 @@ pub(in crate::cli) struct TakeArgs {
     /// Replace the snapshot that is in the folder
     #[arg(long)]
     force: bool,
+    /// Leave out source rows that cannot be taken, count and list them, and go on
+    #[arg(long)]
+    skip_bad_rows: bool,
 }
 
 pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure> {
     let started = Timestamp::now();
     let Some(out) = &args.out else {
         let claimed = Claimed::by_time(&session.config.snapshots_dir, started)?;
-        return take(&claimed.0, false, &args.memory, started, session);
+        return take(&claimed.0, false, args, started, session);
     };
-    take(out, args.force, &args.memory, started, session)
+    take(out, args.force, args, started, session)
 }
 
 /// A folder of our own, empty until a snapshot is put in its place; gone again where none is.
@@ -77,7 +80,7 @@ impl Drop for Claimed {
 fn take(
     out: &Path,
     replace: bool,
-    memory: &[String],
+    args: &TakeArgs,
     started: Timestamp,
     session: &Session,
 ) -> Result<Outcome, Failure> {
@@ -95,12 +98,15 @@ fn take(
     };
     let manifest = session.block_on(async {
         let mut client = connect::falkordb(session).await?;
-        let memory = Memories::of(memory, session).await?;
+        let memory = Memories::of(&args.memory, session).await?;
         let from = Systems {
             client: &mut client,
             graph: &session.config.falkordb.graph,
             databases: databases.as_ref(),
-            options: &connect::source_options(&session.config),
+            options: &SourceOptions {
+                skip_bad_rows: args.skip_bad_rows,
+                ..connect::source_options(&session.config)
+            },
             memory,
         };
         freeze(from, out, input, session, &session.cx).await
@@ -169,7 +175,12 @@ pub(in crate::cli) async fn freeze(
         let versions: Vec<String> = facts.servers.iter().map(u32::to_string).collect();
         let read: serde_json::Map<_, _> =
             facts.read.iter().map(|t| (format!("{}:{}", t.system, t.table), t.rows.into())).collect();
-        input.sources.push(Origin::new("postgres", versions.join(", ")).with("rows", read));
+        connect::tell_bad_rows(&facts, session.printer);
+        let mut origin = Origin::new("postgres", versions.join(", ")).with("rows", read);
+        if !facts.bad_rows.is_empty() {
+            origin = origin.with("bad_rows", json!(facts.bad_rows));
+        }
+        input.sources.push(origin);
         tables.companions.extend(sources::companions(&facts));
     }
     let mut remembered = BTreeMap::new();

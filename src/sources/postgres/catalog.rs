@@ -47,6 +47,11 @@ impl Catalog {
         self.schemas.get(schema)?.get(table)
     }
 
+    /// The tables of a schema, in order of name.
+    pub fn tables(&self, schema: &str) -> Vec<&str> {
+        self.schemas.get(schema).map(|held| held.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+
     /// The schemas that hold all of the tables, in order of name.
     pub fn schemas_with(&self, tables: &[&str]) -> Vec<&str> {
         let holds_all = |held: &BTreeMap<String, Table>| tables.iter().all(|t| held.contains_key(*t));
@@ -68,6 +73,22 @@ impl Table {
     /// The first of the names that is a column here.
     pub fn column<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &Column)> {
         names.iter().find_map(|name| Some((*name, self.columns.get(*name)?)))
+    }
+
+    /// Its columns, in order of name.
+    pub fn columns(&self) -> Vec<&str> {
+        self.columns.keys().map(String::as_str).collect()
+    }
+
+    /// The columns of a type, in order of name.
+    pub fn columns_of(&self, kind: impl Fn(&str) -> bool) -> Vec<&str> {
+        let of = self.columns.iter().filter(|(_, column)| kind(&column.kind));
+        of.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Whether it has all of the columns and the role may read them.
+    pub fn can_read(&self, columns: &[&str]) -> bool {
+        columns.iter().all(|name| self.columns.get(*name).is_some_and(|column| column.readable))
     }
 
     /// Whether it has all of the columns.

@@ -15,7 +15,7 @@ use super::catalog::{self, Catalog, Table};
 use super::columns::{FromColumn as _, Instant, Wire};
 use super::select::{Row, Select};
 use crate::context::{Context, TICK_EVERY};
-use crate::sources::facts::TableRead;
+use crate::sources::facts::{BAD_ROW, BAD_ROWS_KEPT, BadRow, TableRead};
 use crate::sources::{SourceError, TableLayout};
 
 /// Oldest major version that is read.
@@ -49,6 +49,8 @@ pub struct Session {
     /// Tables are only looked at, not read.
     survey: bool,
     reads: Vec<TableRead>,
+    /// Rows that cannot be taken are kept here instead of ending the run.
+    bad_rows: Option<Vec<BadRow>>,
     layouts: Vec<TableLayout>,
 }
 
@@ -118,6 +120,7 @@ impl Session {
             catalog: Arc::default(),
             survey: false,
             reads: Vec::new(),
+            bad_rows: None,
             layouts: Vec::new(),
         };
         session.begin().await?;
@@ -160,6 +163,11 @@ impl Session {
         self.survey = true;
     }
 
+    /// From now on a row that cannot be taken is left out, counted and listed.
+    pub fn skip_bad_rows(&mut self) {
+        self.bad_rows = Some(Vec::new());
+    }
+
     /// `host:port/database`.
     pub fn place(&self) -> &str {
         &self.place
@@ -178,6 +186,11 @@ impl Session {
     /// What was read so far, per table; taken out.
     pub fn take_reads(&mut self) -> Vec<TableRead> {
         std::mem::take(&mut self.reads)
+    }
+
+    /// The rows that could not be taken so far; taken out.
+    pub fn take_bad_rows(&mut self) -> Vec<BadRow> {
+        self.bad_rows.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What was found so far, per table; taken out.
@@ -217,8 +230,14 @@ impl Session {
     }
 
     /// Runs a small statement of ours over the `schema` it names `{schema}`; every column of its rows is text.
-    pub async fn texts(&mut self, sql: &str, schema: &str) -> Result<Vec<Vec<Option<String>>>, SourceError> {
-        let rows = self.rows(&sql.replace("{schema}", &catalog::identifier(schema)), schema, None).await?;
+    pub async fn texts(
+        &mut self,
+        sql: &str,
+        schema: &str,
+        parameter: Option<&Vec<String>>,
+    ) -> Result<Vec<Vec<Option<String>>>, SourceError> {
+        let sql = sql.replace("{schema}", &catalog::identifier(schema));
+        let rows = self.rows(&sql, schema, parameter).await?;
         let text = |row: &PgRow, i: usize| row.try_get::<Option<String>, _>(i).unwrap_or_default();
         Ok(rows.iter().map(|row| (0..row.len()).map(|i| text(row, i)).collect()).collect())
     }
@@ -246,13 +265,22 @@ impl Session {
         let query = if let Some(texts) = select.parameter() { query.bind(texts.clone()) } else { query };
         let mut stream = query.fetch(&mut self.connection);
         let mut kept = Vec::new();
+        let mut bad = 0;
         let mut read =
             TableRead { system: select.source_name(), table: table.clone(), rows: 0, left_out: Vec::new() };
         let broken = loop {
             match stream.try_next().await {
-                Ok(Some(row)) => match take(&Row::new(&row, select))? {
-                    Taken::Row(row) => kept.push(row),
-                    Taken::LeftOut(reason) => count(&mut read.left_out, reason),
+                Ok(Some(row)) => match (take(&Row::new(&row, select)), &mut self.bad_rows) {
+                    (Ok(Taken::Row(row)), _) => kept.push(row),
+                    (Ok(Taken::LeftOut(reason)), _) => count(&mut read.left_out, reason),
+                    (Err(SourceError::Value { source_name, table, key, column, reason }), Some(bad_rows)) => {
+                        count(&mut read.left_out, BAD_ROW);
+                        bad += 1;
+                        if bad <= BAD_ROWS_KEPT {
+                            bad_rows.push(BadRow { source: source_name, table, key, column, reason });
+                        }
+                    }
+                    (Err(error), _) => return Err(error),
                 },
                 Ok(None) => break None,
                 Err(error) => break Some(error),
@@ -295,11 +323,21 @@ impl Session {
             let column = table.column(&[name]);
             column.is_some_and(|(_, column)| column.readable && column.kind == "timestamp with time zone")
         });
-        let newest: Vec<String> = stamps.map(|name| format!("max({})", catalog::identifier(name))).collect();
-        let newest = if newest.is_empty() { "NULL".to_owned() } else { newest.join(", ") };
-        let sql = format!("SELECT count(*), greatest({newest})::timestamptz FROM {}", table.quoted());
+        let stamps: Vec<String> = stamps.map(|name| catalog::identifier(name)).collect();
+        let (newest, bare) = if stamps.is_empty() {
+            ("NULL".to_owned(), "false".to_owned())
+        } else {
+            let newest: Vec<String> = stamps.iter().map(|name| format!("max({name})")).collect();
+            (newest.join(", "), format!("coalesce({}) IS NULL", stamps.join(", ")))
+        };
+        let sql = format!(
+            "SELECT count(*), greatest({newest})::timestamptz, count(*) FILTER (WHERE {bare}) FROM {}",
+            table.quoted()
+        );
         let counted = self.rows(&sql, &what, None).await?;
-        let rows = counted.first().and_then(|row| row.try_get::<i64, _>(0).ok()).unwrap_or_default();
+        let number =
+            |at: usize| counted.first().and_then(|row| row.try_get::<i64, _>(at).ok()).unwrap_or_default();
+        let (rows, unstamped) = (number(0), number(2));
         let newest = counted.first().and_then(|row| {
             let bytes = row.try_get_raw(1).ok()?.as_bytes().ok()?;
             Instant::decode(bytes, Wire::Binary).ok().flatten()
@@ -309,6 +347,8 @@ impl Session {
             rows: rows as u64,
             newest: newest.map(|Instant(micros)| micros),
             missing: select.missing().to_vec(),
+            renamed: select.renamed().to_vec(),
+            unstamped: unstamped as u64,
         });
         Ok(())
     }

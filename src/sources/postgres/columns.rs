@@ -6,6 +6,7 @@
 
 use jiff::SignedDuration;
 use jiff::civil::{DateTime, date};
+use serde_json::Value;
 
 /// Epoch microseconds of 2000-01-01T00:00:00Z, where `PostgreSQL` counts from.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -58,13 +59,18 @@ impl FromColumn for String {
     }
 }
 
+fn number_as_text(column: &str, kind: &str) -> Option<(String, Wire)> {
+    let may_be = ["numeric", "real", "double precision", "text", "character varying", "character"];
+    may_be.contains(&kind).then(|| (format!("{column}::text"), Wire::Text))
+}
+
 impl FromColumn for i64 {
     const WANTED: &'static str = "an integer";
 
     fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
         match kind {
             "smallint" | "integer" | "bigint" => Some((format!("{column}::int8"), Wire::Binary)),
-            _ => Some((format!("{column}::text"), Wire::Text)),
+            _ => number_as_text(column, kind),
         }
     }
 
@@ -73,7 +79,13 @@ impl FromColumn for i64 {
             Wire::Binary => Ok(Some(i64::from_be_bytes(eight(bytes)?))),
             _ => match utf8(bytes)?.trim() {
                 "" => Ok(None),
-                text => text.parse().map(Some).map_err(|_| "is not a 64-bit integer".to_owned()),
+                // `numeric(10,2)` writes 120.00.
+                text => match text.split_once('.') {
+                    Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole.parse(),
+                    _ => text.parse(),
+                }
+                .map(Some)
+                .map_err(|_| "is not a 64-bit integer".to_owned()),
             },
         }
     }
@@ -87,7 +99,7 @@ impl FromColumn for f64 {
             "smallint" | "integer" | "bigint" | "real" | "double precision" => {
                 Some((format!("{column}::float8"), Wire::Binary))
             }
-            _ => Some((format!("{column}::text"), Wire::Text)),
+            _ => number_as_text(column, kind),
         }
     }
 
@@ -116,8 +128,9 @@ impl FromColumn for Instant {
     }
 
     fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
-        let micros = since_2000(bytes)?.checked_add(POSTGRES_EPOCH);
-        micros.map(|micros| Some(Instant(micros))).ok_or_else(|| "is too far in the future".to_owned())
+        let after = since_2000(bytes)?;
+        clock(after)?;
+        Ok(Some(Instant(after + POSTGRES_EPOCH)))
     }
 }
 
@@ -133,10 +146,16 @@ impl FromColumn for DateTime {
     }
 
     fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
-        let after = SignedDuration::from_micros(since_2000(bytes)?);
-        let clock = date(2000, 1, 1).at(0, 0, 0, 0).checked_add(after);
-        clock.map(Some).map_err(|_| "is outside the years -9999 to 9999".to_owned())
+        clock(since_2000(bytes)?).map(Some)
     }
+}
+
+const OUTSIDE: &str = "is outside the years -9999 to 9999";
+
+/// The wall clock so many µs after the beginning of 2000.
+fn clock(micros: i64) -> Result<DateTime, String> {
+    let start = date(2000, 1, 1).at(0, 0, 0, 0);
+    start.checked_add(SignedDuration::from_micros(micros)).map_err(|_| OUTSIDE.to_owned())
 }
 
 fn since_2000(bytes: &[u8]) -> Result<i64, String> {
@@ -169,17 +188,69 @@ impl FromColumn for Vec<String> {
     }
 }
 
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Json(pub Value);
+
+impl FromColumn for Json {
+    const WANTED: &'static str = "JSON";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        let may_be = ["json", "jsonb", "text", "character varying"];
+        may_be.contains(&kind).then(|| (format!("{column}::text"), Wire::Json))
+    }
+
+    fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
+        match utf8(bytes)?.trim() {
+            "" => Ok(None),
+            text => serde_json::from_str(text).map(|value| Some(Self(value))).map_err(|_| NO_JSON.to_owned()),
+        }
+    }
+}
+
+const NO_JSON: &str = "is not JSON that can be read";
+
+impl Json {
+    /// What stands under a path of keys, as text; `None` for null, empty text and where nothing stands.
+    pub fn text(&self, path: &[&str]) -> Result<Option<String>, String> {
+        let found = path.iter().try_fold(&self.0, |value, key| value.get(key));
+        let text = match found {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        storable(text).map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// The texts under a key of an object.
+    pub fn list(&self, key: &str) -> Result<Vec<String>, String> {
+        self.0.get(key).map_or_else(|| Ok(Vec::new()), |value| items(value.clone()))
+    }
+}
+
+/// A text as it stands in a statement.
+pub fn text_literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// JSON may hold NUL where columns of text may not.
+fn storable(text: String) -> Result<String, String> {
+    if text.contains('\0') { Err("holds NUL".to_owned()) } else { Ok(text) }
+}
+
 fn json_items(text: &str) -> Result<Vec<String>, String> {
-    use serde_json::Value::{Array, Null, Number, String};
-    let values = match serde_json::from_str(text) {
-        Ok(Array(values)) => values,
-        Ok(value) => vec![value],
-        Err(_) => return Err("is not JSON".to_owned()),
+    items(serde_json::from_str(text).map_err(|_| NO_JSON.to_owned())?)
+}
+
+fn items(value: Value) -> Result<Vec<String>, String> {
+    let values = match value {
+        Value::Array(values) => values,
+        value => vec![value],
     };
     let item = |value| match value {
-        Null => None,
-        String(text) => Some(Ok(text)),
-        Number(number) => Some(Ok(number.to_string())),
+        Value::Null => None,
+        Value::String(text) => Some(storable(text)),
+        Value::Number(number) => Some(Ok(number.to_string())),
         _ => Some(Err("is not a list of texts".to_owned())),
     };
     values.into_iter().filter_map(item).collect()

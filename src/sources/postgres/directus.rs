@@ -7,11 +7,13 @@ use jiff::civil::DateTime;
 use super::client::{Session, Taken};
 use super::columns::Instant;
 use super::millis;
+use super::scope::{Named, Scope};
 use super::select::{Field, Row, Select};
+use crate::config::{Archive, Naming};
 use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, BY_NAME, EdgeFact, End, Facts, NodeFact, Value};
-use crate::sources::rows::{ArtistRow, DirectusRows, EventRow, LineupRow, VenueRow};
+use crate::sources::rows::{ArtistRow, DirectusRows, DirectusTables, EventRow, LineupRow, VenueRow};
 use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
@@ -24,21 +26,24 @@ pub async fn read(
     into: &mut Facts,
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
-    let Some(layout) = Layout::discover(session, options).await? else { return Ok(None) };
+    let Some(layout) = Layout::discover(session, options.of(SYSTEM)).await? else { return Ok(None) };
     let rows = layout.rows(session, cx).await?;
     facts(&rows, into);
-    Ok(Some(layout.found))
+    Ok(Some(Found { schema: layout.scope.schema, notes: layout.notes }))
 }
 
-/// What the modeller chose, as Directus's own tables tell it.
+/// What the modeller chose, as the configuration and Directus's own tables tell it.
 #[derive(Debug)]
-struct Layout {
-    found: Found,
-    /// Collection → field and value that mean "archived".
-    archive: BTreeMap<String, (String, String)>,
-    /// Field of `events` that names the venue.
+struct Layout<'o> {
+    scope: Scope<'o>,
+    notes: Vec<String>,
+    /// Logical table → field and value that mean "archived".
+    archive: BTreeMap<&'static str, Archive>,
+    /// Field of the events that names the venue.
     venue: Option<String>,
     lineup: Option<Junction>,
+    /// Statuses that mean an event is published.
+    published: &'o [String],
 }
 
 #[derive(Debug)]
@@ -47,50 +52,68 @@ struct Junction {
     event: String,
     artist: String,
     sort: Option<String>,
+    /// Of a junction with items of several collections: the field that says which, and the artists' name in it.
+    of: Option<(String, String)>,
 }
 
-impl Layout {
-    async fn discover(session: &mut Session, options: &SourceOptions) -> Result<Option<Self>, SourceError> {
+impl Junction {
+    fn from_row(row: Vec<Option<String>>) -> Option<Self> {
+        let [table, event, artist, sort, of, artists] = <[Option<String>; 6]>::try_from(row).ok()?;
+        Some(Self { table: table?, event: event?, artist: artist?, sort, of: of.zip(artists) })
+    }
+}
+
+/// The collections by their logical names, which are the usual ones as well.
+const COLLECTIONS: [&str; 3] = ["venues", "artists", "events"];
+
+impl<'o> Layout<'o> {
+    async fn discover(session: &mut Session, naming: &'o Naming) -> Result<Option<Self>, SourceError> {
         let catalog = session.catalog();
         let candidates = catalog.schemas_with(&["directus_collections", "directus_relations"]);
-        let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)? else {
+        let Some(schema) = session.choose_schema(SYSTEM, naming.schema.as_ref(), &candidates)? else {
             return Ok(None);
         };
+        let scope = Scope::new(SYSTEM, schema.as_str(), naming);
         let mut notes = Vec::new();
         if catalog.table(&schema, "directus_migrations").is_some() {
-            let release = session.texts(include_str!("sql/directus_release.sql"), &schema).await?;
+            let release = session.texts(include_str!("sql/directus_release.sql"), &schema, None).await?;
             notes.extend(release.into_iter().flatten().flatten().map(|version| format!("release {version}")));
         }
-        let archive = session.texts(include_str!("sql/directus_archive.sql"), &schema).await?;
-        let archive = archive.into_iter().filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
-            Ok([Some(collection), Some(field), Some(value)]) => Some((collection, (field, value))),
-            _ => None,
-        });
-        let venue = session.texts(include_str!("sql/directus_venue.sql"), &schema).await?;
-        let lineup = session.texts(include_str!("sql/directus_lineup.sql"), &schema).await?;
-        let lineup = lineup.into_iter().find_map(|row| match <[Option<String>; 4]>::try_from(row) {
-            Ok([Some(table), Some(event), Some(artist), sort]) => {
-                Some(Junction { table, event, artist, sort })
-            }
-            _ => None,
-        });
-        let lineup = lineup.filter(|junction: &Junction| catalog.table(&schema, &junction.table).is_some());
-        notes.push(match &lineup {
-            Some(junction) => format!("lineup through {}", junction.table),
-            None => "no junction between events and artists".to_owned(),
-        });
-        for collection in ["venues", "artists", "events"] {
-            if catalog.table(&schema, collection).is_none() {
-                notes.push(format!("no collection {collection}"));
+        let rules = session.texts(include_str!("sql/directus_archive.sql"), &schema, None).await?;
+        let rules: BTreeMap<String, Archive> = rules
+            .into_iter()
+            .filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
+                Ok([Some(collection), Some(field), Some(value)]) => {
+                    Some((collection, Archive { field, value }))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut archive = BTreeMap::new();
+        for logical in COLLECTIONS {
+            let configured = naming.archive.get(logical);
+            let rule = configured.or_else(|| rules.get(scope.name(logical, logical)));
+            archive.extend(rule.map(|rule| (logical, rule.clone())));
+            match scope.table(&catalog, logical, logical)? {
+                None => notes.push(format!("no collection {logical}")),
+                Some(named) => notes.extend(unread_places(named)),
             }
         }
+        let names = COLLECTIONS.map(|logical| scope.name(logical, logical).to_owned()).to_vec();
+        let venue = session.texts(include_str!("sql/directus_venue.sql"), &schema, Some(&names)).await?;
         let venue = venue.into_iter().flatten().flatten().next();
-        Ok(Some(Self { found: Found { schema, notes }, archive: archive.collect(), venue, lineup }))
+        notes.extend(venue.iter().filter(|field| *field != "venue").map(|field| format!("venue in {field}")));
+        let junctions = session.texts(include_str!("sql/directus_lineup.sql"), &schema, Some(&names)).await?;
+        let mut junctions: Vec<Junction> = junctions.into_iter().filter_map(Junction::from_row).collect();
+        junctions.retain(|junction| catalog.table(&schema, &junction.table).is_some());
+        let lineup = choose_lineup(junctions, naming, &mut notes);
+        Ok(Some(Self { notes, archive, venue, lineup, published: &naming.published, scope }))
     }
 
     async fn rows(&self, session: &mut Session, cx: &Context) -> Result<DirectusRows, SourceError> {
         Ok(DirectusRows {
-            schema: self.found.schema.clone(),
+            schema: self.scope.schema.clone(),
+            tables: self.tables(),
             venues: self.venues(session, cx).await?,
             artists: self.artists(session, cx).await?,
             events: self.events(session, cx).await?,
@@ -98,36 +121,43 @@ impl Layout {
         })
     }
 
+    fn tables(&self) -> DirectusTables {
+        let [venues, artists, events] =
+            COLLECTIONS.map(|logical| self.scope.name(logical, logical).to_owned());
+        DirectusTables { venues, artists, events }
+    }
+
     /// The column that tells archived rows, and the value that does.
     fn archived<'a>(
         &'a self,
         select: &mut Select<'_>,
-        collection: &str,
-    ) -> Result<impl Fn(&Row<'_>) -> Result<bool, SourceError> + use<'a>, SourceError> {
-        let rule = self.archive.get(collection);
-        let field: Option<Field<String>> = rule.map(|(field, _)| select.required(&[field])).transpose()?;
+        logical: &str,
+    ) -> Result<impl Fn(&Row<'_>) -> Result<bool, SourceError> + use<'a, 'o>, SourceError> {
+        let rule = self.archive.get(logical);
+        let field: Option<Field<String>> =
+            rule.map(|rule| select.required("archive", &[&rule.field])).transpose()?;
         Ok(move |row: &Row<'_>| match (field, rule) {
-            (Some(field), Some((_, value))) => Ok(row.get(field)?.as_ref() == Some(value)),
+            (Some(field), Some(rule)) => Ok(row.get(field)?.as_ref() == Some(&rule.value)),
             _ => Ok(false),
         })
     }
 
     async fn venues(&self, session: &mut Session, cx: &Context) -> Result<Vec<VenueRow>, SourceError> {
         let catalog = session.catalog();
-        let Some(table) = catalog.table(&self.found.schema, "venues") else { return Ok(Vec::new()) };
-        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let Some(table) = self.scope.table(&catalog, "venues", "venues")? else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(table, "id")?;
         let archived = self.archived(&mut select, "venues")?;
-        let status = select.optional(&["status"])?;
-        let name = select.required(&["name", "title"])?;
-        let google_place_id = select.optional(&["google_place_id", "place_id"])?;
-        let city = select.optional(&["city"])?;
-        let country = select.optional(&["country"])?;
-        let latitude = select.optional(&["latitude", "lat"])?;
-        let longitude = select.optional(&["longitude", "lng", "lon"])?;
-        let timezone = select.optional(&["timezone", "time_zone", "tz"])?;
-        let capacity = select.optional(&["capacity"])?;
-        let website = select.optional(&["website", "url"])?;
-        let instagram_url = select.optional(&["instagram_url", "instagram"])?;
+        let status = select.optional("status", &["status"])?;
+        let name = select.required("name", &["name", "title"])?;
+        let google_place_id = select.optional("google_place_id", &["google_place_id", "place_id"])?;
+        let city = select.optional("city", &["city"])?;
+        let country = select.optional("country", &["country"])?;
+        let latitude = select.optional("latitude", &["latitude", "lat"])?;
+        let longitude = select.optional("longitude", &["longitude", "lng", "lon"])?;
+        let timezone = select.optional("timezone", &["timezone", "time_zone", "tz"])?;
+        let capacity = select.optional("capacity", &["capacity"])?;
+        let website = select.optional("website", &["website", "url"])?;
+        let instagram_url = select.optional("instagram_url", &["instagram_url", "instagram"])?;
         let (created, updated) = stamps(&mut select)?;
         session
             .read(&select, cx, |row| {
@@ -156,13 +186,13 @@ impl Layout {
 
     async fn artists(&self, session: &mut Session, cx: &Context) -> Result<Vec<ArtistRow>, SourceError> {
         let catalog = session.catalog();
-        let Some(table) = catalog.table(&self.found.schema, "artists") else { return Ok(Vec::new()) };
-        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let Some(table) = self.scope.table(&catalog, "artists", "artists")? else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(table, "id")?;
         let archived = self.archived(&mut select, "artists")?;
-        let status = select.optional(&["status"])?;
-        let name = select.required(&["name", "title"])?;
-        let instagram_url = select.optional(&["instagram_url", "instagram"])?;
-        let genres = select.optional(&["genres", "genre"])?;
+        let status = select.optional("status", &["status"])?;
+        let name = select.required("name", &["name", "title"])?;
+        let instagram_url = select.optional("instagram_url", &["instagram_url", "instagram"])?;
+        let genres = select.optional("genres", &["genres", "genre"])?;
         let (created, updated) = stamps(&mut select)?;
         session
             .read(&select, cx, |row| {
@@ -184,23 +214,24 @@ impl Layout {
 
     async fn events(&self, session: &mut Session, cx: &Context) -> Result<Vec<EventRow>, SourceError> {
         let catalog = session.catalog();
-        let Some(table) = catalog.table(&self.found.schema, "events") else { return Ok(Vec::new()) };
-        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+        let Some(table) = self.scope.table(&catalog, "events", "events")? else { return Ok(Vec::new()) };
+        let (mut select, id) = Select::new(table, "id")?;
         let archived = self.archived(&mut select, "events")?;
-        let status = select.optional(&["status"])?;
-        let name = select.required(&["name", "title"])?;
-        let start: Field<DateTime> = select.optional(&["start_date", "starts_at", "start", "date"])?;
-        let end = select.optional(&["end_date", "ends_at"])?;
-        let source = select.optional(&["source"])?;
-        let source_url = select.optional(&["source_url", "url"])?;
-        let price_min = select.optional(&["price_min", "price"])?;
-        let promoter_name = select.optional(&["promoter_name", "promoter"])?;
-        let promoter_domain = select.optional(&["promoter_domain", "promoter_url"])?;
-        let tags = select.optional(&["tags"])?;
-        let external_id = select.counter(&["external_id"])?;
+        let status = select.optional("status", &["status"])?;
+        let name = select.required("name", &["name", "title"])?;
+        let start: Field<DateTime> =
+            select.optional("start_date", &["start_date", "starts_at", "start", "date"])?;
+        let end = select.optional("end_date", &["end_date", "ends_at"])?;
+        let source = select.optional("source", &["source"])?;
+        let source_url = select.optional("source_url", &["source_url", "url"])?;
+        let price_min = select.optional("price_min", &["price_min", "price"])?;
+        let promoter_name = select.optional("promoter_name", &["promoter_name", "promoter"])?;
+        let promoter_domain = select.optional("promoter_domain", &["promoter_domain", "promoter_url"])?;
+        let tags = select.optional("tags", &["tags"])?;
+        let external_id = select.counter("external_id", &["external_id"])?;
         let venue = match &self.venue {
-            Some(field) => select.required(&[field])?,
-            None => select.optional(&["venue", "venue_id"])?,
+            Some(field) if table.configured("venue").is_none() => select.required("venue", &[field])?,
+            _ => select.optional("venue", &["venue", "venue_id"])?,
         };
         let (created, updated) = stamps(&mut select)?;
         session
@@ -208,9 +239,11 @@ impl Layout {
                 if archived(row)? {
                     return Ok(Taken::LeftOut(ARCHIVED));
                 }
+                let status: String = row.get(status)?.unwrap_or_default();
+                let is_published = self.published.contains(&status);
                 Ok(Taken::Row(EventRow {
                     id: row.need(id)?,
-                    status: row.get(status)?.unwrap_or_default(),
+                    status: if is_published { PUBLISHED.to_owned() } else { status },
                     name: row.get(name)?.unwrap_or_default(),
                     start_date: row.get(start)?,
                     end_date: row.get(end)?.map(|Instant(at)| at),
@@ -233,11 +266,19 @@ impl Layout {
     async fn lineup(&self, session: &mut Session, cx: &Context) -> Result<Vec<LineupRow>, SourceError> {
         let catalog = session.catalog();
         let Some(junction) = &self.lineup else { return Ok(Vec::new()) };
-        let Some(table) = catalog.table(&self.found.schema, &junction.table) else { return Ok(Vec::new()) };
-        let (mut select, id) = Select::new(SYSTEM, table, "id")?;
-        let event = select.required(&[&junction.event])?;
-        let artist = select.required(&[&junction.artist])?;
-        let sort = select.optional(&[junction.sort.as_deref().unwrap_or("sort")])?;
+        let Some(named) = self.scope.table(&catalog, "lineup", &junction.table)? else {
+            return Ok(Vec::new());
+        };
+        let table = named.table;
+        let (mut select, id) = Select::new(named, "id")?;
+        let event = select.required("event", &[&junction.event])?;
+        let artist = select.required("artist", &[&junction.artist])?;
+        let sort = select.optional("sort", &[junction.sort.as_deref().unwrap_or("sort")])?;
+        if let Some((field, artists)) = &junction.of {
+            let field: Field<String> = select.required("collection", &[field])?;
+            let field = select.quoted(field).expect("a required column was found");
+            select.clauses(format!("WHERE {field} = ANY($1)"), Some(vec![artists.clone()]));
+        }
         let mut rows = session
             .read(&select, cx, |row| match (row.get(event)?, row.get(artist)?) {
                 (Some(event), Some(artist)) => {
@@ -261,17 +302,63 @@ impl Layout {
 
 const ARCHIVED: &str = "archived";
 
+/// What a published event is called in the graph.
+const PUBLISHED: &str = "published";
+
+/// The configured junction, else the first by the order in which the fields were made.
+fn choose_lineup(mut junctions: Vec<Junction>, naming: &Naming, notes: &mut Vec<String>) -> Option<Junction> {
+    let configured = naming.tables.get("lineup");
+    let at = configured.map_or(Some(0), |name| junctions.iter().position(|junction| junction.table == *name));
+    let mut chosen = match at {
+        Some(at) if at < junctions.len() => Some(junctions.remove(at)),
+        _ => None,
+    };
+    // A junction that Directus does not know as one, with the names it would have given.
+    let unknown = || {
+        let field = |logical| format!("{}_id", naming.tables.get(logical).map_or(logical, String::as_str));
+        Some(Junction {
+            table: configured?.clone(),
+            event: field("events"),
+            artist: field("artists"),
+            sort: None,
+            of: None,
+        })
+    };
+    chosen = chosen.or_else(unknown);
+    notes.push(match &chosen {
+        Some(Junction { table, event, artist, .. }) => format!("lineup through {table} ({event}, {artist})"),
+        None => "no junction between events and artists".to_owned(),
+    });
+    if !junctions.is_empty() && configured.is_none() {
+        let others: Vec<&str> = junctions.iter().map(|junction| junction.table.as_str()).collect();
+        notes.push(format!("not through {}: sources.directus.lineup can name another", others.join(", ")));
+    }
+    chosen
+}
+
+/// Places that only `PostGIS` can read: said by name, because a venue without them seems to have no location.
+fn unread_places(named: Named<'_>) -> Option<String> {
+    let bare = |kind: &str| kind.rsplit('.').next().unwrap_or(kind).trim_matches('"').to_owned();
+    let places =
+        named.table.columns_of(|kind| ["geometry", "geography", "point"].contains(&bare(kind).as_str()));
+    (!places.is_empty())
+        .then(|| format!("{}.{} not read: latitude and longitude are", named.table.name, places.join(", ")))
+}
+
 fn stamps(select: &mut Select<'_>) -> Result<(Field<Instant>, Field<Instant>), SourceError> {
-    Ok((select.optional(&["date_created"])?, select.optional(&["date_updated"])?))
+    Ok((
+        select.optional("date_created", &["date_created"])?,
+        select.optional("date_updated", &["date_updated"])?,
+    ))
 }
 
 /// What the rows claim: venues, artists, events, genres; who hosts, performs at and promotes what.
 ///
 /// An edge to a row that is not among the rows (archived, deleted) is left out.
 pub fn facts(rows: &DirectusRows, facts: &mut Facts) {
-    let venues = format!("{}.venues", rows.schema);
-    let artists = format!("{}.artists", rows.schema);
-    let events = format!("{}.events", rows.schema);
+    let venues = format!("{}.{}", rows.schema, rows.tables.venues);
+    let artists = format!("{}.{}", rows.schema, rows.tables.artists);
+    let events = format!("{}.{}", rows.schema, rows.tables.events);
     facts.events_table.clone_from(&events);
     facts.artists_table.clone_from(&artists);
 

@@ -8,6 +8,7 @@ pub mod client;
 pub mod columns;
 pub mod directus;
 mod frame;
+pub mod scope;
 pub mod select;
 pub mod touchpoints;
 pub mod twenty;

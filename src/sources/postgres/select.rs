@@ -6,20 +6,21 @@ use sqlx::postgres::PgRow;
 use sqlx::{Row as _, ValueRef as _};
 
 use super::catalog::{Table, identifier};
-use super::columns::{FromColumn, Wire};
+use super::columns::{FromColumn, Json, Wire};
+use super::scope::Named;
 use crate::sources::SourceError;
 
 /// One `SELECT` over one table, or over a table and another one joined to it.
 #[derive(Debug)]
 pub struct Select<'c> {
-    source_name: &'static str,
-    table: &'c Table,
-    joined: Option<(&'c Table, String)>,
+    named: Named<'c>,
+    joined: Option<(Named<'c>, String)>,
     /// Name, expression and wire form.
     columns: Vec<(String, String, Wire)>,
     clauses: String,
     parameter: Option<Vec<String>>,
     missing: Vec<String>,
+    renamed: Vec<(String, String)>,
     denied: Vec<String>,
 }
 
@@ -38,29 +39,38 @@ impl<T> Clone for Field<T> {
 
 impl<T> Copy for Field<T> {}
 
+impl<T> Field<T> {
+    const ABSENT: Self = Self { position: None, kind: PhantomData };
+}
+
 impl<'c> Select<'c> {
-    /// Selects from a table whose primary key is `key`; the key is the first column and names a row in errors.
-    pub fn new(
-        source_name: &'static str,
-        table: &'c Table,
-        key: &str,
+    /// Selects from a table by its primary key, usually called `key`; it is the first column and names a row in errors.
+    pub fn new(named: Named<'c>, key: &str) -> Result<(Self, Field<String>), SourceError> {
+        Self::keyed(named, key, &[key])
+    }
+
+    /// The same for a table whose primary key has another logical name than its usual one.
+    pub fn keyed(
+        named: Named<'c>,
+        logical: &str,
+        usual: &[&str],
     ) -> Result<(Self, Field<String>), SourceError> {
         let mut select = Self {
-            source_name,
-            table,
+            named,
             joined: None,
             columns: Vec::new(),
             clauses: String::new(),
             parameter: None,
             missing: Vec::new(),
+            renamed: Vec::new(),
             denied: Vec::new(),
         };
-        let key = select.required(&[key])?;
+        let key = select.required(logical, usual)?;
         Ok((select, key))
     }
 
     /// Joins a table, where it exists, whose column `key` equals this table's; rows without a partner stay.
-    pub fn join(&mut self, table: Option<&'c Table>, key: &str) {
+    pub fn join(&mut self, table: Option<Named<'c>>, key: &str) {
         let on = format!("j.{0} = t.{0}", identifier(key));
         self.joined = table.map(|table| (table, on));
     }
@@ -71,78 +81,101 @@ impl<'c> Select<'c> {
         self.parameter = parameter;
     }
 
-    /// A column by the first of its names that exists.
-    pub fn optional<T: FromColumn>(&mut self, names: &[&str]) -> Result<Field<T>, SourceError> {
-        self.pick(self.table, "t", names)
+    /// A column by the name the configuration gives it, else by the first of its usual names that exists.
+    pub fn optional<T: FromColumn>(
+        &mut self,
+        logical: &str,
+        usual: &[&str],
+    ) -> Result<Field<T>, SourceError> {
+        self.pick(self.named, "t", logical, usual)
     }
 
-    /// A column of integers; one that holds something else under the same name is not meant.
-    pub fn counter(&mut self, names: &[&str]) -> Result<Field<i64>, SourceError> {
+    /// A column of integers; one that holds something else under its usual name is not meant.
+    pub fn counter(&mut self, logical: &str, usual: &[&str]) -> Result<Field<i64>, SourceError> {
         let integers = ["smallint", "integer", "bigint"];
-        match self.table.column(names) {
-            Some((_, column)) if !integers.contains(&column.kind.as_str()) => {
-                self.missing.push(alternatives(names));
-                Ok(Field { position: None, kind: PhantomData })
+        match self.named.table.column(usual) {
+            Some((_, column))
+                if self.named.configured(logical).is_none() && !integers.contains(&column.kind.as_str()) =>
+            {
+                self.missing.push(alternatives(usual));
+                Ok(Field::ABSENT)
             }
-            _ => self.optional(names),
+            _ => self.optional(logical, usual),
         }
     }
 
-    /// A column of the joined table, by the first of its names that exists.
-    pub fn of_joined<T: FromColumn>(&mut self, names: &[&str]) -> Result<Field<T>, SourceError> {
+    /// A column of the joined table.
+    pub fn of_joined<T: FromColumn>(
+        &mut self,
+        logical: &str,
+        usual: &[&str],
+    ) -> Result<Field<T>, SourceError> {
         match self.joined {
-            Some((table, _)) => self.pick(table, "j", names),
-            None => Ok(Field { position: None, kind: PhantomData }),
+            Some((table, _)) => self.pick(table, "j", logical, usual),
+            None => Ok(Field::ABSENT),
         }
     }
 
     /// A column that cannot be done without.
-    pub fn required<T: FromColumn>(&mut self, names: &[&str]) -> Result<Field<T>, SourceError> {
-        let field = self.optional(names)?;
+    pub fn required<T: FromColumn>(
+        &mut self,
+        logical: &str,
+        usual: &[&str],
+    ) -> Result<Field<T>, SourceError> {
+        let field = self.optional(logical, usual)?;
         if field.position.is_some() {
             return Ok(field);
         }
-        let (source_name, table) = (self.source_name, self.table.qualified());
-        Err(SourceError::ColumnMissing { source_name, table, wanted: alternatives(names) })
+        let Named { source_name, table, .. } = self.named;
+        Err(SourceError::ColumnMissing {
+            source_name,
+            table: table.qualified(),
+            wanted: alternatives(usual),
+            key: format!("sources.{source_name}.columns.{}.{logical}", self.named.logical),
+        })
     }
 
-    /// A value of type `kind` computed from a column, where the table has it; `{}` in `template` is the column.
-    ///
-    /// # Panics
-    /// Where `kind` is none that `T` can be read from.
-    pub fn computed<T: FromColumn>(
-        &mut self,
-        column: &str,
-        template: &str,
-        kind: &str,
-    ) -> Result<Field<T>, SourceError> {
-        let Field { position, .. } = self.pick::<String>(self.table, "t", &[column])?;
-        if let Some(position) = position {
-            let value = template.replace("{}", &format!("t.{}", identifier(column)));
-            let (expression, wire) = T::expression(&format!("({value})"), kind)
-                .expect("`kind` is chosen to suit the type asked for");
-            self.columns[position] = (column.to_owned(), expression, wire);
+    /// A JSON column, where the table has it. Of `jsonb` only what `part` makes of it is brought over (`{}` is the column);
+    /// other types come whole, because the server could convert them only by failing on a bad row.
+    pub fn json(&mut self, logical: &str, usual: &[&str], part: &str) -> Result<Field<Json>, SourceError> {
+        let field: Field<Json> = self.optional(logical, usual)?;
+        if let Some(position) = field.position {
+            let (name, expression, _) = &mut self.columns[position];
+            let kind = self.named.table.column(&[name]).map(|(_, column)| column.kind.as_str());
+            if kind == Some("jsonb") {
+                *expression = format!("({})::text", part.replace("{}", &format!("t.{}", identifier(name))));
+            }
         }
-        Ok(Field { position, kind: PhantomData })
+        Ok(field)
     }
 
     fn pick<T: FromColumn>(
         &mut self,
-        table: &Table,
+        named: Named<'c>,
         alias: &str,
-        names: &[&str],
+        logical: &str,
+        usual: &[&str],
     ) -> Result<Field<T>, SourceError> {
+        let table = named.table;
+        let configured = named.configured(logical);
+        let names = configured.as_ref().map_or(usual, std::slice::from_ref);
         let Some((name, column)) = table.column(names) else {
+            if let Some(name) = configured {
+                return Err(named.no_such_column(table, logical, name));
+            }
             self.missing.extend((!names.is_empty()).then(|| alternatives(names)));
-            return Ok(Field { position: None, kind: PhantomData });
+            return Ok(Field::ABSENT);
         };
+        if usual.first().is_some_and(|first| *first != name) {
+            self.renamed.push((logical.to_owned(), name.to_owned()));
+        }
         if !column.readable {
             self.denied.push(format!("{}.{name}", table.qualified()));
         }
         let Some((expression, wire)) = T::expression(&format!("{alias}.{}", identifier(name)), &column.kind)
         else {
             return Err(SourceError::ColumnType {
-                source_name: self.source_name,
+                source_name: named.source_name,
                 table: table.qualified(),
                 column: name.to_owned(),
                 found: column.kind.clone(),
@@ -155,17 +188,27 @@ impl<'c> Select<'c> {
 
     /// Name of the source the table belongs to.
     pub fn source_name(&self) -> &'static str {
-        self.source_name
+        self.named.source_name
     }
 
     /// The table rows come from.
     pub fn table(&self) -> &'c Table {
-        self.table
+        self.named.table
+    }
+
+    /// The quoted name of a column that was found, for use in [`clauses`](Self::clauses).
+    pub fn quoted<T>(&self, field: Field<T>) -> Option<String> {
+        Some(format!("t.{}", identifier(&self.columns[field.position?].0)))
     }
 
     /// Columns that the layout knows and the table lacks.
     pub fn missing(&self) -> &[String] {
         &self.missing
+    }
+
+    /// Logical columns and the other names they were found under.
+    pub fn renamed(&self) -> &[(String, String)] {
+        &self.renamed
     }
 
     /// The first column that we may not read.
@@ -181,9 +224,9 @@ impl<'c> Select<'c> {
     /// The statement.
     pub fn sql(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|(_, expression, _)| expression.as_str()).collect();
-        let mut sql = format!("SELECT {} FROM {} t", columns.join(", "), self.table.quoted());
+        let mut sql = format!("SELECT {} FROM {} t", columns.join(", "), self.named.table.quoted());
         if let Some((table, on)) = &self.joined {
-            sql = format!("{sql} LEFT JOIN {} j ON {on}", table.quoted());
+            sql = format!("{sql} LEFT JOIN {} j ON {on}", table.table.quoted());
         }
         format!("{sql} {}", self.clauses)
     }
@@ -192,6 +235,9 @@ impl<'c> Select<'c> {
 fn alternatives(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
 }
+
+/// Characters of a key that an error shows.
+const KEY_SHOWN: usize = 80;
 
 /// One row of a [`Select`].
 #[derive(Debug)]
@@ -235,11 +281,14 @@ impl<'r> Row<'r> {
         let key = self.row.try_get_raw(0).ok().and_then(|value| {
             let key = value.as_bytes().ok().and_then(|bytes| std::str::from_utf8(bytes).ok())?;
             // Some installations use e-mail addresses as keys.
-            (!key.contains('@')).then(|| key.to_owned())
+            (!key.contains('@')).then(|| match key.char_indices().nth(KEY_SHOWN) {
+                Some((end, _)) => format!("{}…", &key[..end]),
+                None => key.to_owned(),
+            })
         });
         SourceError::Value {
-            source_name: self.select.source_name,
-            table: self.select.table.qualified(),
+            source_name: self.select.named.source_name,
+            table: self.select.named.table.qualified(),
             key: key.unwrap_or_else(|| "(withheld)".to_owned()),
             column: self.select.columns[position].0.clone(),
             reason,

@@ -1,11 +1,14 @@
 //! Twenty CRM: companies, people, opportunities and the moments a stage was reached.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use super::client::{Session, Taken};
-use super::columns::Instant;
+use super::columns::{Instant, Json};
 use super::millis;
+use super::scope::Scope;
 use super::select::{Field, Row, Select};
+use crate::config::Naming;
 use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, EdgeFact, End, Facts, NodeFact, Value};
@@ -22,55 +25,183 @@ pub async fn read(
     into: &mut Facts,
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
-    let Some(found) = discover(session, options).await? else { return Ok(None) };
+    let naming = options.of(SYSTEM);
+    let Some(Layout { scope, promoter, notes }) = discover(session, naming).await? else {
+        return Ok(None);
+    };
     let rows = TwentyRows {
-        schema: found.schema.clone(),
-        companies: companies(session, &found.schema, cx).await?,
-        people: people(session, &found.schema, cx).await?,
-        opportunities: opportunities(session, &found.schema, cx).await?,
-        stage_changes: stage_changes(session, &found.schema, cx).await?,
-        promoters: promoters(session, &found.schema, cx).await?,
+        schema: scope.schema.clone(),
+        companies: companies(session, &scope, cx).await?,
+        people: people(session, &scope, cx).await?,
+        opportunities: opportunities(session, &scope, cx).await?,
+        stage_changes: stage_changes(session, &scope, cx).await?,
+        promoters: promoters(session, &scope, &promoter, cx).await?,
+        promoter_table: Some(promoter.table),
     };
     facts(&rows, &options.won_stages, into);
-    Ok(Some(found))
+    Ok(Some(Found { schema: rows.schema, notes }))
+}
+
+/// What was found of the workspace to read.
+#[derive(Debug)]
+struct Layout<'o> {
+    scope: Scope<'o>,
+    promoter: Promoter,
+    notes: Vec<String>,
+}
+
+/// The custom object that stands for promoters.
+#[derive(Debug)]
+struct Promoter {
+    table: String,
+    /// The column that names its company, as the metadata tell it.
+    company: Option<String>,
 }
 
 /// Tables that every workspace has.
 const STANDARD: &[&str] = &["company", "person", "opportunity"];
 
-/// The workspace's schema: listed in `core.workspace` where that can be read, else told by its name.
-async fn discover(session: &mut Session, options: &SourceOptions) -> Result<Option<Found>, SourceError> {
+/// The workspace to read: the configured one, else the only active one that `core.workspace` lists, else, where that
+/// cannot be read, the only schema that looks like one.
+async fn discover<'o>(session: &mut Session, naming: &'o Naming) -> Result<Option<Layout<'o>>, SourceError> {
     let catalog = session.catalog();
-    let mut candidates: Vec<String> = catalog
-        .schemas_with(STANDARD)
-        .into_iter()
-        .filter(|s| s.starts_with("workspace_"))
-        .map(str::to_owned)
-        .collect();
+    let holding = catalog.schemas_with(STANDARD);
     let mut notes = Vec::new();
-    let listed = catalog.table("core", "workspace");
-    if listed.is_some_and(|table| table.has(&["id", "databaseSchema", "deletedAt"])) {
-        let workspaces = session.texts(include_str!("sql/twenty_workspaces.sql"), "core").await?;
-        let alive: HashSet<String> = workspaces.into_iter().filter_map(workspace_schema).collect();
-        candidates.retain(|schema| alive.contains(schema));
-        notes.push("workspaces listed in core".to_owned());
-    }
+    let workspaces = workspaces(session).await?;
+    let schema = if let Some(wanted) = &naming.workspace {
+        let meant = workspaces.iter().flatten().find(|workspace| workspace.is_called(wanted));
+        match meant.filter(|workspace| holding.contains(&workspace.schema.as_str())) {
+            Some(workspace) => Some(workspace.schema.clone()),
+            None => return Err(missing(session, &format!("`{wanted}` as a"), workspaces.iter().flatten())),
+        }
+    } else if naming.schema.is_some() {
+        // A configured schema is taken at its word, even where `core` does not list it.
+        session.choose_schema(SYSTEM, naming.schema.as_ref(), &holding)?
+    } else if let Some(listed) = &workspaces {
+        let (active, others): (Vec<_>, Vec<_>) = listed
+            .iter()
+            .filter(|workspace| !workspace.deleted && holding.contains(&workspace.schema.as_str()))
+            .partition(|workspace| workspace.is_active());
+        notes.extend(others.iter().map(|other| format!("not read: {other}")));
+        match &active[..] {
+            [] if others.is_empty() => None,
+            [] => return Err(missing(session, "active", others.into_iter())),
+            [only] => Some(only.schema.clone()),
+            several => {
+                let found = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(SourceError::Ambiguous {
+                    place: session.place().to_owned(),
+                    source_name: SYSTEM,
+                    found,
+                });
+            }
+        }
+    } else {
+        let named: Vec<&str> = holding.iter().copied().filter(|s| s.starts_with("workspace_")).collect();
+        session.choose_schema(SYSTEM, None, &named)?
+    };
+    let Some(schema) = schema else { return Ok(None) };
+    let known = workspaces.iter().flatten().find(|workspace| workspace.schema == schema);
+    notes.extend(
+        known.map(|workspace| format!("workspace {workspace} of {}", workspaces.iter().flatten().count())),
+    );
     // Older releases keep their metadata in a schema of its own.
     let metadata = ["core", "metadata"].into_iter().find(|s| catalog.table(s, "objectMetadata").is_some());
     notes.extend(metadata.map(|schema| format!("metadata in {schema}")));
-    // A configured schema is taken at its word, even where `core` does not list it.
-    let configured = options.schemas.get(SYSTEM);
-    candidates.extend(configured.filter(|s| catalog.schemas_with(STANDARD).contains(&s.as_str())).cloned());
-    let candidates: Vec<&str> = candidates.iter().map(String::as_str).collect();
-    let chosen = session.choose_schema(SYSTEM, configured, &candidates)?;
-    Ok(chosen.map(|schema| Found { schema, notes }))
+    let scope = Scope::new(SYSTEM, schema, naming);
+    // A custom object has an underscore, on old releases only where its name was taken.
+    let usual = ["_promoter", "promoter"].into_iter().find(|t| catalog.table(&scope.schema, t).is_some());
+    let table = scope.name("promoter", usual.unwrap_or("_promoter")).to_owned();
+    let company = match (metadata, known) {
+        (Some(metadata), Some(workspace)) => company_of(session, metadata, &table, &workspace.id).await?,
+        _ => None,
+    };
+    if catalog.table(&scope.schema, &table).is_none() {
+        notes.push(format!("no custom object {table}"));
+    }
+    Ok(Some(Layout { scope, promoter: Promoter { table, company }, notes }))
 }
 
-fn workspace_schema(row: Vec<Option<String>>) -> Option<String> {
-    let [id, schema] = <[Option<String>; 2]>::try_from(row).ok()?;
-    match schema {
-        Some(schema) if !schema.is_empty() => Some(schema),
-        _ => computed_schema(&id?),
+/// The column by which a custom object names its company, where the metadata can be read.
+async fn company_of(
+    session: &mut Session,
+    metadata: &str,
+    table: &str,
+    workspace: &str,
+) -> Result<Option<String>, SourceError> {
+    let catalog = session.catalog();
+    let readable = |table: &str, columns: &[&str]| {
+        catalog.table(metadata, table).is_some_and(|table| table.can_read(columns))
+    };
+    let fields = ["objectMetadataId", "settings", "relationTargetObjectMetadataId", "workspaceId"];
+    if !readable("objectMetadata", &["id", "nameSingular"]) || !readable("fieldMetadata", &fields) {
+        return Ok(None);
+    }
+    let object = table.strip_prefix('_').unwrap_or(table).to_owned();
+    let parameter = vec![object, workspace.to_owned()];
+    let found = session.texts(include_str!("sql/twenty_company.sql"), metadata, Some(&parameter)).await?;
+    Ok(found.into_iter().flatten().flatten().next())
+}
+
+/// A row of `core.workspace`.
+#[derive(Debug)]
+struct Workspace {
+    id: String,
+    schema: String,
+    subdomain: Option<String>,
+    status: Option<String>,
+    deleted: bool,
+}
+
+impl Workspace {
+    fn from_row(row: Vec<Option<String>>) -> Option<Self> {
+        let [id, schema, subdomain, status, deleted] = <[Option<String>; 5]>::try_from(row).ok()?;
+        let id = id?;
+        let schema = schema.filter(|schema| !schema.is_empty()).or_else(|| computed_schema(&id))?;
+        Some(Self { id, schema, subdomain, status, deleted: deleted.is_some() })
+    }
+
+    fn is_active(&self) -> bool {
+        self.status.as_deref().is_none_or(|status| status == "ACTIVE")
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.subdomain.as_deref() == Some(name) || self.id == name
+    }
+}
+
+impl fmt::Display for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.subdomain.as_deref().unwrap_or(&self.id), self.schema)?;
+        if !self.is_active() {
+            write!(f, ", {}", self.status.as_deref().unwrap_or_default())?;
+        }
+        f.write_str(if self.deleted { ", deleted)" } else { ")" })
+    }
+}
+
+/// What `core.workspace` lists; `None` where it is missing or not ours to read.
+async fn workspaces(session: &mut Session) -> Result<Option<Vec<Workspace>>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table("core", "workspace") else { return Ok(None) };
+    if !table.has(&["id", "databaseSchema", "deletedAt"]) {
+        return Ok(None);
+    }
+    let or_null =
+        |name: &str| if table.has(&[name]) { format!("\"{name}\"::text") } else { "NULL".to_owned() };
+    let sql = include_str!("sql/twenty_workspaces.sql")
+        .replace("{subdomain}", &or_null("subdomain"))
+        .replace("{status}", &or_null("activationStatus"));
+    let rows = session.texts(&sql, "core", None).await?;
+    Ok(Some(rows.into_iter().filter_map(Workspace::from_row).collect()))
+}
+
+fn missing<'a>(session: &Session, wanted: &str, there: impl Iterator<Item = &'a Workspace>) -> SourceError {
+    let found = there.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    SourceError::WorkspaceMissing {
+        place: session.place().to_owned(),
+        wanted: wanted.to_owned(),
+        found: if found.is_empty() { "there is none".to_owned() } else { format!("there are {found}") },
     }
 }
 
@@ -99,9 +230,9 @@ struct Stamps {
 impl Stamps {
     fn of(select: &mut Select<'_>) -> Result<Self, SourceError> {
         Ok(Self {
-            created: select.optional(&["createdAt"])?,
-            updated: select.optional(&["updatedAt"])?,
-            deleted: select.optional(&["deletedAt"])?,
+            created: select.optional("created_at", &["createdAt"])?,
+            updated: select.optional("updated_at", &["updatedAt"])?,
+            deleted: select.optional("deleted_at", &["deletedAt"])?,
         })
     }
 
@@ -119,20 +250,21 @@ impl Stamps {
 }
 
 const DELETED: &str = "soft-deleted";
+const NO_CHANGE: &str = "no change of stage";
 
 async fn companies(
     session: &mut Session,
-    schema: &str,
+    scope: &Scope<'_>,
     cx: &Context,
 ) -> Result<Vec<CompanyRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "company") else { return Ok(Vec::new()) };
-    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let Some(table) = scope.table(&catalog, "company", "company")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
     let stamps = Stamps::of(&mut select)?;
-    let name = select.optional(&["name"])?;
-    let domain_url = select.optional(&["domainNamePrimaryLinkUrl", "domainName"])?;
-    let city = select.optional(&["addressAddressCity"])?;
-    let country = select.optional(&["addressAddressCountry"])?;
+    let name = select.optional("name", &["name"])?;
+    let domain_url = select.optional("domain", &["domainNamePrimaryLinkUrl", "domainName"])?;
+    let city = select.optional("city", &["addressAddressCity"])?;
+    let country = select.optional("country", &["addressAddressCountry"])?;
     session
         .read(&select, cx, |row| {
             if stamps.deleted(row)? {
@@ -151,18 +283,22 @@ async fn companies(
         .await
 }
 
-async fn people(session: &mut Session, schema: &str, cx: &Context) -> Result<Vec<ContactRow>, SourceError> {
+async fn people(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<Vec<ContactRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "person") else { return Ok(Vec::new()) };
-    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let Some(table) = scope.table(&catalog, "person", "person")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
     let stamps = Stamps::of(&mut select)?;
-    let first_name = select.optional(&["nameFirstName"])?;
-    let last_name = select.optional(&["nameLastName"])?;
-    let primary_email = select.optional(&["emailsPrimaryEmail", "email"])?;
-    let additional_emails = select.optional(&["emailsAdditionalEmails"])?;
-    let job_title = select.optional(&["jobTitle"])?;
-    let instagram_url = select.optional(&["instagramPrimaryLinkUrl", "instagram"])?;
-    let company = select.optional(&["companyId"])?;
+    let first_name = select.optional("first_name", &["nameFirstName"])?;
+    let last_name = select.optional("last_name", &["nameLastName"])?;
+    let primary_email = select.optional("primary_email", &["emailsPrimaryEmail", "email"])?;
+    let additional_emails = select.optional("additional_emails", &["emailsAdditionalEmails"])?;
+    let job_title = select.optional("job_title", &["jobTitle"])?;
+    let instagram_url = select.optional("instagram", &["instagramPrimaryLinkUrl", "instagram"])?;
+    let company = select.optional("company", &["companyId"])?;
     session
         .read(&select, cx, |row| {
             if stamps.deleted(row)? {
@@ -186,20 +322,20 @@ async fn people(session: &mut Session, schema: &str, cx: &Context) -> Result<Vec
 
 async fn opportunities(
     session: &mut Session,
-    schema: &str,
+    scope: &Scope<'_>,
     cx: &Context,
 ) -> Result<Vec<OpportunityRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "opportunity") else { return Ok(Vec::new()) };
-    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let Some(table) = scope.table(&catalog, "opportunity", "opportunity")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
     let stamps = Stamps::of(&mut select)?;
-    let name = select.optional(&["name"])?;
-    let stage = select.required(&["stage"])?;
-    let amount_micros = select.optional(&["amountAmountMicros"])?;
-    let currency = select.optional(&["amountCurrencyCode"])?;
-    let close_date = select.optional(&["closeDate"])?;
-    let contact = select.optional(&["pointOfContactId"])?;
-    let company = select.optional(&["companyId"])?;
+    let name = select.optional("name", &["name"])?;
+    let stage = select.required("stage", &["stage"])?;
+    let amount_micros = select.optional("amount_micros", &["amountAmountMicros"])?;
+    let currency = select.optional("currency", &["amountCurrencyCode"])?;
+    let close_date = select.optional("close_date", &["closeDate"])?;
+    let contact = select.optional("contact", &["pointOfContactId"])?;
+    let company = select.optional("company", &["companyId"])?;
     session
         .read(&select, cx, |row| {
             if stamps.deleted(row)? {
@@ -221,43 +357,55 @@ async fn opportunities(
         .await
 }
 
-/// The stage before or after, told by `diff` where there is one, else by the whole record before or after.
-fn stage(side: &str) -> String {
-    format!(
-        "CASE WHEN {{}}::jsonb -> 'diff' IS NOT NULL THEN {{}}::jsonb #>> '{{diff,stage,{side}}}' \
-         ELSE {{}}::jsonb #>> '{{{side},stage}}' END"
-    )
+/// What matters of a timeline entry's `properties`.
+const STAGES: &str = "jsonb_build_object(
+    'diff', CASE WHEN jsonb_typeof({} -> 'diff') = 'object'
+                 THEN jsonb_build_object('stage', {} #> '{diff,stage}') END,
+    'before', jsonb_build_object('stage', {} #> '{before,stage}'),
+    'after', jsonb_build_object('stage', {} #> '{after,stage}'))";
+
+/// The stage before and after, told by `diff` where there is one, else by the whole record before and after.
+fn stages(properties: &Json) -> Result<(Option<String>, Option<String>), String> {
+    let told = |side| {
+        if properties.0.get("diff").is_some_and(serde_json::Value::is_object) {
+            properties.text(&["diff", "stage", side])
+        } else {
+            properties.text(&[side, "stage"])
+        }
+    };
+    Ok((told("before")?, told("after")?))
 }
 
 async fn stage_changes(
     session: &mut Session,
-    schema: &str,
+    scope: &Scope<'_>,
     cx: &Context,
 ) -> Result<Vec<StageChangeRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "timelineActivity") else { return Ok(Vec::new()) };
-    let (mut select, _) = Select::new(SYSTEM, table, "id")?;
+    let Some(table) = scope.table(&catalog, "timeline", "timelineActivity")? else { return Ok(Vec::new()) };
+    let (mut select, _) = Select::new(table, "id")?;
     let stamps = Stamps::of(&mut select)?;
     // The newer and the older name of the join column.
-    let opportunity = select.optional(&["targetOpportunityId", "opportunityId"])?;
-    let at = select.required(&["happensAt", "createdAt"])?;
-    let before = select.computed("properties", &stage("before"), "text")?;
-    let after: Field<String> = select.computed("properties", &stage("after"), "text")?;
-    if table.has(&["name"]) {
-        select.clauses("WHERE t.name LIKE 'opportunity.%'", None);
+    let opportunity = select.optional("opportunity", &["targetOpportunityId", "opportunityId"])?;
+    let at = select.required("at", &["happensAt", "createdAt"])?;
+    let properties = select.json("properties", &["properties"], STAGES)?;
+    let name: Field<String> = select.optional("name", &["name"])?;
+    if let Some(name) = select.quoted(name) {
+        select.clauses(format!("WHERE {name}::text LIKE 'opportunity.%'"), None);
     }
     session
         .read(&select, cx, |row| {
             if stamps.deleted(row)? {
                 return Ok(Taken::LeftOut(DELETED));
             }
-            let before: Option<String> = row.get(before)?;
-            match (row.get(opportunity)?, row.get(after)?) {
+            let Some(told) = row.get(properties)? else { return Ok(Taken::LeftOut(NO_CHANGE)) };
+            let (before, after) = stages(&told).map_err(|reason| row.refuse(properties, &reason))?;
+            match (row.get(opportunity)?, after) {
                 (Some(opportunity), Some(after)) if before.as_ref() != Some(&after) => {
                     let Instant(at) = row.need(at)?;
                     Ok(Taken::Row(StageChangeRow { opportunity, before, after, at }))
                 }
-                _ => Ok(Taken::LeftOut("no change of stage")),
+                _ => Ok(Taken::LeftOut(NO_CHANGE)),
             }
         })
         .await
@@ -265,15 +413,16 @@ async fn stage_changes(
 
 async fn promoters(
     session: &mut Session,
-    schema: &str,
+    scope: &Scope<'_>,
+    promoter: &Promoter,
     cx: &Context,
 ) -> Result<Vec<PromoterRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "_promoter") else { return Ok(Vec::new()) };
-    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
+    let Some(table) = scope.table(&catalog, "promoter", &promoter.table)? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
     let stamps = Stamps::of(&mut select)?;
-    let name = select.optional(&["name"])?;
-    let company = select.optional(&["companyId"])?;
+    let name = select.optional("name", &["name"])?;
+    let company = select.optional("company", &[promoter.company.as_deref().unwrap_or("companyId")])?;
     session
         .read(&select, cx, |row| {
             if stamps.deleted(row)? {
@@ -299,7 +448,7 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
     let companies = format!("{}.company", rows.schema);
     let people = format!("{}.person", rows.schema);
     let opportunities = format!("{}.opportunity", rows.schema);
-    let promoters = format!("{}._promoter", rows.schema);
+    let promoters = format!("{}.{}", rows.schema, rows.promoter_table.as_deref().unwrap_or("_promoter"));
     let company_ids: HashSet<&str> = rows.companies.iter().map(|c| c.id.as_str()).collect();
     let person_ids: HashSet<&str> = rows.people.iter().map(|p| p.id.as_str()).collect();
     let company_of = |id: &Option<String>| {

@@ -2,10 +2,13 @@
 
 use polars::prelude::{DataFrame, PolarsResult};
 
+use super::catalog::Table;
 use super::client::{Session, Taken};
-use super::columns::Instant;
+use super::columns::{Instant, Json};
 use super::frame::{instants, texts};
+use super::scope::Scope;
 use super::select::Select;
+use crate::config::Naming;
 use crate::context::Context;
 use crate::ontology::{Label, SourceRef, Uid};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
@@ -22,23 +25,41 @@ pub async fn read(
     into: &mut Facts,
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
+    let naming = options.of(SYSTEM);
+    let Some(scope) = discover(session, naming)? else { return Ok(None) };
     let catalog = session.catalog();
-    let mut candidates = catalog.schemas_with(&["entities"]);
-    candidates.retain(|schema| catalog.table(schema, "entities").is_some_and(|table| table.has(CONTRACT)));
-    let Some(schema) = session.choose_schema(SYSTEM, options.schemas.get(SYSTEM), &candidates)? else {
-        return Ok(None);
-    };
-    let absent =
-        ["entity_sources", "claim_events"].into_iter().filter(|t| catalog.table(&schema, t).is_none());
-    let notes = absent.map(|table| format!("no {table}")).collect();
+    let mut notes = Vec::new();
+    for logical in ["entity_sources", "claim_events"] {
+        if scope.table(&catalog, logical, logical)?.is_none() {
+            notes.push(format!("no {logical}"));
+        }
+    }
     let rows = UnifiedRows {
-        entities: entities(session, &schema, cx).await?,
-        crosswalk: crosswalk(session, &schema, cx).await?,
-        claim_events: claim_events(session, &schema, cx).await?,
-        schema,
+        entities: entities(session, &scope, cx).await?,
+        crosswalk: crosswalk(session, &scope, cx).await?,
+        claim_events: claim_events(session, &scope, cx).await?,
+        entities_table: Some(scope.name("entities", "entities").to_owned()),
+        schema: scope.schema,
     };
     facts(&rows, into);
     Ok(Some(Found { schema: rows.schema, notes }))
+}
+
+/// The schema whose `entities` has the columns that make it ours.
+fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Option<Scope<'o>>, SourceError> {
+    let catalog = session.catalog();
+    let scope = |schema: &str| Scope::new(SYSTEM, schema, naming);
+    let ours = |schema: &str| {
+        let scope = scope(schema);
+        let table = catalog.table(schema, scope.name("entities", "entities"));
+        // A configured column that is missing is an error of its own, told when it is read.
+        let has =
+            |table: &Table, column: &str| scope.column("entities", column).is_some() || table.has(&[column]);
+        table.is_some_and(|table| CONTRACT.iter().all(|column| has(table, column)))
+    };
+    let candidates = catalog.schemas_with(&[scope("").name("entities", "entities")]);
+    let candidates: Vec<&str> = candidates.into_iter().filter(|schema| ours(schema)).collect();
+    Ok(session.choose_schema(SYSTEM, naming.schema.as_ref(), &candidates)?.map(|schema| scope(&schema)))
 }
 
 /// The columns that make a table `entities` ours.
@@ -46,16 +67,20 @@ const CONTRACT: &[&str] = &["id", "entity_type", "canonical_id", "claim_status",
 
 const STATUSES: &[&str] = &["unclaimed", "pending", "claimed"];
 
-async fn entities(session: &mut Session, schema: &str, cx: &Context) -> Result<Vec<EntityRow>, SourceError> {
+async fn entities(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<Vec<EntityRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "entities") else { return Ok(Vec::new()) };
-    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
-    let entity_type = select.required(&["entity_type"])?;
-    let canonical_id = select.required(&["canonical_id"])?;
-    let claim_status = select.required(&["claim_status"])?;
-    let claimed_by = select.required(&["claimed_by"])?;
-    let name = select.computed("metadata", "{}::jsonb ->> 'name'", "text")?;
-    let roles = select.computed("metadata", "{}::jsonb -> 'roles'", "jsonb")?;
+    let Some(table) = scope.table(&catalog, "entities", "entities")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
+    let entity_type = select.required("entity_type", &["entity_type"])?;
+    let canonical_id = select.required("canonical_id", &["canonical_id"])?;
+    let claim_status = select.required("claim_status", &["claim_status"])?;
+    let claimed_by = select.required("claimed_by", &["claimed_by"])?;
+    let part = "jsonb_build_object('name', {} -> 'name', 'roles', {} -> 'roles')";
+    let metadata = select.json("metadata", &["metadata"], part)?;
     session
         .read(&select, cx, |row| {
             let kind: String = row.need(entity_type)?;
@@ -66,14 +91,16 @@ async fn entities(session: &mut Session, schema: &str, cx: &Context) -> Result<V
             if !STATUSES.contains(&status.as_str()) {
                 return Err(row.refuse(claim_status, NO_STATUS));
             }
+            let refused = |reason: String| row.refuse(metadata, &reason);
+            let told = row.get(metadata)?.unwrap_or(Json(serde_json::Value::Null));
             Ok(Taken::Row(EntityRow {
                 id: row.need(id)?,
                 entity_type: kind,
                 canonical_id: row.get(canonical_id)?,
                 claim_status: status,
                 claimed_by: row.get(claimed_by)?,
-                name: row.get(name)?,
-                roles: row.get(roles)?.unwrap_or_default(),
+                name: told.text(&["name"]).map_err(refused)?,
+                roles: told.list("roles").map_err(refused)?,
             }))
         })
         .await
@@ -83,18 +110,20 @@ const NO_STATUS: &str = "is none of unclaimed, pending, claimed";
 
 async fn crosswalk(
     session: &mut Session,
-    schema: &str,
+    scope: &Scope<'_>,
     cx: &Context,
 ) -> Result<Vec<CrosswalkRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "entity_sources") else { return Ok(Vec::new()) };
+    let Some(table) = scope.table(&catalog, "entity_sources", "entity_sources")? else {
+        return Ok(Vec::new());
+    };
     // The key is (source_system, source_table, source_id); the last part names a row well enough.
-    let (mut select, source_id) = Select::new(SYSTEM, table, "source_id")?;
-    let entity = select.required(&["entity_id"])?;
-    let source_system = select.required(&["source_system"])?;
-    let source_table = select.required(&["source_table"])?;
-    let match_rule = select.optional(&["match_rule"])?;
-    let confidence = select.optional(&["confidence"])?;
+    let (mut select, source_id) = Select::new(table, "source_id")?;
+    let entity = select.required("entity_id", &["entity_id"])?;
+    let source_system = select.required("source_system", &["source_system"])?;
+    let source_table = select.required("source_table", &["source_table"])?;
+    let match_rule = select.optional("match_rule", &["match_rule"])?;
+    let confidence = select.optional("confidence", &["confidence"])?;
     session
         .read(&select, cx, |row| {
             Ok(Taken::Row(CrosswalkRow {
@@ -111,18 +140,18 @@ async fn crosswalk(
 
 async fn claim_events(
     session: &mut Session,
-    schema: &str,
+    scope: &Scope<'_>,
     cx: &Context,
 ) -> Result<Option<Vec<ClaimEventRow>>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = catalog.table(schema, "claim_events") else { return Ok(None) };
-    let (mut select, id) = Select::new(SYSTEM, table, "id")?;
-    let entity = select.required(&["entity_id"])?;
-    let from_status = select.required(&["from_status"])?;
-    let to_status = select.required(&["to_status"])?;
-    let claimant = select.optional(&["claimant"])?;
-    let method = select.optional(&["method"])?;
-    let occurred_at = select.required(&["occurred_at"])?;
+    let Some(table) = scope.table(&catalog, "claim_events", "claim_events")? else { return Ok(None) };
+    let (mut select, id) = Select::new(table, "id")?;
+    let entity = select.required("entity_id", &["entity_id"])?;
+    let from_status = select.required("from_status", &["from_status"])?;
+    let to_status = select.required("to_status", &["to_status"])?;
+    let claimant = select.optional("claimant", &["claimant"])?;
+    let method = select.optional("method", &["method"])?;
+    let occurred_at = select.required("occurred_at", &["occurred_at"])?;
     let mut events = session
         .read(&select, cx, |row| {
             let mut statuses = [String::new(), String::new()];
@@ -151,7 +180,7 @@ async fn claim_events(
 
 /// What the rows claim: entities, which source rows they are, and how they were claimed.
 pub fn facts(rows: &UnifiedRows, facts: &mut Facts) {
-    let table = format!("{}.entities", rows.schema);
+    let table = format!("{}.{}", rows.schema, rows.entities_table.as_deref().unwrap_or("entities"));
     facts.entities.extend(rows.entities.iter().filter_map(|row| entity(row, &table)));
     facts.crosswalk.extend(rows.crosswalk.iter().map(|row| CrosswalkFact {
         entity: row.entity.clone(),

@@ -1,0 +1,288 @@
+//! `[sources]`: where each source lives and what its modeller named things.
+//!
+//! Everything here is optional: what is not named is discovered. The logical names are the fields of the structures
+//! below, so that an unknown one is an error with line and caret, and the JSON Schema lists them all.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::layer::VariableName;
+
+/// The names that one source's modeller chose, where discovery should not decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Naming {
+    /// Environment variable that holds the libpq URL of this source's own database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_env: Option<String>,
+    /// Schema that holds the layout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Twenty: subdomain or id of the workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Touchpoints: whose layout it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<TouchLayout>,
+    /// Directus: statuses that mean an event is published.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
+    /// Directus: what "archived" means, by logical table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub archive: BTreeMap<String, Archive>,
+    /// Logical table → its name in the database.
+    #[serde(flatten)]
+    pub tables: BTreeMap<String, String>,
+    /// Logical table → logical column → its name in the database.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Whose warehouse layout touchpoints have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TouchLayout {
+    /// Segment, `RudderStack`, Hightouch: one table per event name.
+    Segment,
+    /// Batch export of `PostHog`: `events` and `persons`.
+    Posthog,
+    /// `atomic.events` of Snowplow.
+    Snowplow,
+}
+
+impl TouchLayout {
+    /// As it is written in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Segment => "segment",
+            Self::Posthog => "posthog",
+            Self::Snowplow => "snowplow",
+        }
+    }
+}
+
+/// A row is archived when this field holds this value.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Name of the column.
+    pub field: String,
+    /// The value that means "archived".
+    pub value: String,
+}
+
+/// Logical columns of one logical table: `[sources.SOURCE.columns.TABLE]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary {
+    /// Name of the source.
+    pub source: &'static str,
+    /// Name of the logical table.
+    pub table: &'static str,
+    /// Names of its logical columns.
+    pub columns: &'static [&'static str],
+}
+
+/// `[sources.NAME]` with the tables that may be named and the columns of every table, each an optional text.
+macro_rules! source {
+    (
+        $(#[$about:meta])* $layer:ident $name:literal $all:ident
+        own { $($(#[$own_doc:meta])* $own:ident: $own_type:ty,)* }
+        tables { $($(#[$table_doc:meta])* $table:ident,)* }
+        columns $columns:ident { $($of:ident: $struct:ident { $($column:ident),+ $(,)? })+ }
+    ) => {
+        $(
+            /// Names of columns where they are not the usual ones.
+            #[derive(Debug, Default, Deserialize, JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            struct $struct { $($column: Option<String>,)+ }
+        )+
+
+        /// Columns by the table they are in.
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        struct $columns { $(#[serde(default)] $of: $struct,)+ }
+
+        $(#[$about])*
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $layer {
+            /// Environment variable that holds the libpq URL of this source's own database. Default: as in `[postgres]`.
+            #[schemars(with = "Option<String>")]
+            url_env: Option<VariableName>,
+            /// Schema that holds the layout.
+            pub(super) schema: Option<String>,
+            $($(#[$own_doc])* $own: Option<$own_type>,)*
+            $($(#[$table_doc])* $table: Option<String>,)*
+            /// Columns by the table they are in.
+            #[serde(default)]
+            columns: $columns,
+        }
+
+        const $all: &[Vocabulary] = &[$(
+            Vocabulary { source: $name, table: stringify!($of), columns: &[$(stringify!($column)),+] },
+        )+];
+
+        impl $layer {
+            /// Lays what is given over `naming`; `take` is told every dotted key.
+            pub(super) fn apply(self, naming: &mut Naming, take: &mut dyn FnMut(String)) {
+                let key = |rest: &str| format!("sources.{}.{rest}", $name);
+                if let Some(name) = self.url_env { take(key("url_env")); naming.url_env = Some(name.into()); }
+                if self.schema.is_some() { take(key("schema")); naming.schema = self.schema; }
+                $(if let Some(own) = self.$own { take(key(stringify!($own))); naming.$own = own.into(); })*
+                $(if let Some(name) = self.$table {
+                    take(key(stringify!($table)));
+                    naming.tables.insert(stringify!($table).to_owned(), name);
+                })*
+                $($(if let Some(name) = self.columns.$of.$column {
+                    take(key(concat!("columns.", stringify!($of), ".", stringify!($column))));
+                    naming.columns.entry(stringify!($of).to_owned()).or_default()
+                        .insert(stringify!($column).to_owned(), name);
+                })+)+
+            }
+        }
+    };
+}
+
+/// What "archived" means, by collection. Default: as the collection's settings in Directus say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ArchiveLayer {
+    venues: Option<Archive>,
+    artists: Option<Archive>,
+    events: Option<Archive>,
+}
+
+impl From<ArchiveLayer> for BTreeMap<String, Archive> {
+    fn from(layer: ArchiveLayer) -> Self {
+        let rules = [("venues", layer.venues), ("artists", layer.artists), ("events", layer.events)];
+        rules.into_iter().filter_map(|(name, rule)| Some((name.to_owned(), rule?))).collect()
+    }
+}
+
+source! {
+    /// Directus: venues, artists, events and who plays them.
+    DirectusLayer "directus" DIRECTUS
+    own {
+        /// Statuses that mean an event is published. Default `["published"]`.
+        published: Vec<String>,
+        /// What "archived" means, by collection. Default: as the collection's settings in Directus say.
+        archive: ArchiveLayer,
+    }
+    tables {
+        /// Collection of the venues. Default `venues`.
+        venues,
+        /// Collection of the artists. Default `artists`.
+        artists,
+        /// Collection of the events. Default `events`.
+        events,
+        /// Junction of events and artists. Default: found through `directus_relations`.
+        lineup,
+    }
+    columns DirectusColumns {
+        venues: VenueColumns {
+            id, status, name, google_place_id, city, country, latitude, longitude, timezone, capacity, website,
+            instagram_url, date_created, date_updated,
+        }
+        artists: ArtistColumns { id, status, name, instagram_url, genres, date_created, date_updated }
+        events: EventColumns {
+            id, status, name, start_date, end_date, source, source_url, price_min, promoter_name, promoter_domain, tags,
+            external_id, venue, date_created, date_updated,
+        }
+        lineup: LineupColumns { id, event, artist, sort }
+    }
+}
+
+source! {
+    /// Twenty CRM: companies, people, opportunities and custom objects of one workspace.
+    TwentyLayer "twenty" TWENTY
+    own {
+        /// Subdomain or id of the workspace, where there are several.
+        workspace: String,
+    }
+    tables {
+        /// Table of the custom object that stands for promoters. Default `_promoter`.
+        promoter,
+    }
+    columns TwentyColumns {
+        company: CompanyColumns { id, name, domain, city, country }
+        person: PersonColumns {
+            id, first_name, last_name, primary_email, additional_emails, job_title, instagram, company,
+        }
+        opportunity: OpportunityColumns { id, name, stage, amount_micros, currency, close_date, contact, company }
+        timeline: TimelineColumns { id, opportunity, at, properties, name }
+        promoter: PromoterColumns { id, name, company }
+    }
+}
+
+source! {
+    /// `unified.entities` with its optional companions.
+    UnifiedLayer "unified" UNIFIED
+    own {}
+    tables {
+        /// Table of the entities. Default `entities`.
+        entities,
+        /// Table of the crosswalk from entities to source rows. Default `entity_sources`.
+        entity_sources,
+        /// Table of the claims. Default `claim_events`.
+        claim_events,
+    }
+    columns UnifiedColumns {
+        entities: EntityColumns { id, entity_type, canonical_id, claim_status, claimed_by, metadata }
+        entity_sources: CrosswalkColumns {
+            entity_id, source_system, source_table, source_id, match_rule, confidence,
+        }
+        claim_events: ClaimColumns { id, entity_id, from_status, to_status, claimant, method, occurred_at }
+    }
+}
+
+source! {
+    /// Touchpoints: who did what, on which device. Names of events are the names of their tables (Segment) or the values
+    /// of the event's column (`PostHog`, Snowplow); columns of events are properties of theirs there.
+    TouchpointsLayer "touchpoints" TOUCHPOINTS
+    own {
+        /// Whose layout it is. Default: found by its tables.
+        layout: TouchLayout,
+    }
+    tables {
+        /// Table of all events (`PostHog`, Snowplow). Default `events`.
+        events,
+        /// Table of the persons (`PostHog`). Default `persons`.
+        persons,
+        /// Somebody saw an event. Default `event_viewed`.
+        event_viewed,
+        /// Somebody saved an event. Default `event_saved`.
+        event_saved,
+        /// Somebody went to buy a ticket. Default `ticket_link_clicked`.
+        ticket_link_clicked,
+        /// Somebody was there. Default `event_attended`.
+        event_attended,
+        /// Somebody passed on content. Default `content_shared`.
+        content_shared,
+        /// Somebody follows an artist. Default `artist_followed`.
+        artist_followed,
+        /// Somebody follows a person. Default `user_followed`.
+        user_followed,
+    }
+    columns TouchpointsColumns {
+        tracks: TrackColumns {
+            id, timestamp, received_at, anonymous_id, user_id, event, source, medium, campaign, session,
+            properties,
+        }
+        identifies: IdentifyColumns { id, timestamp, received_at, anonymous_id, user_id, email, name }
+        users: UserColumns { id, email, name, person, properties }
+        aliases: AliasColumns { id, timestamp, previous_id, user_id }
+        event_viewed: ViewedColumns { event }
+        event_saved: SavedColumns { event }
+        ticket_link_clicked: ClickedColumns { event }
+        event_attended: AttendedColumns { event }
+        content_shared: SharedColumns { url, event, channel, parent }
+        artist_followed: ArtistFollowedColumns { artist }
+        user_followed: UserFollowedColumns { user }
+    }
+}
+
+/// Every logical column that may be named, by source and table.
+pub fn vocabulary() -> impl Iterator<Item = &'static Vocabulary> {
+    [DIRECTUS, TWENTY, UNIFIED, TOUCHPOINTS].into_iter().flatten()
+}

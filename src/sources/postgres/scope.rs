@@ -1,0 +1,89 @@
+//! Which tables and columns of a database a source means: those the configuration names, else those it usually has.
+
+use std::collections::BTreeMap;
+
+use super::catalog::{Catalog, Table};
+use crate::config::Naming;
+use crate::sources::SourceError;
+
+/// One source in one schema, under the names its modeller chose.
+#[derive(Debug, Clone)]
+pub struct Scope<'o> {
+    /// Name of the source.
+    pub source_name: &'static str,
+    /// The schema its tables are in.
+    pub schema: String,
+    naming: &'o Naming,
+}
+
+/// A logical table of a source and the real one it stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'c> {
+    /// Name of the source.
+    pub source_name: &'static str,
+    /// The logical name.
+    pub logical: &'static str,
+    /// The table.
+    pub table: &'c Table,
+    columns: Option<&'c BTreeMap<String, String>>,
+}
+
+impl<'o> Scope<'o> {
+    /// A source in a schema.
+    pub fn new(source_name: &'static str, schema: impl Into<String>, naming: &'o Naming) -> Self {
+        Self { source_name, schema: schema.into(), naming }
+    }
+
+    /// The configured name of a logical table, else `usual`.
+    pub fn name<'a>(&'a self, logical: &str, usual: &'a str) -> &'a str {
+        self.naming.tables.get(logical).map_or(usual, String::as_str)
+    }
+
+    /// The configured name of a logical column.
+    pub fn column(&self, logical: &str, column: &str) -> Option<&'o str> {
+        self.naming.columns.get(logical)?.get(column).map(String::as_str)
+    }
+
+    /// The table that a logical one stands for: the configured one, which must be there, else `usual`, which may be missing.
+    pub fn table<'c>(
+        &'c self,
+        catalog: &'c Catalog,
+        logical: &'static str,
+        usual: &str,
+    ) -> Result<Option<Named<'c>>, SourceError> {
+        let name = self.name(logical, usual);
+        let found = catalog.table(&self.schema, name);
+        if found.is_none() && self.naming.tables.contains_key(logical) {
+            return Err(SourceError::TableMissing {
+                source_name: self.source_name,
+                table: format!("{}.{name}", self.schema),
+                key: format!("sources.{}.{logical}", self.source_name),
+                there: catalog.tables(&self.schema).join(", "),
+            });
+        }
+        Ok(found.map(|table| Named {
+            source_name: self.source_name,
+            logical,
+            table,
+            columns: self.naming.columns.get(logical),
+        }))
+    }
+}
+
+impl<'c> Named<'c> {
+    /// The configured name of a logical column.
+    pub fn configured(&self, column: &str) -> Option<&'c str> {
+        self.columns?.get(column).map(String::as_str)
+    }
+
+    /// The error that the configured name of a logical column is none of the table's.
+    pub fn no_such_column(&self, table: &Table, column: &str, name: &str) -> SourceError {
+        SourceError::NamedColumnMissing {
+            source_name: self.source_name,
+            table: table.qualified(),
+            column: name.to_owned(),
+            key: format!("sources.{}.columns.{}.{column}", self.source_name, self.logical),
+            there: table.columns().join(", "),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The events that become edges, and what their properties are called.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::scope::Scope;
+use crate::config::Naming;
+use crate::sources::rows::Touch;
+
+/// Why a message is left out.
+pub(super) const TIMELESS: &str = "without a time";
+pub(super) const NOBODYS: &str = "without a device or user";
+
+/// An event of the tracking plan that means something to the graph.
+#[derive(Debug)]
+pub(super) struct Action {
+    /// Its usual name, and the logical one.
+    pub name: &'static str,
+    /// Logical properties and their usual names.
+    pub properties: &'static [(&'static str, &'static [&'static str])],
+}
+
+const EVENT: (&str, &[&str]) = ("event", &["event_id"]);
+
+/// All of them.
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "event_viewed", properties: &[EVENT] },
+    Action { name: "event_saved", properties: &[EVENT] },
+    Action { name: "ticket_link_clicked", properties: &[EVENT] },
+    Action { name: "event_attended", properties: &[EVENT] },
+    Action {
+        name: "content_shared",
+        properties: &[
+            ("url", &["content_url"]),
+            EVENT,
+            ("channel", &["channel"]),
+            ("parent", &["parent_share_id"]),
+        ],
+    },
+    Action { name: "artist_followed", properties: &[("artist", &["artist_id"])] },
+    Action { name: "user_followed", properties: &[("user", &["followed_user_id", "followed_id"])] },
+];
+
+/// The touch that an event is, by its action (`None`: another one, called `name`) and its properties.
+pub(super) fn touch<E>(
+    action: Option<&Action>,
+    name: String,
+    mut property: impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<Touch, E> {
+    Ok(match action.map(|action| action.name) {
+        Some("event_viewed") => Touch::Viewed { event: property("event")? },
+        Some("event_saved") => Touch::Saved { event: property("event")? },
+        Some("ticket_link_clicked") => Touch::TicketClicked { event: property("event")? },
+        Some("event_attended") => Touch::Attended { event: property("event")? },
+        Some("content_shared") => Touch::Shared {
+            content_url: property("url")?,
+            event: property("event")?,
+            channel: property("channel")?,
+            parent: property("parent")?,
+        },
+        Some("artist_followed") => Touch::ArtistFollowed { artist: property("artist")? },
+        Some("user_followed") => Touch::UserFollowed { user: property("user")? },
+        _ => Touch::Other { action: name },
+    })
+}
+
+/// Actions and properties under the names of a layout that keeps all events in one table.
+#[derive(Debug)]
+pub(super) struct Properties<'s> {
+    /// The name of the event, the action, and its logical properties with the keys they are under.
+    named: Vec<(&'s str, &'static Action, Vec<(&'static str, &'s str)>)>,
+}
+
+impl<'s> Properties<'s> {
+    /// As the configuration says, else as usual.
+    pub fn named(scope: &'s Scope<'_>) -> Self {
+        let keys = |action: &'static Action| {
+            let key = |(logical, usual): &(&'static str, &'static [&'static str])| {
+                (*logical, scope.column(action.name, logical).unwrap_or(usual[0]))
+            };
+            action.properties.iter().map(key).collect()
+        };
+        let named = ACTIONS.iter().map(|action| (scope.name(action.name, action.name), action, keys(action)));
+        Self { named: named.collect() }
+    }
+
+    /// The names of the events.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.named.iter().map(|(name, ..)| *name)
+    }
+
+    /// Every key once.
+    pub fn keys(&self) -> impl Iterator<Item = &'s str> {
+        let keys: BTreeSet<&str> =
+            self.named.iter().flat_map(|(.., keys)| keys.iter().map(|(_, key)| *key)).collect();
+        keys.into_iter()
+    }
+
+    /// The touch that an event of this name is, given what stands under a key.
+    pub fn touch<E>(
+        &self,
+        event: String,
+        mut text: impl FnMut(&str) -> Result<Option<String>, E>,
+    ) -> Result<Touch, E> {
+        let known = self.named.iter().find(|(name, ..)| *name == event);
+        touch(known.map(|(_, action, _)| *action), event, |logical| {
+            let keys = known.map(|(.., keys)| keys.as_slice()).unwrap_or_default();
+            match keys.iter().find(|(name, _)| *name == logical) {
+                Some((_, key)) => text(key),
+                None => Ok(None),
+            }
+        })
+    }
+}
+
+/// The table of all events.
+pub(super) fn events_table(naming: &Naming) -> &str {
+    naming.tables.get("events").map_or("events", String::as_str)
+}
+
+/// A session that has a text for an id as the number that stands for it everywhere: 63 bits of its hash.
+pub(super) fn session_number(id: &str) -> i64 {
+    let hash = Sha256::digest(id.as_bytes());
+    let eight: [u8; 8] = hash[..8].try_into().expect("a sha256 has 32 bytes");
+    i64::from_be_bytes(eight) & i64::MAX
+}

@@ -1,0 +1,80 @@
+//! The snapshot's table of touches.
+
+use polars::prelude::{DataFrame, PolarsResult};
+
+use super::super::directus;
+use super::super::frame::{instants, integers, texts};
+use super::user_ref;
+use crate::ontology::SourceRef;
+use crate::sources::facts::Facts;
+use crate::sources::rows::{Touch, TouchRow};
+
+/// The snapshot's `touchpoints` table: one row per touch, by time and message id; no e-mail is in it.
+///
+/// | column | |
+/// |---|---|
+/// | `mid` | message id |
+/// | `timestamp`, `received_at` | when it happened, when it was loaded (µs, UTC) |
+/// | `anonymous_id`, `user_id` | who, as the row says |
+/// | `action` | name of the event's own table |
+/// | `object` | what it was done to: `system:table:pk`, for shared content its URL |
+/// | `about` | the event that shared content is about, `system:table:pk` |
+/// | `source`, `medium`, `campaign` | where the visit came from |
+/// | `session` | `Int64`, where the tracker counts sessions |
+/// | `channel`, `parent` | of a share: where to, and which share it passes on |
+///
+/// # Errors
+/// Only if polars refuses columns of equal length.
+pub fn companion(facts: &Facts) -> PolarsResult<DataFrame> {
+    let mut rows: Vec<&TouchRow> = facts.touches.iter().collect();
+    rows.sort_unstable_by_key(|row| (row.at, row.id.as_str()));
+    let object_of = |row: &&TouchRow| object(&row.touch, facts);
+    let about = |row: &&TouchRow| match &row.touch {
+        Touch::Shared { event: Some(id), .. } => Some(event_ref(facts, id)),
+        _ => None,
+    };
+    let columns = vec![
+        texts("mid", rows.iter().map(|r| Some(r.id.as_str()))),
+        instants("timestamp", rows.iter().map(|r| r.at)),
+        instants("received_at", rows.iter().map(|r| r.received_at)),
+        texts("anonymous_id", rows.iter().map(|r| r.anonymous_id.as_deref())),
+        texts("user_id", rows.iter().map(|r| r.user_id.as_deref())),
+        texts("action", rows.iter().map(|r| Some(r.touch.action()))),
+        texts("object", rows.iter().map(object_of)),
+        texts("about", rows.iter().map(about)),
+        texts("source", rows.iter().map(|r| r.source.as_deref())),
+        texts("medium", rows.iter().map(|r| r.medium.as_deref())),
+        texts("campaign", rows.iter().map(|r| r.campaign.as_deref())),
+        integers("session", rows.iter().map(|r| r.session)),
+        texts("channel", rows.iter().map(|r| share(&r.touch).0)),
+        texts("parent", rows.iter().map(|r| share(&r.touch).1)),
+    ];
+    DataFrame::new(rows.len(), columns)
+}
+
+fn event_ref(facts: &Facts, id: &str) -> String {
+    SourceRef::new(directus::SYSTEM, &facts.events_table, id).to_string()
+}
+
+fn object(touch: &Touch, facts: &Facts) -> Option<String> {
+    match touch {
+        Touch::Viewed { event }
+        | Touch::TicketClicked { event }
+        | Touch::Saved { event }
+        | Touch::Attended { event } => event.as_deref().map(|id| event_ref(facts, id)),
+        Touch::Shared { content_url, .. } => content_url.clone(),
+        Touch::ArtistFollowed { artist } => {
+            let id = artist.as_deref()?;
+            Some(SourceRef::new(directus::SYSTEM, &facts.artists_table, id).to_string())
+        }
+        Touch::UserFollowed { user } => Some(user_ref(&facts.touch_schema, user.as_deref()?).to_string()),
+        Touch::Other { .. } => None,
+    }
+}
+
+fn share(touch: &Touch) -> (Option<&str>, Option<&str>) {
+    match touch {
+        Touch::Shared { channel, parent, .. } => (channel.as_deref(), parent.as_deref()),
+        _ => (None, None),
+    }
+}

@@ -1,0 +1,148 @@
+//! Touchpoints: identities and what people did, in the layout of the warehouse they were loaded into.
+//!
+//! Each layout is one file that reads the same logical rows: [`segment`] has one table per event, [`posthog`] and
+//! [`snowplow`] one table of all events with the properties as JSON.
+
+mod actions;
+mod companion;
+mod posthog;
+mod segment;
+mod snowplow;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::Catalog;
+use super::client::Session;
+use super::scope::Scope;
+use crate::config::{Naming, TouchLayout};
+use crate::context::Context;
+use crate::ontology::{Label, SourceRef};
+use crate::sources::facts::{Address, Facts, NodeFact};
+use crate::sources::rows::{IdentifyRow, Touch, TouchpointRows};
+use crate::sources::{Found, SourceError, SourceOptions};
+
+pub use companion::companion;
+
+/// Name of this system in source references.
+pub const SYSTEM: &str = "touchpoints";
+
+/// Discovers the layout and reads what it claims.
+pub async fn read(
+    session: &mut Session,
+    options: &SourceOptions,
+    into: &mut Facts,
+    cx: &Context,
+) -> Result<Option<Found>, SourceError> {
+    let Some((layout, scope)) = discover(session, options.of(SYSTEM))? else { return Ok(None) };
+    let (rows, mut notes) = match layout {
+        TouchLayout::Segment => segment::rows(session, &scope, cx).await?,
+        TouchLayout::Posthog => posthog::rows(session, &scope, cx).await?,
+        TouchLayout::Snowplow => snowplow::rows(session, &scope, cx).await?,
+    };
+    notes.insert(0, format!("layout of {}", layout.name()));
+    into_facts(rows, into);
+    Ok(Some(Found { schema: scope.schema, notes }))
+}
+
+/// The layout and the schema that holds it: as configured, else the only one there is.
+fn discover<'o>(
+    session: &Session,
+    naming: &'o Naming,
+) -> Result<Option<(TouchLayout, Scope<'o>)>, SourceError> {
+    type Holds = for<'c> fn(&'c Catalog, &Naming) -> Vec<&'c str>;
+    let catalog = session.catalog();
+    let layouts: [(TouchLayout, Holds); 3] = [
+        (TouchLayout::Segment, segment::schemas),
+        (TouchLayout::Posthog, posthog::schemas),
+        (TouchLayout::Snowplow, snowplow::schemas),
+    ];
+    let layouts = layouts.iter().filter(|(layout, _)| naming.layout.is_none_or(|wanted| wanted == *layout));
+    let found: Vec<(TouchLayout, &str)> = layouts
+        .flat_map(|(layout, holds)| holds(&catalog, naming).into_iter().map(|schema| (*layout, schema)))
+        .collect();
+    let schemas: Vec<&str> = found.iter().map(|(_, schema)| *schema).collect();
+    let chosen = session.choose_schema(SYSTEM, naming.schema.as_ref(), &schemas)?;
+    let Some(schema) = chosen else {
+        return match naming.layout {
+            None => Ok(None),
+            Some(layout) => Err(SourceError::LayoutMissing {
+                place: session.place().to_owned(),
+                looked_for: format!("{SYSTEM} as of {}", layout.name()),
+            }),
+        };
+    };
+    let layout = found.iter().find(|(_, held)| *held == schema).map(|(layout, _)| *layout);
+    Ok(layout.map(|layout| (layout, Scope::new(SYSTEM, schema, naming))))
+}
+
+/// What the rows claim: a person per `user_id`; identifies, aliases and touches are handed on as rows, because whose
+/// they are is decided when identities are resolved.
+pub fn facts(rows: &TouchpointRows, facts: &mut Facts) {
+    facts.nodes.extend(people(rows));
+    facts.touch_schema.clone_from(&rows.schema);
+    facts.identifies.extend(rows.identifies.iter().cloned());
+    facts.aliases.extend(rows.aliases.iter().cloned());
+    facts.touches.extend(rows.touches.iter().cloned());
+}
+
+/// The same as [`facts`] without a second copy of the rows in memory.
+pub fn into_facts(rows: TouchpointRows, facts: &mut Facts) {
+    facts.nodes.extend(people(&rows));
+    facts.touch_schema = rows.schema;
+    facts.identifies.extend(rows.identifies);
+    facts.aliases.extend(rows.aliases);
+    facts.touches.extend(rows.touches);
+}
+
+/// The reference of the person behind a `user_id`, whether or not `users` has a row for it.
+pub fn user_ref(schema: &str, user_id: &str) -> SourceRef {
+    SourceRef::new(SYSTEM, format!("{schema}.users"), user_id)
+}
+
+#[derive(Default)]
+struct User<'a> {
+    name: Option<&'a str>,
+    emails: BTreeSet<&'a str>,
+}
+
+/// One person per `user_id` seen anywhere, in order of `user_id`: named as in `users`, else as last identified.
+fn people(rows: &TouchpointRows) -> Vec<NodeFact> {
+    let mut users: BTreeMap<&str, User> = BTreeMap::new();
+    let mut identifies: Vec<&IdentifyRow> = rows.identifies.iter().collect();
+    identifies.sort_unstable_by_key(|row| (row.at, row.id.as_str()));
+    for row in identifies {
+        let Some(id) = row.user_id.as_deref() else { continue };
+        let user = users.entry(id).or_default();
+        user.name = row.name.as_deref().or(user.name);
+        user.emails.extend(row.email.as_deref());
+    }
+    for row in &rows.users {
+        let user = users.entry(&row.id).or_default();
+        user.name = row.name.as_deref().or(user.name);
+        user.emails.extend(row.email.as_deref());
+    }
+    for row in &rows.aliases {
+        users.entry(&row.user_id).or_default();
+    }
+    for row in &rows.touches {
+        if let Some(id) = row.user_id.as_deref() {
+            users.entry(id).or_default();
+        }
+        if let Touch::UserFollowed { user: Some(id) } = &row.touch {
+            users.entry(id).or_default();
+        }
+    }
+    let node = |(id, user): (&str, User)| {
+        let mut addresses = vec![Address::User(id.to_owned())];
+        addresses.extend(user.emails.into_iter().map(|email| Address::Email(email.to_owned())));
+        NodeFact {
+            label: Label::Person,
+            extra_labels: vec!["Fan"],
+            source: user_ref(&rows.schema, id),
+            name: user.name.map(str::to_owned),
+            addresses,
+            properties: Vec::new(),
+        }
+    };
+    users.into_iter().map(node).collect()
+}

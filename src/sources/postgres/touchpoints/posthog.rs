@@ -1,0 +1,295 @@
+//! The batch export of `PostHog`: a table of all events with their properties as JSON, and one of persons.
+//!
+//! Written from the documentation of the export, not against a live installation.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::super::catalog::Catalog;
+use super::super::client::{Session, Taken};
+use super::super::columns::{Instant, Json, text_literal};
+use super::super::scope::{Named, Scope};
+use super::super::select::{Field, Row, Select};
+use super::actions::{self, Properties, TIMELESS, session_number};
+use crate::config::Naming;
+use crate::context::Context;
+use crate::sources::SourceError;
+use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
+
+const IDENTIFY: &str = "$identify";
+const ALIAS: &str = "$create_alias";
+
+/// Schemas that hold this layout.
+pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
+    let events = actions::events_table(naming);
+    let columns = ["uuid", "event", "distinct_id", "properties"];
+    let mut schemas = catalog.schemas_with(&[events]);
+    schemas.retain(|schema| catalog.table(schema, events).is_some_and(|table| table.has(&columns)));
+    schemas
+}
+
+/// Reads the layout; with it, what to tell the user.
+pub(super) async fn rows(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<(TouchpointRows, Vec<String>), SourceError> {
+    let catalog = session.catalog();
+    let mut rows = TouchpointRows { schema: scope.schema.clone(), ..TouchpointRows::default() };
+    let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
+        return Ok((rows, Vec::new()));
+    };
+    identities(session, scope, events, &mut rows, cx).await?;
+    let persons = scope.table(&catalog, "users", scope.name("persons", "persons"))?;
+    let persons = match persons {
+        Some(persons) => Some(people(session, persons, cx).await?),
+        None => None,
+    };
+    let notes = if persons.is_none() { vec!["no persons".to_owned()] } else { Vec::new() };
+    let mut users: BTreeSet<String> = rows.identifies.iter().filter_map(|row| row.user_id.clone()).collect();
+    users.extend(rows.aliases.iter().map(|alias| alias.user_id.clone()));
+    let persons = Persons::of(persons.unwrap_or_default(), &mut users);
+    rows.touches = touches(session, scope, events, &users, cx).await?;
+    persons.tell(&mut rows);
+    Ok((rows, notes))
+}
+
+/// A column of the table of events, and what of its properties is brought over.
+#[derive(Debug, Clone, Copy)]
+struct Fields {
+    id: Field<String>,
+    at: Field<Instant>,
+    received_at: Field<Instant>,
+    event: Field<String>,
+    distinct_id: Field<String>,
+    properties: Field<Json>,
+}
+
+impl Fields {
+    /// `keys` are the properties that are wanted.
+    fn of<'c>(events: Named<'c>, keys: &[&str]) -> Result<(Select<'c>, Self), SourceError> {
+        let (mut select, id) = Select::keyed(events, "id", &["uuid"])?;
+        let part: Vec<String> =
+            keys.iter().map(|key| text_literal(key)).map(|key| format!("{key}, {{}} -> {key}")).collect();
+        let part = format!("jsonb_build_object({})", part.join(", "));
+        let fields = Self {
+            id,
+            at: select.required("timestamp", &["timestamp"])?,
+            received_at: select.optional("received_at", &["inserted_at", "ingested_at", "created_at"])?,
+            event: select.required("event", &["event"])?,
+            distinct_id: select.required("user_id", &["distinct_id"])?,
+            properties: select.json("properties", &["properties"], &part)?,
+        };
+        Ok((select, fields))
+    }
+
+    /// When it happened and when it was loaded; `None` where the row does not say.
+    fn clocks(self, row: &Row<'_>) -> Result<Option<(i64, i64)>, SourceError> {
+        let Some(Instant(at)) = row.get(self.at)? else { return Ok(None) };
+        Ok(Some((at, row.get(self.received_at)?.map_or(at, |Instant(at)| at))))
+    }
+
+    fn properties(self, row: &Row<'_>) -> Result<Json, SourceError> {
+        Ok(row.get(self.properties)?.unwrap_or(Json(serde_json::Value::Null)))
+    }
+}
+
+async fn identities(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    events: Named<'_>,
+    rows: &mut TouchpointRows,
+    cx: &Context,
+) -> Result<(), SourceError> {
+    enum Link {
+        Identify(IdentifyRow),
+        Alias(AliasRow),
+    }
+    let email = scope.column("identifies", "email").unwrap_or("email");
+    let name = scope.column("identifies", "name").unwrap_or("name");
+    let (mut select, fields) = Fields::of(events, &["$anon_distinct_id", "alias", "$set"])?;
+    let set: Field<Json> = select.json("set", &["set"], "{}")?;
+    let event = select.quoted(fields.event).expect("a required column was found");
+    let names = vec![IDENTIFY.to_owned(), ALIAS.to_owned()];
+    select.clauses(format!("WHERE {event} = ANY($1)"), Some(names));
+    let links = session
+        .read(&select, cx, |row| {
+            let Some((at, received_at)) = fields.clocks(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
+            let told = fields.properties(row)?;
+            let text = |json: &Json, path: &[&str], of: Field<Json>| {
+                json.text(path).map_err(|reason| row.refuse(of, &reason))
+            };
+            let (id, user_id) = (row.need(fields.id)?, row.need(fields.distinct_id)?);
+            if row.need(fields.event)? == ALIAS {
+                let previous_id = text(&told, &["alias"], fields.properties)?;
+                return Ok(match previous_id.filter(|previous| *previous != user_id) {
+                    Some(previous_id) => Taken::Row(Link::Alias(AliasRow { id, at, previous_id, user_id })),
+                    None => Taken::LeftOut("half-empty"),
+                });
+            }
+            let set_column = row.get(set)?.unwrap_or(Json(serde_json::Value::Null));
+            let trait_of = |key: &str| match text(&set_column, &[key], set)? {
+                Some(value) => Ok::<_, SourceError>(Some(value)),
+                None => text(&told, &["$set", key], fields.properties),
+            };
+            let (email, name) = (trait_of(email)?, trait_of(name)?);
+            let anonymous_id = text(&told, &["$anon_distinct_id"], fields.properties)?;
+            let user_id = Some(user_id);
+            Ok(Taken::Row(Link::Identify(IdentifyRow {
+                id,
+                at,
+                received_at,
+                anonymous_id,
+                user_id,
+                email,
+                name,
+            })))
+        })
+        .await?;
+    for link in links {
+        match link {
+            Link::Identify(row) => rows.identifies.push(row),
+            Link::Alias(row) => rows.aliases.push(row),
+        }
+    }
+    Ok(())
+}
+
+/// A row of `persons`: one per `distinct_id`.
+#[derive(Debug, Default)]
+struct PersonRow {
+    distinct_id: String,
+    person: String,
+    email: Option<String>,
+    name: Option<String>,
+    created_at: Option<i64>,
+}
+
+async fn people(
+    session: &mut Session,
+    persons: Named<'_>,
+    cx: &Context,
+) -> Result<Vec<PersonRow>, SourceError> {
+    let (mut select, distinct_id) = Select::keyed(persons, "id", &["distinct_id"])?;
+    let person = select.required("person", &["person_id"])?;
+    let keys = ["email", "name"].map(|logical| persons.configured(logical).unwrap_or(logical));
+    let part = keys.map(text_literal).map(|key| format!("{key}, {{}} -> {key}")).join(", ");
+    let properties = select.json("properties", &["properties"], &format!("jsonb_build_object({part})"))?;
+    let created_at = select.optional("created_at", &["created_at"])?;
+    session
+        .read(&select, cx, |row| {
+            let told = row.get(properties)?.unwrap_or(Json(serde_json::Value::Null));
+            let text = |key| told.text(&[key]).map_err(|reason| row.refuse(properties, &reason));
+            Ok(Taken::Row(PersonRow {
+                distinct_id: row.need(distinct_id)?,
+                person: row.need(person)?,
+                email: text(keys[0])?,
+                name: text(keys[1])?,
+                created_at: row.get(created_at)?.map(|Instant(at)| at),
+            }))
+        })
+        .await
+}
+
+/// What the export of persons adds: which devices belong to a user, and the users' latest traits.
+#[derive(Debug, Default)]
+struct Persons {
+    users: Vec<UserRow>,
+    /// Device, user, when the person was first seen.
+    devices: Vec<(String, String, Option<i64>)>,
+}
+
+impl Persons {
+    /// A person is a user where one of its ids was identified, or where it has an e-mail address: then its byte-smallest
+    /// id names it, and is added to `users`.
+    fn of(rows: Vec<PersonRow>, users: &mut BTreeSet<String>) -> Self {
+        let mut by_person: BTreeMap<String, Vec<PersonRow>> = BTreeMap::new();
+        for row in rows {
+            by_person.entry(row.person.clone()).or_default().push(row);
+        }
+        let mut persons = Self::default();
+        for mut ids in by_person.into_values() {
+            ids.sort_unstable_by(|a, b| a.distinct_id.cmp(&b.distinct_id));
+            let identified = ids.iter().position(|row| users.contains(&row.distinct_id));
+            let Some(at) = identified.or_else(|| ids.iter().position(|row| row.email.is_some())) else {
+                continue;
+            };
+            let user = ids.remove(at);
+            users.insert(user.distinct_id.clone());
+            for device in ids.into_iter().filter(|row| !users.contains(&row.distinct_id)) {
+                persons.devices.push((device.distinct_id, user.distinct_id.clone(), device.created_at));
+            }
+            persons.users.push(UserRow { id: user.distinct_id, email: user.email, name: user.name });
+        }
+        persons
+    }
+
+    fn tell(self, rows: &mut TouchpointRows) {
+        let mut first: HashMap<&str, i64> = HashMap::new();
+        for touch in &rows.touches {
+            if let Some(id) = touch.anonymous_id.as_deref() {
+                let at = first.entry(id).or_insert(touch.at);
+                *at = (*at).min(touch.at);
+            }
+        }
+        let known: BTreeSet<(&str, &str)> = rows
+            .identifies
+            .iter()
+            .filter_map(|row| Some((row.anonymous_id.as_deref()?, row.user_id.as_deref()?)))
+            .chain(rows.aliases.iter().map(|row| (row.previous_id.as_str(), row.user_id.as_str())))
+            .collect();
+        let devices = self.devices.into_iter().filter_map(|(device, user, created_at)| {
+            let at = created_at.or_else(|| first.get(device.as_str()).copied())?;
+            let id = format!("person:{user}:{device}");
+            let is_new = !known.contains(&(device.as_str(), user.as_str()));
+            is_new.then_some(AliasRow { id, at, previous_id: device, user_id: user })
+        });
+        let devices: Vec<AliasRow> = devices.collect();
+        rows.aliases.extend(devices);
+        rows.users = self.users;
+    }
+}
+
+/// Every event but those that only `PostHog` knows, which begin with `$`.
+async fn touches(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    events: Named<'_>,
+    users: &BTreeSet<String>,
+    cx: &Context,
+) -> Result<Vec<TouchRow>, SourceError> {
+    let named = |logical, usual| events.configured(logical).unwrap_or(usual);
+    let [device, number] = [named("anonymous_id", "$device_id"), named("session", "$session_id")];
+    let utm =
+        [named("source", "utm_source"), named("medium", "utm_medium"), named("campaign", "utm_campaign")];
+    let names = Properties::named(scope);
+    let mut keys = vec![device, number];
+    keys.extend(utm);
+    keys.extend(names.keys());
+    let (mut select, fields) = Fields::of(events, &keys)?;
+    let event = select.quoted(fields.event).expect("a required column was found");
+    let wanted = names.actions().map(str::to_owned).collect();
+    select.clauses(format!("WHERE left({event}, 1) <> '$' OR {event} = ANY($1)"), Some(wanted));
+    session
+        .read(&select, cx, |row| {
+            let Some((at, received_at)) = fields.clocks(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
+            let told = fields.properties(row)?;
+            let text = |key: &str| told.text(&[key]).map_err(|reason| row.refuse(fields.properties, &reason));
+            let who: String = row.need(fields.distinct_id)?;
+            // Before somebody is identified their id is that of the device.
+            let (anonymous_id, user_id) =
+                if users.contains(&who) { (text(device)?, Some(who)) } else { (Some(who), None) };
+            Ok(Taken::Row(TouchRow {
+                id: row.need(fields.id)?,
+                at,
+                received_at,
+                anonymous_id: anonymous_id.filter(|id| Some(id) != user_id.as_ref()),
+                user_id,
+                touch: names.touch(row.need(fields.event)?, |key| text(key))?,
+                source: text(utm[0])?,
+                medium: text(utm[1])?,
+                campaign: text(utm[2])?,
+                session: text(number)?.as_deref().map(session_number),
+            }))
+        })
+        .await
+}

@@ -1,0 +1,207 @@
+//! The warehouse tables of Segment, which `RudderStack` and Hightouch write as well: `tracks` with what all events share,
+//! one table per event name with its properties, `identifies`, `users` and `aliases`.
+
+use std::collections::BTreeMap;
+
+use super::super::catalog::Catalog;
+use super::super::client::{Session, Taken};
+use super::super::columns::Instant;
+use super::super::scope::Scope;
+use super::super::select::{Field, Row, Select};
+use super::actions::{self, ACTIONS, Action, NOBODYS, TIMELESS};
+use crate::config::Naming;
+use crate::context::Context;
+use crate::sources::SourceError;
+use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
+
+/// Schemas that hold this layout.
+pub(super) fn schemas<'c>(catalog: &'c Catalog, _: &Naming) -> Vec<&'c str> {
+    catalog.schemas_with(&["tracks", "identifies"])
+}
+
+/// Reads the layout; with it, what to tell the user.
+pub(super) async fn rows(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<(TouchpointRows, Vec<String>), SourceError> {
+    let catalog = session.catalog();
+    let mut notes = Vec::new();
+    for action in ACTIONS {
+        if scope.table(&catalog, action.name, action.name)?.is_none() {
+            notes.push(format!("no {}", action.name));
+        }
+    }
+    let rows = TouchpointRows {
+        schema: scope.schema.clone(),
+        identifies: identifies(session, scope, cx).await?,
+        users: users(session, scope, cx).await?,
+        aliases: aliases(session, scope, cx).await?,
+        touches: touches(session, scope, cx).await?,
+    };
+    Ok((rows, notes))
+}
+
+/// The clocks of a message: the corrected one counts, the others stand in for it.
+#[derive(Debug, Clone, Copy)]
+struct Clocks {
+    timestamp: Field<Instant>,
+    original: Field<Instant>,
+    received: Field<Instant>,
+}
+
+impl Clocks {
+    fn of(select: &mut Select<'_>) -> Result<Self, SourceError> {
+        Ok(Self {
+            timestamp: select.optional("timestamp", &["timestamp"])?,
+            original: select.optional("original_timestamp", &["original_timestamp"])?,
+            received: select.optional("received_at", &["received_at", "uuid_ts"])?,
+        })
+    }
+
+    /// When it happened and when it was loaded; `None` where no clock says.
+    fn read(self, row: &Row<'_>) -> Result<Option<(i64, i64)>, SourceError> {
+        let received = row.get(self.received)?.map(|Instant(at)| at);
+        let at = match row.get(self.timestamp)? {
+            Some(Instant(at)) => Some(at),
+            None => row.get(self.original)?.map(|Instant(at)| at).or(received),
+        };
+        Ok(at.map(|at| (at, received.unwrap_or(at))))
+    }
+}
+
+async fn identifies(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<Vec<IdentifyRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = scope.table(&catalog, "identifies", "identifies")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
+    let clocks = Clocks::of(&mut select)?;
+    let anonymous_id = select.optional("anonymous_id", &["anonymous_id"])?;
+    let user_id = select.optional("user_id", &["user_id"])?;
+    let email = select.optional("email", &["email"])?;
+    let name = select.optional("name", &["name"])?;
+    session
+        .read(&select, cx, |row| {
+            let Some((at, received_at)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
+            let (anonymous_id, user_id) = (row.get(anonymous_id)?, row.get(user_id)?);
+            if anonymous_id.is_none() && user_id.is_none() {
+                return Ok(Taken::LeftOut(NOBODYS));
+            }
+            let (id, email, name) = (row.need(id)?, row.get(email)?, row.get(name)?);
+            Ok(Taken::Row(IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name }))
+        })
+        .await
+}
+
+async fn users(session: &mut Session, scope: &Scope<'_>, cx: &Context) -> Result<Vec<UserRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = scope.table(&catalog, "users", "users")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
+    let email = select.optional("email", &["email"])?;
+    let name = select.optional("name", &["name"])?;
+    session
+        .read(&select, cx, |row| {
+            Ok(Taken::Row(UserRow { id: row.need(id)?, email: row.get(email)?, name: row.get(name)? }))
+        })
+        .await
+}
+
+async fn aliases(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<Vec<AliasRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = scope.table(&catalog, "aliases", "aliases")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
+    let clocks = Clocks::of(&mut select)?;
+    let previous_id = select.optional("previous_id", &["previous_id"])?;
+    let user_id = select.optional("user_id", &["user_id"])?;
+    session
+        .read(&select, cx, |row| {
+            let Some((at, _)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
+            match (row.get(previous_id)?, row.get(user_id)?) {
+                (Some(previous_id), Some(user_id)) => {
+                    Ok(Taken::Row(AliasRow { id: row.need(id)?, at, previous_id, user_id }))
+                }
+                _ => Ok(Taken::LeftOut("half-empty")),
+            }
+        })
+        .await
+}
+
+/// One statement per known event, joined to its own table, and one for all others: `tracks` has no properties.
+async fn touches(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<Vec<TouchRow>, SourceError> {
+    let mut all = Vec::new();
+    for action in ACTIONS {
+        all.extend(touches_of(session, scope, Some(action), cx).await?);
+    }
+    all.extend(touches_of(session, scope, None, cx).await?);
+    Ok(all)
+}
+
+async fn touches_of(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    action: Option<&'static Action>,
+    cx: &Context,
+) -> Result<Vec<TouchRow>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = scope.table(&catalog, "tracks", "tracks")? else { return Ok(Vec::new()) };
+    let (mut select, id) = Select::new(table, "id")?;
+    let clocks = Clocks::of(&mut select)?;
+    let anonymous_id = select.optional("anonymous_id", &["anonymous_id"])?;
+    let user_id = select.optional("user_id", &["user_id"])?;
+    let event: Field<String> = select.required("event", &["event"])?;
+    let source = select.optional("source", &["context_campaign_source"])?;
+    let medium = select.optional("medium", &["context_campaign_medium"])?;
+    let campaign = select.optional("campaign", &["context_campaign_name"])?;
+    let session_id = select.counter("session", &["context_session_id"])?;
+    let mut properties: BTreeMap<&str, Field<String>> = BTreeMap::new();
+    if let Some(action) = action {
+        let own = scope.table(&catalog, action.name, action.name)?;
+        select.join(own, "id");
+        let name = scope.name(action.name, action.name).to_owned();
+        let event = select.quoted(event).expect("a required column was found");
+        select.clauses(format!("WHERE {event} = ANY($1)"), Some(vec![name]));
+        for (logical, usual) in action.properties {
+            properties.insert(*logical, select.of_joined(logical, usual)?);
+        }
+    } else {
+        let known = ACTIONS.iter().map(|action| scope.name(action.name, action.name).to_owned()).collect();
+        let event = select.quoted(event).expect("a required column was found");
+        select.clauses(format!("WHERE {event} <> ALL($1) OR {event} IS NULL"), Some(known));
+    }
+    session
+        .read(&select, cx, |row| {
+            let Some((at, received_at)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
+            let (anonymous_id, user_id) = (row.get(anonymous_id)?, row.get(user_id)?);
+            if anonymous_id.is_none() && user_id.is_none() {
+                return Ok(Taken::LeftOut(NOBODYS));
+            }
+            let Some(event) = row.get(event)? else { return Ok(Taken::LeftOut("without an event's name")) };
+            Ok(Taken::Row(TouchRow {
+                id: row.need(id)?,
+                at,
+                received_at,
+                anonymous_id,
+                user_id,
+                touch: actions::touch(action, event, |name| match properties.get(name) {
+                    Some(field) => row.get(*field),
+                    None => Ok(None),
+                })?,
+                source: row.get(source)?,
+                medium: row.get(medium)?,
+                campaign: row.get(campaign)?,
+                session: row.get(session_id)?,
+            }))
+        })
+        .await
+}
