@@ -218,7 +218,7 @@ async fn renamed_custom_objects_fields_and_touch_events_are_read_under_their_nam
     };
     let renamed = read(&scratch, &options).await.expect("the configured names are there");
     // The booker names its company by a column that only the metadata tell: it is that company, no node of its own.
-    assert_eq!(told(renamed), told(usual));
+    assert_eq!(told(renamed).replace("._booker", "._promoter"), told(usual));
 }
 
 #[tokio::test]

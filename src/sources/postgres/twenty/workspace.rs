@@ -1,0 +1,189 @@
+//! Which workspace of Twenty is read: what `core` lists, what the configuration names, what the schemas hold.
+
+use std::fmt;
+
+use super::super::client::Session;
+use super::super::scope::Scope;
+use super::SYSTEM;
+use crate::config::Naming;
+use crate::sources::SourceError;
+
+/// What was found of the workspace to read.
+#[derive(Debug)]
+pub(super) struct Layout<'o> {
+    pub scope: Scope<'o>,
+    pub promoter: Promoter,
+    pub notes: Vec<String>,
+}
+
+/// The custom object that stands for promoters.
+#[derive(Debug)]
+pub(super) struct Promoter {
+    pub table: String,
+    /// The column that names its company, as the metadata tell it.
+    pub company: Option<String>,
+}
+
+/// Tables that every workspace has.
+const STANDARD: &[&str] = &["company", "person", "opportunity"];
+
+/// The workspace to read: the configured one, else the only active one that `core.workspace` lists, else, where that
+/// cannot be read, the only schema that looks like one.
+pub(super) async fn discover<'o>(
+    session: &mut Session,
+    naming: &'o Naming,
+) -> Result<Option<Layout<'o>>, SourceError> {
+    let catalog = session.catalog();
+    let holding = catalog.schemas_with(STANDARD);
+    let mut notes = Vec::new();
+    let workspaces = workspaces(session).await?;
+    let schema = if let Some(wanted) = &naming.workspace {
+        let meant = workspaces.iter().flatten().find(|workspace| workspace.is_called(wanted));
+        match meant.filter(|workspace| holding.contains(&workspace.schema.as_str())) {
+            Some(workspace) => Some(workspace.schema.clone()),
+            None => return Err(missing(session, &format!("`{wanted}` as a"), workspaces.iter().flatten())),
+        }
+    } else if naming.schema.is_some() {
+        // A configured schema is taken at its word, even where `core` does not list it.
+        session.choose_schema(SYSTEM, naming.schema.as_ref(), &holding)?
+    } else if let Some(listed) = &workspaces {
+        let (active, others): (Vec<_>, Vec<_>) = listed
+            .iter()
+            .filter(|workspace| !workspace.deleted && holding.contains(&workspace.schema.as_str()))
+            .partition(|workspace| workspace.is_active());
+        notes.extend(others.iter().map(|other| format!("not read: {other}")));
+        match &active[..] {
+            [] if others.is_empty() => None,
+            [] => return Err(missing(session, "active", others.into_iter())),
+            [only] => Some(only.schema.clone()),
+            several => {
+                let found = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(SourceError::Ambiguous {
+                    place: session.place().to_owned(),
+                    source_name: SYSTEM,
+                    found,
+                });
+            }
+        }
+    } else {
+        let named: Vec<&str> = holding.iter().copied().filter(|s| s.starts_with("workspace_")).collect();
+        session.choose_schema(SYSTEM, None, &named)?
+    };
+    let Some(schema) = schema else { return Ok(None) };
+    let known = workspaces.iter().flatten().find(|workspace| workspace.schema == schema);
+    notes.extend(
+        known.map(|workspace| format!("workspace {workspace} of {}", workspaces.iter().flatten().count())),
+    );
+    // Older releases keep their metadata in a schema of its own.
+    let metadata = ["core", "metadata"].into_iter().find(|s| catalog.table(s, "objectMetadata").is_some());
+    notes.extend(metadata.map(|schema| format!("metadata in {schema}")));
+    let scope = Scope::new(SYSTEM, schema, naming);
+    // A custom object has an underscore, on old releases only where its name was taken.
+    let usual = ["_promoter", "promoter"].into_iter().find(|t| catalog.table(&scope.schema, t).is_some());
+    let table = scope.name("promoter", usual.unwrap_or("_promoter")).to_owned();
+    let company = match (metadata, known) {
+        (Some(metadata), Some(workspace)) => company_of(session, metadata, &table, &workspace.id).await?,
+        _ => None,
+    };
+    if catalog.table(&scope.schema, &table).is_none() {
+        notes.push(format!("no custom object {table}"));
+    }
+    Ok(Some(Layout { scope, promoter: Promoter { table, company }, notes }))
+}
+
+/// The column by which a custom object names its company, where the metadata can be read.
+async fn company_of(
+    session: &mut Session,
+    metadata: &str,
+    table: &str,
+    workspace: &str,
+) -> Result<Option<String>, SourceError> {
+    let catalog = session.catalog();
+    let readable = |table: &str, columns: &[&str]| {
+        catalog.table(metadata, table).is_some_and(|table| table.can_read(columns))
+    };
+    let fields = ["objectMetadataId", "settings", "relationTargetObjectMetadataId", "workspaceId"];
+    if !readable("objectMetadata", &["id", "nameSingular"]) || !readable("fieldMetadata", &fields) {
+        return Ok(None);
+    }
+    let object = table.strip_prefix('_').unwrap_or(table).to_owned();
+    let parameter = vec![object, workspace.to_owned()];
+    let found = session.texts(include_str!("../sql/twenty_company.sql"), metadata, Some(&parameter)).await?;
+    Ok(found.into_iter().flatten().flatten().next())
+}
+
+/// A row of `core.workspace`.
+#[derive(Debug)]
+struct Workspace {
+    id: String,
+    schema: String,
+    subdomain: Option<String>,
+    status: Option<String>,
+    deleted: bool,
+}
+
+impl Workspace {
+    fn from_row(row: Vec<Option<String>>) -> Option<Self> {
+        let [id, schema, subdomain, status, deleted] = <[Option<String>; 5]>::try_from(row).ok()?;
+        let id = id?;
+        let schema = schema.filter(|schema| !schema.is_empty()).or_else(|| computed_schema(&id))?;
+        Some(Self { id, schema, subdomain, status, deleted: deleted.is_some() })
+    }
+
+    fn is_active(&self) -> bool {
+        self.status.as_deref().is_none_or(|status| status == "ACTIVE")
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.subdomain.as_deref() == Some(name) || self.id == name
+    }
+}
+
+impl fmt::Display for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.subdomain.as_deref().unwrap_or(&self.id), self.schema)?;
+        if !self.is_active() {
+            write!(f, ", {}", self.status.as_deref().unwrap_or_default())?;
+        }
+        f.write_str(if self.deleted { ", deleted)" } else { ")" })
+    }
+}
+
+/// What `core.workspace` lists; `None` where it is missing or not ours to read.
+async fn workspaces(session: &mut Session) -> Result<Option<Vec<Workspace>>, SourceError> {
+    let catalog = session.catalog();
+    let Some(table) = catalog.table("core", "workspace") else { return Ok(None) };
+    if !table.has(&["id", "databaseSchema", "deletedAt"]) {
+        return Ok(None);
+    }
+    let or_null =
+        |name: &str| if table.has(&[name]) { format!("\"{name}\"::text") } else { "NULL".to_owned() };
+    let sql = include_str!("../sql/twenty_workspaces.sql")
+        .replace("{subdomain}", &or_null("subdomain"))
+        .replace("{status}", &or_null("activationStatus"));
+    let rows = session.texts(&sql, "core", None).await?;
+    Ok(Some(rows.into_iter().filter_map(Workspace::from_row).collect()))
+}
+
+fn missing<'a>(session: &Session, wanted: &str, there: impl Iterator<Item = &'a Workspace>) -> SourceError {
+    let found = there.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    SourceError::WorkspaceMissing {
+        place: session.place().to_owned(),
+        wanted: wanted.to_owned(),
+        found: if found.is_empty() { "there is none".to_owned() } else { format!("there are {found}") },
+    }
+}
+
+/// `workspace_` and the workspace's uuid in base 36: its hexadecimal digits as one number, lower case, not padded.
+pub fn computed_schema(workspace: &str) -> Option<String> {
+    let mut rest = u128::from_str_radix(&workspace.replace('-', ""), 16).ok()?;
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from_digit((rest % 36) as u32, 36)?);
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    Some(format!("workspace_{}", digits.iter().rev().collect::<String>()))
+}
