@@ -74,7 +74,7 @@ pub(super) struct History {
 /// How the sources are read.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reading {
-    /// Leave out source rows that cannot be taken, count and list them, and go on
+    /// Leave out source rows that cannot be taken, count and list them, and go on; then nothing is swept
     #[arg(long)]
     pub skip_bad_rows: bool,
 }
@@ -142,6 +142,7 @@ impl Settings {
             guard: SweepGuard {
                 max_shrink: sweep.max_shrink.unwrap_or(config.mirror.max_shrink),
                 allowed: sweep.allow_shrink.iter().cloned().collect(),
+                skipped_rows: false,
             },
             only: apply.and_then(|apply| apply.plan.clone()),
             graph: config.falkordb.graph.clone(),
@@ -230,7 +231,8 @@ async fn read_and_plan(
     let options = ResolveOptions { kept: mirror::kept_uids(&current), ..settings.resolving.clone() };
     let resolved = mirror::resolve(&facts, &options)?;
     let mut plan = mirror::plan(&resolved, &current);
-    settings.guard.hold_back(&mut plan, &resolved, &current);
+    let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
+    guard.hold_back(&mut plan, &resolved, &current);
     let summary = plan.summary();
     if let Some(wanted) = settings.only.as_ref().filter(|wanted| !summary.digest.starts_with(*wanted)) {
         let now = summary.digest.chars().take(SHOWN_DIGITS).collect();

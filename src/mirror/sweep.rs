@@ -24,11 +24,14 @@ pub struct SweepGuard {
     pub max_shrink: f64,
     /// Tables (`system:schema.table`) and relations that may shrink as they like this time.
     pub allowed: BTreeSet<String>,
+    /// Rows were skipped because they could not be taken. They cannot be told from rows that are gone, so that nothing is
+    /// swept but what is allowed to shrink.
+    pub skipped_rows: bool,
 }
 
 impl Default for SweepGuard {
     fn default() -> Self {
-        Self { max_shrink: Self::MAX_SHRINK, allowed: BTreeSet::new() }
+        Self { max_shrink: Self::MAX_SHRINK, allowed: BTreeSet::new(), skipped_rows: false }
     }
 }
 
@@ -51,7 +54,7 @@ impl SweepGuard {
 
     fn minds(&self, of: &str, before: u64, gone: u64) -> bool {
         let share = gone as f64 / before.max(1) as f64;
-        let much = gone == before || (gone >= NOTICED && share > self.max_shrink);
+        let much = self.skipped_rows || gone == before || (gone >= NOTICED && share > self.max_shrink);
         gone > 0 && much && !self.allowed.contains(of)
     }
 

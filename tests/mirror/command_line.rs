@@ -80,6 +80,91 @@ fn an_apply_is_refused_while_another_run_writes_and_a_plan_is_not() {
 }
 
 #[test]
+fn a_row_that_cannot_be_taken_ends_the_run_or_is_skipped_listed_and_not_swept() {
+    with_graph("bad_rows", async |client, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let before = bytes(&read(client, graph).await);
+        scratch
+            .run(
+                "ALTER TABLE directus.venues ALTER capacity TYPE text;
+                 UPDATE directus.venues SET capacity = 'ask ana@fans.example' WHERE name = 'Kiln Room';
+                 UPDATE sonik_web.tracks SET \"timestamp\" = 'infinity' WHERE id = 't7';",
+            )
+            .await;
+        let refused = mirror(&postgres, graph, &["plan"]).assert().code(3);
+        let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        let venue = "row `1a000000-0000-4000-8000-000000000002` of table `directus.venues` of directus: column `capacity`";
+        assert!(told.contains(venue) && told.contains("--skip-bad-rows"), "{told}");
+
+        let skipped =
+            mirror(&postgres, graph, &["apply", "--skip-bad-rows", "--format", "json"]).assert().success();
+        let told = String::from_utf8_lossy(&skipped.get_output().stderr).into_owned();
+        assert!(told.contains("left out of directus.venues: 1 (cannot be taken)"), "{told}");
+        assert!(told.contains("skipped row `t7` of table `sonik_web.tracks`"), "{told}");
+        assert!(!told.contains("ana@fans"), "{told}");
+        let plan: Value = serde_json::from_slice(&skipped.get_output().stdout).expect("one JSON object");
+        let bad = |at: usize, key: &str| plan["bad_rows"][at][key].as_str().unwrap_or_default().to_owned();
+        let listed: Vec<_> =
+            (0..2).map(|at| (bad(at, "source"), bad(at, "column"), bad(at, "reason"))).collect();
+        let expected = [
+            ("directus", "capacity", "is not a 64-bit integer"),
+            ("touchpoints", "timestamp", "is infinite"),
+        ];
+        assert_eq!(listed, expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())));
+        // A skipped row cannot be told from a deleted one: neither the venue nor the touch is gone.
+        let after = bytes(&read(client, graph).await);
+        assert_eq!(before["nodes/Venue"], after["nodes/Venue"]);
+        assert_eq!(before["edges/INTERESTED_IN"], after["edges/INTERESTED_IN"]);
+    });
+}
+
+#[test]
+fn the_configuration_names_databases_and_columns_and_a_wrong_name_is_told_with_what_there_is() {
+    with_graph("names", async |_, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let Some(crm) = Scratch::with_layouts().await else { return };
+        let workspace = "workspace_1wgvd1injqtife6y4rvfbu3h5";
+        crm.run("DROP SCHEMA directus, unified, sonik_web CASCADE").await;
+        scratch
+            .run(&format!(
+                "DROP SCHEMA core, {workspace} CASCADE; ALTER TABLE directus.events RENAME name TO title"
+            ))
+            .await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("sonograph.toml");
+        let with = |text: &str| {
+            std::fs::write(&file, text).expect("written");
+            let (postgres, config) = (scratch.url(), file.display().to_string());
+            let mut command = mirror(&postgres, graph, &["plan", "--format", "json", "--config", &config]);
+            command.env("CRM_URL", crm.url());
+            command
+        };
+        let twenty = "[sources.twenty]\nurl_env = 'CRM_URL'\nworkspace = 'sonik'\n";
+        let names = "[sources.directus.columns.events]\nname = 'title'\n";
+        let plan = json(&mut with(&format!("{twenty}{names}")));
+        assert_eq!(plan["nodes"]["Opportunity"]["create"], 2, "from the CRM's own database");
+        assert_eq!(plan["nodes"]["Event"]["create"], 3);
+
+        let told = |command: &mut Command| {
+            let refused = command.assert().code(2);
+            String::from_utf8_lossy(&refused.get_output().stderr).into_owned()
+        };
+        let unset = told(&mut with("[sources.twenty]\nurl_env = 'NOT_SET'\n"));
+        assert!(unset.contains("`NOT_SET`"), "{unset}");
+        let unknown = told(&mut with("[sources.directus.columns.events]\nnaem = 'title'\n"));
+        assert!(
+            unknown.contains("line 2") && unknown.contains("^^^^") && unknown.contains("`name`"),
+            "{unknown}"
+        );
+        let missing =
+            told(&mut with(&format!("{twenty}[sources.directus.columns.events]\nname = 'heading'\n")));
+        assert!(missing.contains("no column `heading`") && missing.contains("title"), "{missing}");
+    });
+}
+
+#[test]
 fn a_table_that_vanished_is_not_swept_until_somebody_says_that_it_is_meant() {
     with_graph("shrunk", async |client, graph| {
         let Some(scratch) = Scratch::with_layouts().await else { return };
