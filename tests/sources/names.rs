@@ -25,7 +25,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(logical, name)| ((*logical).to_owned(), (*name).to_owned())).collect()
 }
 
-const RENAMED: &str = r#"SET search_path = directus;
+const RENAMED: &str = r"SET search_path = directus;
     ALTER TABLE events RENAME TO gigs; ALTER TABLE venues RENAME TO places; ALTER TABLE artists RENAME TO acts;
     ALTER TABLE events_artists RENAME TO gigs_acts;
     ALTER TABLE gigs_acts RENAME events_id TO gigs_id; ALTER TABLE gigs_acts RENAME artists_id TO acts_id;
@@ -38,7 +38,7 @@ const RENAMED: &str = r#"SET search_path = directus;
     UPDATE directus_relations SET many_collection = 'gigs_acts', many_field = 'gigs_id', one_collection = 'gigs',
       junction_field = 'acts_id' WHERE many_field = 'events_id';
     UPDATE directus_relations SET many_collection = 'gigs_acts', many_field = 'acts_id', one_collection = 'acts',
-      junction_field = 'gigs_id' WHERE many_field = 'artists_id';"#;
+      junction_field = 'gigs_id' WHERE many_field = 'artists_id';";
 
 #[tokio::test]
 async fn renamed_collections_and_columns_give_the_facts_of_the_usual_ones() {
@@ -266,9 +266,9 @@ async fn people_who_follow_people_are_read_from_the_table_that_says_so() {
         .map(|(src, dst)| (uids[src].as_str(), uids[&dst].as_str()))
         .collect();
     // Ana is one person with the CRM's contact, Ben is known by his touches alone.
-    let ana = format!("touchpoints:sonik_web.users:u-ana");
     let ana = uids.values().find(|uid| {
-        **uid == ana || uid.starts_with("twenty:") && uid.ends_with("0d000000-0000-4000-8000-000000000003")
+        *uid == "touchpoints:sonik_web.users:u-ana"
+            || uid.starts_with("twenty:") && uid.ends_with("0d000000-0000-4000-8000-000000000003")
     });
     let ana = ana.expect("Ana has a uid").as_str();
     assert!(named.contains(&(ana, "touchpoints:sonik_web.users:u-ben")), "{named:?}");

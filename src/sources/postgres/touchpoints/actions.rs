@@ -68,9 +68,12 @@ pub(super) fn touch<E>(
 /// Actions and properties under the names of a layout that keeps all events in one table.
 #[derive(Debug)]
 pub(super) struct Properties<'s> {
-    /// The name of the event, the action, and its logical properties with the keys they are under.
-    named: Vec<(&'s str, &'static Action, Vec<(&'static str, &'s str)>)>,
+    /// The name of the event, the action, and its keys.
+    named: Vec<(&'s str, &'static Action, Keys<'s>)>,
 }
+
+/// Logical properties and the keys they are under.
+type Keys<'s> = Vec<(&'static str, &'s str)>;
 
 impl<'s> Properties<'s> {
     /// As the configuration says, else as usual.
