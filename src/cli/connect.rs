@@ -3,6 +3,7 @@
 use super::{Failure, Session};
 use crate::config::{Config, ConfigError, SecretUrl};
 use crate::mirror::ResolveOptions;
+use crate::ontology::canonical::SharedHosts;
 use crate::sources::facts::{BadRow, Facts};
 use crate::sources::falkordb::Client;
 use crate::sources::{Databases, SourceOptions};
@@ -46,8 +47,20 @@ pub(super) fn source_options(config: &Config) -> SourceOptions {
 }
 
 /// How the configuration wants facts resolved.
-pub(super) fn resolve_options(_: &Config) -> ResolveOptions {
-    ResolveOptions::default()
+pub(super) fn resolve_options(config: &Config) -> Result<ResolveOptions, Failure> {
+    let keys = [
+        ("sources.shared_hosts", &config.sources.shared_hosts),
+        ("sources.free_mail", &config.sources.free_mail),
+    ];
+    for (key, entries) in keys {
+        if let Err(malformed) = SharedHosts::with(entries.iter().cloned()) {
+            let origin = config.origins.get(key).map(|from| format!(" of {from}")).unwrap_or_default();
+            return Err(Failure::input(format!("cannot use `{key}`{origin}: {malformed}")));
+        }
+    }
+    let all = keys.into_iter().flat_map(|(_, entries)| entries.iter().cloned());
+    let shared = SharedHosts::with(all).expect("every entry was just taken alone");
+    Ok(ResolveOptions { shared, ..ResolveOptions::default() })
 }
 
 /// How many bad rows are listed for people; programs are given them all.

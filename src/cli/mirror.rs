@@ -138,7 +138,7 @@ impl Settings {
                 skip_bad_rows: reading.skip_bad_rows,
                 ..connect::source_options(config)
             },
-            resolving: connect::resolve_options(config),
+            resolving: connect::resolve_options(config)?,
             guard: SweepGuard {
                 max_shrink: sweep.max_shrink.unwrap_or(config.mirror.max_shrink),
                 allowed: sweep.allow_shrink.iter().cloned().collect(),

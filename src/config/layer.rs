@@ -86,6 +86,11 @@ struct PostgresLayer {
 struct SourcesLayer {
     /// Stages of an opportunity that mean it was won. Default `["CUSTOMER"]`.
     won_stages: Option<Vec<String>>,
+    /// Hosts that many share, beside the built-in list: an address there names no organisation. Each is a domain, with all
+    /// below it (`tickets.example`), or a name under any suffix (`eventbrite.*`).
+    shared_hosts: Option<Vec<String>>,
+    /// Mail providers that give addresses to anybody, beside the built-in list; written like `shared_hosts`.
+    free_mail: Option<Vec<String>>,
     /// Older spelling of `schema` in `[sources.directus]`.
     directus_schema: Option<String>,
     /// Older spelling of `schema` in `[sources.twenty]`.
@@ -216,6 +221,8 @@ impl FileLayer {
             "falkordb.memory_graphs": self.falkordb.memory_graphs => config.falkordb.memory_graphs;
             "postgres.url_env": self.postgres.url_env => config.postgres.url_env;
             "sources.won_stages": self.sources.won_stages => config.sources.won_stages;
+            "sources.shared_hosts": self.sources.shared_hosts => config.sources.shared_hosts;
+            "sources.free_mail": self.sources.free_mail => config.sources.free_mail;
         }
         macro_rules! lay_sources {
             ($($source:ident, $older:ident;)+) => {

@@ -76,6 +76,10 @@ pub struct Postgres {
 pub struct Sources {
     /// Stages of an opportunity that mean it was won.
     pub won_stages: Vec<String>,
+    /// Hosts that many share, beside the built-in ones: a domain there names no organisation.
+    pub shared_hosts: Vec<String>,
+    /// Mail providers that give addresses to anybody, beside the built-in ones.
+    pub free_mail: Vec<String>,
     /// Directus.
     pub directus: Naming,
     /// Twenty.
@@ -170,6 +174,8 @@ impl Default for Config {
             postgres: Postgres { url_env: "SONOGRAPH_POSTGRES_URL".into() },
             sources: Sources {
                 won_stages: vec!["CUSTOMER".into()],
+                shared_hosts: Vec::new(),
+                free_mail: Vec::new(),
                 directus: Naming::default(),
                 twenty: Naming::default(),
                 unified: Naming::default(),

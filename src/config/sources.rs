@@ -207,7 +207,7 @@ source! {
     columns TwentyColumns {
         company: CompanyColumns { id, name, domain, city, country }
         person: PersonColumns {
-            id, first_name, last_name, primary_email, additional_emails, job_title, instagram, company,
+            id, first_name, last_name, primary_email, additional_emails, phone, calling_code, job_title, instagram, company,
         }
         opportunity: OpportunityColumns { id, name, stage, amount_micros, currency, close_date, contact, company }
         timeline: TimelineColumns { id, opportunity, at, properties, name }

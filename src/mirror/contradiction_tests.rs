@@ -214,3 +214,50 @@ proptest! {
         prop_assert_eq!(nodes().filter(|n| n.uid.starts_with("ent:")).count(), known.len());
     }
 }
+
+#[test]
+fn a_wall_clock_that_a_change_of_clocks_skips_or_repeats_is_read_by_rule_and_noted() {
+    let start = |clock: &str, zone: Option<&str>| {
+        let mut directus = sample::directus();
+        // The zone stands on row 3 of the Foundry only; the event hangs on row 1.
+        directus.venues[0].timezone = None;
+        directus.venues[2].timezone = zone.map(Into::into);
+        directus.events[0].start_date = Some(clock.parse().expect("a wall clock"));
+        let graph = of(&directus, &sample::unified());
+        let event = &node(&graph, Label::Event, "directus:directus.events:1").properties;
+        assert_eq!(property(event, "local_start"), Some(&text(&format!("{clock}:00"))));
+        let start = match property(event, "starts_at") {
+            Some(Value::Instant(at)) => {
+                Some(jiff::Timestamp::from_millisecond(*at).expect("a time").to_string())
+            }
+            _ => None,
+        };
+        let notes: Vec<(String, u64)> = graph
+            .notes
+            .iter()
+            .filter(|note| note.what.starts_with("events "))
+            .map(|note| (note.what.to_owned(), note.count))
+            .collect();
+        (start, notes)
+    };
+    let (new_york, berlin) = (Some("America/New_York"), Some(" Europe/Berlin "));
+    for (clock, zone, want, noted) in [
+        ("2026-03-08T01:59", new_york, Some("2026-03-08T06:59:00Z"), None),
+        // 02:30 is skipped: by the clock before it (UTC-5) it is 03:30 of the new one.
+        ("2026-03-08T02:30", new_york, Some("2026-03-08T07:30:00Z"), Some("skips")),
+        ("2026-03-08T03:00", new_york, Some("2026-03-08T07:00:00Z"), None),
+        // 01:30 comes twice: the first is still summer time (UTC-4).
+        ("2026-11-01T01:30", new_york, Some("2026-11-01T05:30:00Z"), Some("repeats")),
+        ("2026-11-01T02:00", new_york, Some("2026-11-01T07:00:00Z"), None),
+        ("2026-03-29T02:30", berlin, Some("2026-03-29T01:30:00Z"), Some("skips")),
+        ("2026-10-25T02:30", berlin, Some("2026-10-25T00:30:00Z"), Some("repeats")),
+        ("2026-03-08T02:30", Some("EST5EDT,nonsense"), None, Some("time zone is unknown")),
+        ("2026-03-08T02:30", Some(""), None, Some("time zone is unknown")),
+        ("2026-03-08T02:30", None, None, Some("no venue with a time zone")),
+    ] {
+        let (start, notes) = start(clock, zone);
+        assert_eq!(start.as_deref(), want, "{clock} {zone:?}");
+        let about = notes.iter().filter(|(what, _)| noted.is_some_and(|noted| what.contains(noted))).count();
+        assert_eq!(about, usize::from(noted.is_some()), "{clock} {zone:?}: {notes:?}");
+    }
+}

@@ -1,13 +1,15 @@
 //! Edges that rows state outright: line-ups, hosts, promoters, the CRM, genres, claims, and candidates for sameness.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::MirrorError;
+use super::merge::Candidate;
 use super::report::Report;
-use super::resolve::{Places, held, millis};
+use super::resolve::{Places, held, millis, shown_name};
 use super::resolved::{At, Draft};
 use crate::ontology::canonical::{self, SharedHosts};
-use crate::ontology::{Label, Relation, Uid, Value};
+use crate::ontology::{Label, Relation, Uid, Value, safe_id};
 use crate::sources::facts::{self, BY_NAME, EdgeFact, End, Facts};
 
 /// Confidence of a candidate that rests on equal names alone.
@@ -93,7 +95,8 @@ impl Promoters {
             .and_then(|raw| canonical::domain(raw, shared))
             .and_then(|domain| self.by_domain.get(domain.as_str()))
             .map(|&at| (at, BY_DOMAIN));
-        by_domain.or_else(|| self.by_name.get(&canonical::name_key(name?)?).map(|&at| (at, BY_NAME)))
+        by_domain
+            .or_else(|| self.by_name.get(&canonical::name_key(&shown_name(name?)?)?).map(|&at| (at, BY_NAME)))
     }
 }
 
@@ -106,21 +109,22 @@ fn promoters(
     shared: &SharedHosts,
     report: &mut Report,
 ) -> Result<Promoters, MirrorError> {
-    let mut domains: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut domains: BTreeMap<String, BTreeSet<Cow<str>>> = BTreeMap::new();
+    let mut names: BTreeMap<String, BTreeSet<Cow<str>>> = BTreeMap::new();
     for edge in &facts.edges {
         for end in [&edge.src, &edge.dst] {
             let End::Organization { domain, name } = end else { continue };
-            let name = name.as_deref();
+            let name = name.as_deref().and_then(shown_name);
             if let Some(domain) = domain.as_deref().and_then(|raw| canonical::domain(raw, shared)) {
                 domains.entry(domain.into_string()).or_default().extend(name);
-            } else if let Some((name, key)) = name.and_then(|name| Some((name, canonical::name_key(name)?))) {
+            } else if let Some((key, name)) = name.and_then(|name| Some((canonical::name_key(&name)?, name)))
+            {
                 names.entry(key).or_default().insert(name);
             }
         }
     }
     let make = |draft: &mut Draft, what: &str, key: &str, name: &str| -> Result<At, MirrorError> {
-        let uid = format!("directus:{}.{what}:{key}", facts.events_table);
+        let uid = format!("directus:{}.{what}:{}", facts.events_table, safe_id(key));
         let at = draft.node(Label::Organization, &uid)?;
         draft.nodes[at].properties.insert("name", Value::Text(name.to_owned()));
         draft.nodes[at].properties.insert("refs", Value::TextList(vec![uid]));
@@ -131,10 +135,10 @@ fn promoters(
         let at = if let Some(&at) = places.by_domain.get(&domain) {
             at
         } else {
-            let name = names.first().copied().unwrap_or(&domain);
+            let name = names.first().map_or(&*domain, |name| name);
             let at = make(draft, "promoter_domain", &domain, name)?;
             draft.nodes[at].properties.insert("canonical_id", Value::Text(domain.clone()));
-            for name in names {
+            for name in &names {
                 places.called(Label::Organization, name, at);
             }
             at
@@ -216,24 +220,26 @@ pub(super) fn claims(facts: &Facts, draft: &mut Draft, places: &Places, report: 
                 let at = at.map(|at| ("timestamp", Value::Instant(millis(at))));
                 draft.edge(Relation::Claims, person, claimed, std::iter::once(status).chain(at));
             }
-            (0, _) => report.note("claims are by somebody whom no source knows", claimant),
-            _ => report.note("claims are by an id that several people have", claimant),
+            (0, _) => report.note("claims are by somebody whom no source knows", safe_id(claimant)),
+            _ => report.note("claims are by an id that several people have", safe_id(claimant)),
         }
     }
 }
 
-/// Drafts candidates for sameness: crosswalk rows short of certainty, and different things of one name.
+/// Drafts candidates for sameness: what merging found short of certainty, and different things of one name.
 pub(super) fn same_as(
-    crosswalk: &[(String, String, f64)],
+    candidates: &[Candidate],
     limit: usize,
     draft: &mut Draft,
     places: &Places,
     report: &mut Report,
 ) {
     let mut found = Vec::new();
-    for (row, entity, confidence) in crosswalk {
-        if let (Some(&row), Some(entity)) = (places.by_ref.get(row), draft.find(entity)) {
-            found.push((row, entity, "crosswalk", *confidence));
+    for Candidate { pair, rule, confidence } in candidates {
+        let [a, b] =
+            pair.each_ref().map(|name| places.by_ref.get(name).copied().or_else(|| draft.find(name)));
+        if let (Some(a), Some(b)) = (a, b) {
+            found.push((a, b, *rule, *confidence));
         }
     }
     for ((label, _), things) in &places.by_name {

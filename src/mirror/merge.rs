@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::naming::{canonical_ids, name_groups};
 use super::report::Report;
 use super::resolve::ResolveOptions;
-use crate::ontology::canonical::{self, NoPlaceId, SharedHosts};
-use crate::ontology::{Label, SourceRef, Uid};
+use crate::ontology::canonical::{self, MapsFeature, NoPlaceId, SharedHosts, feature_in, feature_of};
+use crate::ontology::{Label, SourceRef, Uid, safe_id};
 use crate::sources::facts::{Address, EntityFact, Facts, NodeFact};
 
 /// A group of rows that are one thing.
@@ -40,13 +41,21 @@ pub(super) struct Merged<'a> {
     pub by_domain: HashMap<String, usize>,
     /// `user_id` of the touchpoints → group of the person.
     pub by_user: HashMap<String, usize>,
-    /// Crosswalk rows below certainty: source row, entity, confidence.
-    pub candidates: Vec<(String, String, f64)>,
+    /// Pairs that may be one thing.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Two things that may be one: references or uids, by which rule, how surely.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub pair: [String; 2],
+    pub rule: &'static str,
+    pub confidence: f64,
 }
 
 /// What kind of evidence joins; the order is the order in which joins are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Evidence {
+pub(super) enum Evidence {
     Canonical,
     User,
     Email,
@@ -91,9 +100,9 @@ impl Joins {
 }
 
 /// Everything that may be joined: entities first, then rows, each in byte order.
-struct Elements<'a> {
-    entities: Vec<&'a EntityFact>,
-    rows: Vec<Row<'a>>,
+pub(super) struct Elements<'a> {
+    pub entities: Vec<&'a EntityFact>,
+    pub rows: Vec<Row<'a>>,
 }
 
 impl<'a> Elements<'a> {
@@ -123,7 +132,7 @@ impl<'a> Elements<'a> {
     }
 
     /// Text naming an element in reports.
-    fn name(&self, at: usize) -> String {
+    pub(super) fn name(&self, at: usize) -> String {
         match at.checked_sub(self.entities.len()) {
             None => Uid::entity(&self.entities[at].id).to_string(),
             Some(row) => self.rows[row].reference.clone(),
@@ -131,15 +140,11 @@ impl<'a> Elements<'a> {
     }
 }
 
-type Keys = BTreeMap<(Label, Evidence, String), Vec<usize>>;
+/// Who has which address.
+pub(super) type Keys = BTreeMap<(Label, Evidence, String), Vec<usize>>;
 
 /// Joins the rows of `facts` into things.
-pub(super) fn merge<'a>(
-    facts: &'a Facts,
-    options: &ResolveOptions,
-    shared: &SharedHosts,
-    report: &mut Report,
-) -> Merged<'a> {
+pub(super) fn merge<'a>(facts: &'a Facts, options: &ResolveOptions, report: &mut Report) -> Merged<'a> {
     let elements = Elements::of(facts);
     let mut joins = Joins {
         parent: (0..elements.len()).collect(),
@@ -153,8 +158,9 @@ pub(super) fn merge<'a>(
             joins.join(at, at + 1);
         }
     }
-    let candidates = by_crosswalk(facts, &elements, &mut joins, report);
-    let keys = keys(&elements, shared, report);
+    let mut candidates = by_crosswalk(facts, &elements, &mut joins, report);
+    candidates.extend(by_feature(&elements));
+    let keys = keys(&elements, &options.shared, report);
     let joins_of = |wanted: Evidence, joins: &mut Joins, report: &mut Report| {
         for ((label, evidence, id), members) in &keys {
             if *evidence == wanted {
@@ -180,7 +186,7 @@ fn by_crosswalk(
     elements: &Elements,
     joins: &mut Joins,
     report: &mut Report,
-) -> Vec<(String, String, f64)> {
+) -> Vec<Candidate> {
     let entity_at: HashMap<&str, usize> =
         elements.entities.iter().enumerate().map(|(at, e)| (e.id.as_str(), at)).collect();
     let mut row_at: HashMap<&str, usize> = HashMap::new();
@@ -202,16 +208,47 @@ fn by_crosswalk(
         if elements.label(row) != elements.label(to) {
             let rows = [elements.name(row), elements.name(to)];
             let what = "the crosswalk joins things of different kinds; it is not followed";
-            report.conflict(what, elements.label(to).name(), source, rows);
+            report.conflict(what, elements.label(to).name(), &source, rows);
         } else if confidence < 1.0 {
-            candidates.push((source, Uid::entity(entity).to_string(), confidence));
+            let pair = [source, Uid::entity(entity).to_string()];
+            candidates.push(Candidate { pair, rule: "crosswalk", confidence });
         } else if !joins.join(row, to) {
             let rows = [elements.name(row), elements.name(to)];
             let what = "the crosswalk gives one row to two entities; the first in byte order keeps it";
-            report.conflict(what, elements.label(to).name(), source, rows);
+            report.conflict(what, elements.label(to).name(), &source, rows);
         }
     }
     candidates
+}
+
+/// Confidence of a candidate that rests on the feature which a Place ID seems to hold and an address of a map names.
+pub const SAME_FEATURE: f64 = 0.9;
+
+/// Venues of which one names, instead of a Place ID, the feature that the other's Place ID hints at.
+fn by_feature(elements: &Elements) -> Vec<Candidate> {
+    let mut places: BTreeMap<MapsFeature, BTreeSet<String>> = BTreeMap::new();
+    let mut named: BTreeSet<(MapsFeature, &str)> = BTreeSet::new();
+    let mut of_id = |raw: &str, at: usize| {
+        if let Some(feature) = canonical::place_id(raw).ok().and_then(|id| feature_of(id.as_str())) {
+            places.entry(feature).or_default().insert(elements.name(at));
+        }
+    };
+    for (at, entity) in elements.entities.iter().enumerate().filter(|(_, e)| e.label == Label::Venue) {
+        of_id(entity.canonical_id.as_deref().unwrap_or_default(), at);
+    }
+    for (row, at) in elements.rows.iter().zip(elements.entities.len()..) {
+        for address in &row.fact.addresses {
+            if let Address::PlaceId(raw) = address {
+                of_id(raw, at);
+                named.extend(feature_in(raw).map(|feature| (feature, row.reference.as_str())));
+            }
+        }
+    }
+    let pairs = named.into_iter().flat_map(|(feature, row)| {
+        let places = places.get(&feature).into_iter().flatten();
+        places.map(move |place| [row.to_owned(), place.clone()])
+    });
+    pairs.map(|pair| Candidate { pair, rule: "maps_feature", confidence: SAME_FEATURE }).collect()
 }
 
 /// Who has which address. The owner of a canonical id as an entity stands first among its members.
@@ -241,7 +278,9 @@ fn keys(elements: &Elements, shared: &SharedHosts, report: &mut Report) -> Keys 
                 (Label::Venue, Address::PlaceId(raw)) => {
                     (Evidence::Canonical, place(raw, &row.reference, report))
                 }
-                (Label::Person, Address::User(id)) => (Evidence::User, Some(id.clone())),
+                (Label::Person, Address::User(id)) => {
+                    (Evidence::User, Some(id.clone()).filter(|id| !id.trim().is_empty()))
+                }
                 (Label::Person, Address::Email(raw)) => (Evidence::Email, canonical::email_sha256(raw)),
                 _ => continue,
             };
@@ -262,6 +301,10 @@ fn place(raw: &str, reference: &str, report: &mut Report) -> Option<String> {
         }
         Err(NoPlaceId::CaseLost) => {
             report.note("place ids lost their upper and lower case and are not used", reference);
+            None
+        }
+        Err(NoPlaceId::TooLong) => {
+            report.note("place ids are longer than 4 KiB and are not used", reference);
             None
         }
         Err(NoPlaceId::Missing | NoPlaceId::Foreign) => None,
@@ -294,6 +337,10 @@ fn user_aliases(facts: &Facts) -> BTreeSet<(&str, &str)> {
         .collect()
 }
 
+/// Joins everything that has one address.
+///
+/// Where that is two entities', neither is joined, and rows that are nobody's yet follow the one entity that has the address
+/// as its own canonical id; without such an owner nobody could say whose they are.
 fn join_all(
     members: &[usize],
     (label, id): (Label, &str),
@@ -301,20 +348,36 @@ fn join_all(
     joins: &mut Joins,
     report: &mut Report,
 ) {
-    let refused: Vec<usize> =
-        members[1..].iter().copied().filter(|&at| !joins.join(members[0], at)).collect();
-    if !refused.is_empty() {
-        let rows = members.iter().map(|&at| elements.name(at));
-        let what = "one address leads to two entities; the crosswalk wins, nothing is joined";
-        report.conflict(what, label.name(), id, rows);
+    let entity = |joins: &mut Joins, at| {
+        let root = joins.find(at);
+        joins.entity[root]
+    };
+    let entities: BTreeSet<usize> = members.iter().filter_map(|&at| entity(joins, at)).collect();
+    if entities.len() < 2 {
+        for &at in &members[1..] {
+            joins.join(members[0], at);
+        }
+        return;
     }
+    let mut owners = members.iter().copied().filter(|&at| at < elements.entities.len());
+    let what = if let (Some(owner), None) = (owners.next(), owners.next()) {
+        for &at in members {
+            if entity(joins, at).is_none() {
+                joins.join(owner, at);
+            }
+        }
+        "one address leads to two entities; the crosswalk wins, and what is left is its owner's"
+    } else {
+        "one address leads to two entities; the crosswalk wins, nothing is joined"
+    };
+    report.conflict(what, label.name(), &safe_id(id), members.iter().map(|&at| elements.name(at)));
 }
 
 fn group<'a>(
     elements: &Elements<'a>,
     keys: &Keys,
     mut joins: Joins,
-    candidates: Vec<(String, String, f64)>,
+    candidates: Vec<Candidate>,
     options: &ResolveOptions,
     report: &mut Report,
 ) -> Merged<'a> {
@@ -356,84 +419,4 @@ fn group<'a>(
         };
     }
     Merged { groups, by_domain, by_user, candidates }
-}
-
-/// Gives every group its uid: the entity's; else the one its rows were given before; else the byte-smallest reference.
-fn name_groups(groups: &mut [Group], kept: &BTreeMap<String, String>) {
-    let mut home: HashMap<String, usize> = HashMap::new();
-    for (index, group) in groups.iter().enumerate() {
-        for row in &group.rows {
-            home.entry(row.reference.clone()).or_insert(index);
-        }
-    }
-    // A uid given before goes to the group that has the row it names, else to the first group that has a row of it.
-    let mut owner: HashMap<&str, usize> = HashMap::new();
-    for (reference, uid) in kept {
-        if let Some(&index) = home.get(reference)
-            && groups[index].entity.is_none()
-        {
-            owner.entry(uid).or_insert_with(|| home.get(uid).copied().unwrap_or(index));
-        }
-    }
-    for (index, group) in groups.iter_mut().enumerate() {
-        group.uid = if let Some(entity) = group.entity {
-            Uid::entity(&entity.id).to_string()
-        } else {
-            let references = || group.rows.iter().map(|row| row.reference.as_str());
-            let before = references()
-                .filter_map(|r| kept.get(r).map(String::as_str))
-                .filter(|uid| !uid.starts_with("ent:") && owner.get(uid) == Some(&index))
-                .min();
-            before.or_else(|| references().min()).expect("a group without an entity has a row").to_owned()
-        };
-    }
-}
-
-/// Chooses the canonical id of each group: the entity's own, else that of its first row; no two nodes carry the same.
-fn canonical_ids(
-    groups: &mut [Group],
-    keys: &Keys,
-    of_element: &[usize],
-    elements: &Elements,
-    report: &mut Report,
-) {
-    // group → (rank of the best member that has the id, id)
-    let mut ids: BTreeMap<usize, BTreeSet<(usize, &str)>> = BTreeMap::new();
-    for ((label, evidence, id), members) in keys {
-        if *evidence != Evidence::Canonical {
-            continue;
-        }
-        let owners: BTreeSet<usize> = members.iter().map(|&at| of_element[at]).collect();
-        let keeper = of_element[members[0]];
-        if owners.len() > 1 {
-            let rows = members.iter().map(|&at| elements.name(at));
-            let what = "two things have one canonical id; only one carries it";
-            report.conflict(what, label.name(), id.as_str(), rows);
-        }
-        let rank = members
-            .iter()
-            .filter(|&&at| of_element[at] == keeper)
-            .map(|&at| rank(&groups[keeper], elements, at))
-            .min()
-            .expect("the keeper is the group of a member");
-        ids.entry(keeper).or_default().insert((rank, id));
-    }
-    for (index, ids) in ids {
-        let group = &mut groups[index];
-        if ids.len() > 1 {
-            let rows = group.rows.iter().map(|row| row.reference.clone());
-            let what = "one thing has several canonical ids; the first by precedence is carried";
-            let all = ids.iter().map(|(_, id)| *id).collect::<Vec<_>>().join(" ");
-            report.conflict(what, group.label.name(), all, rows);
-        }
-        group.canonical_id = ids.first().map(|(_, id)| (*id).to_owned());
-    }
-}
-
-/// 0 for the entity, 1 + position among the rows for a row.
-fn rank(group: &Group, elements: &Elements, at: usize) -> usize {
-    at.checked_sub(elements.entities.len()).map_or(0, |row| {
-        let reference = &elements.rows[row].reference;
-        1 + group.rows.iter().position(|r| r.reference == *reference).unwrap_or(group.rows.len())
-    })
 }

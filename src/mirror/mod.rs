@@ -9,6 +9,7 @@ mod digest;
 mod ledger;
 mod links;
 mod merge;
+mod naming;
 mod plan;
 mod report;
 mod resolve;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::ontology::canonical::masked;
+
 /// How many samples a note keeps: the smallest, so that they do not depend on the order of rows.
 const SAMPLES: usize = 5;
 
@@ -39,10 +41,11 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn note(&mut self, what: &'static str, sample: impl Into<String>) {
+    /// Counts something left out; e-mail addresses and telephone numbers in `sample` are not told.
+    pub(super) fn note(&mut self, what: &'static str, sample: impl AsRef<str>) {
         let (count, samples) = self.notes.entry(what).or_default();
         *count += 1;
-        samples.insert(sample.into());
+        samples.insert(masked(sample.as_ref()).into_owned());
         if samples.len() > SAMPLES {
             samples.pop_last();
         }
@@ -52,13 +55,13 @@ impl Report {
         &mut self,
         what: &'static str,
         label: &'static str,
-        id: impl Into<String>,
+        id: &str,
         rows: impl IntoIterator<Item = String>,
     ) {
         let mut rows: Vec<String> = rows.into_iter().collect();
         rows.sort_unstable();
         rows.dedup();
-        self.conflicts.insert(Conflict { what, label, id: id.into(), rows });
+        self.conflicts.insert(Conflict { what, label, id: masked(id).into_owned(), rows });
     }
 
     pub(super) fn close(self) -> (Vec<Note>, Vec<Conflict>) {

@@ -4,10 +4,11 @@
 //! Twenty before touchpoints, then by byte order of the row's reference. Venues are resolved before times, because the
 //! zone of an event's wall clock may stand on another row of the venue than the one the event hangs on.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::DateTime;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
 use super::MirrorError;
 use super::links;
@@ -15,16 +16,16 @@ use super::merge::{Group, Merged, merge};
 use super::report::Report;
 use super::resolved::{At, Draft, Resolved};
 use super::touches;
-use crate::ontology::canonical::{self, SharedHosts};
-use crate::ontology::{Label, Relation, Value};
+use crate::ontology::canonical::{self, SharedHosts, masked};
+use crate::ontology::{Label, Relation, SourceRef, Value};
 use crate::snapshot::tables::assemble::{fifteen_digits, single};
 use crate::sources::facts::{self, Address, End, Facts};
 
 /// What an installation may decide about resolving.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolveOptions {
-    /// Domains that name no organisation, beside the built-in lists; `name.*` is any suffix.
-    pub shared_hosts: Vec<String>,
+    /// Domains that name no organisation.
+    pub shared: SharedHosts,
     /// The largest group of equal names that gives candidates; greater ones are counted and left out.
     pub name_group_limit: usize,
     /// Source row → uid it was given by an earlier run (see [`super::kept_uids`]).
@@ -33,7 +34,7 @@ pub struct ResolveOptions {
 
 impl Default for ResolveOptions {
     fn default() -> Self {
-        Self { shared_hosts: Vec::new(), name_group_limit: 8, kept: BTreeMap::new() }
+        Self { shared: SharedHosts::default(), name_group_limit: 8, kept: BTreeMap::new() }
     }
 }
 
@@ -74,8 +75,8 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     let mut report = Report::default();
     let mut draft = Draft::default();
     let mut places = Places::default();
-    let shared = SharedHosts::with(options.shared_hosts.iter().cloned());
-    let Merged { groups, by_domain, by_user, candidates } = merge(facts, options, &shared, &mut report);
+    let shared = &options.shared;
+    let Merged { groups, by_domain, by_user, candidates } = merge(facts, options, &mut report);
     let mut at_group = Vec::with_capacity(groups.len());
     for group in &groups {
         at_group.push(thing(group, &mut draft, &mut places, &mut report)?);
@@ -85,7 +86,7 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     places.by_user = by_user.into_iter().map(|(user, group)| (user, at_group[group])).collect();
 
     start_times(facts, &mut draft, &places, &mut report);
-    links::edges(facts, &mut draft, &mut places, &shared, &mut report)?;
+    links::edges(facts, &mut draft, &mut places, shared, &mut report)?;
     touches::edges(facts, &mut draft, &places, &mut report)?;
     links::claims(facts, &mut draft, &places, &mut report);
     links::same_as(&candidates, options.name_group_limit, &mut draft, &places, &mut report);
@@ -120,16 +121,18 @@ fn thing(
     for reference in &refs {
         places.by_ref.insert(reference.clone(), at);
     }
-    let names: Vec<&str> = group
+    let names: Vec<Cow<str>> = group
         .entity
         .and_then(|entity| entity.name.as_deref())
         .into_iter()
         .chain(group.rows.iter().filter_map(|row| row.fact.name.as_deref()))
+        .filter_map(shown_name)
         .collect();
     for name in &names {
         places.called(group.label, name, at);
     }
-    let name = names.first().copied().or(group.canonical_id.as_deref()).unwrap_or(&group.uid).to_owned();
+    let name =
+        names.first().map(|name| &**name).or(group.canonical_id.as_deref()).unwrap_or(&group.uid).to_owned();
 
     let node = &mut draft.nodes[at];
     node.labels.extend(group.entity.iter().flat_map(|entity| entity.extra_labels.iter()));
@@ -142,18 +145,28 @@ fn thing(
     if let Some(entity) = group.entity {
         node.properties.insert("claim_status", Value::Text(entity.claim_status.clone()));
     }
-    if group.label == Label::Person
-        && let Some(hash) = group.rows.iter().flat_map(|row| &row.fact.addresses).find_map(|a| match a {
+    if group.label == Label::Person {
+        let addresses = || group.rows.iter().flat_map(|row| &row.fact.addresses);
+        let email = addresses().find_map(|address| match address {
             Address::Email(raw) => canonical::email_sha256(raw),
             _ => None,
-        })
-    {
-        node.properties.insert("email_sha256", Value::Text(hash));
+        });
+        let phone = addresses().find_map(|address| match address {
+            Address::Phone { calling_code, number } => canonical::phone_sha256(calling_code, number),
+            _ => None,
+        });
+        let hashes = [("email_sha256", email), ("phone_sha256", phone)];
+        node.properties
+            .extend(hashes.into_iter().filter_map(|(name, hash)| Some((name, Value::Text(hash?)))));
     }
     for row in &group.rows {
         for (property, value) in &row.fact.properties {
             if let facts::Value::WallClock(clock) = value {
                 places.clocks.entry(at).or_insert(*clock);
+            } else if let ("source_url", facts::Value::Text(raw)) = (*property, value) {
+                // Pages are linked to with tokens and addresses of people, as shared ones are.
+                let url = canonical::content_url(raw).map(Value::Text);
+                node.properties.extend(url.map(|url| (*property, url)));
             } else if !node.properties.contains_key(property) {
                 match held(value) {
                     Some(value) => {
@@ -169,7 +182,9 @@ fn thing(
 
 /// Puts the rows that are another row's thing behind the node of that row.
 fn same_rows(facts: &Facts, draft: &mut Draft, places: &mut Places, report: &mut Report) {
-    for (row, of) in &facts.same_rows {
+    let mut same_rows: Vec<&(SourceRef, SourceRef)> = facts.same_rows.iter().collect();
+    same_rows.sort_unstable();
+    for (row, of) in same_rows {
         match places.by_ref.get(&of.to_string()) {
             Some(&at) => {
                 draft.stand_behind(at, row.to_string());
@@ -180,10 +195,17 @@ fn same_rows(facts: &Facts, draft: &mut Draft, places: &mut Places, report: &mut
     }
 }
 
+/// A name as it may be shown, without e-mail addresses and telephone numbers; none where it is nothing else.
+pub(super) fn shown_name(raw: &str) -> Option<Cow<'_, str>> {
+    let name = masked(raw);
+    let rest = name.replace("[e-mail]", "").replace("[phone]", "");
+    (name == raw || rest.contains(char::is_alphanumeric)).then_some(name)
+}
+
 /// A value as the graph server holds and returns it; `None` for numbers it cannot.
 pub(super) fn held(value: &facts::Value) -> Option<Value> {
     Some(match value {
-        facts::Value::Text(text) => Value::Text(text.clone()),
+        facts::Value::Text(text) => Value::Text(masked(text).into_owned()),
         facts::Value::Integer(n) => Value::Integer(*n),
         facts::Value::Float(x) if x.is_finite() => Value::Float(fifteen_digits(*x)),
         facts::Value::Boolean(b) => Value::Boolean(*b),
@@ -191,14 +213,17 @@ pub(super) fn held(value: &facts::Value) -> Option<Value> {
         facts::Value::Point { latitude, longitude } if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
             Value::Point { latitude: single(*latitude), longitude: single(*longitude) }
         }
-        facts::Value::TextList(items) => Value::TextList(items.clone()),
+        facts::Value::TextList(items) => {
+            Value::TextList(items.iter().map(|item| masked(item).into_owned()).collect())
+        }
         facts::Value::Float(_) | facts::Value::Point { .. } | facts::Value::WallClock(_) => return None,
     })
 }
 
 /// Reads every event's wall clock in the zone of its resolved venue.
 ///
-/// A time that a clock change skips is read an hour later, one that it repeats is the first of the two.
+/// A time that a clock change skips is read as if the clocks had not been changed, one that it repeats is the first of the
+/// two, as RFC 5545 has it; both are noted.
 fn start_times(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut Report) {
     let mut hosts: HashMap<At, Vec<At>> = HashMap::new();
     for edge in facts.edges.iter().filter(|e| e.relation == Relation::Hosts) {
@@ -229,11 +254,31 @@ fn start_times(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut R
             continue;
         };
         let zone = known.entry(zone).or_insert_with_key(|name| zones.get(name.trim()).ok());
-        match zone.as_ref().and_then(|zone| zone.to_timestamp(clock).ok()) {
-            Some(at) => {
+        let Some(zone) = zone else {
+            report.note("events hang on a venue whose time zone is unknown, so no starts_at", uid);
+            continue;
+        };
+        let start = zone.to_ambiguous_timestamp(clock);
+        match start.offset() {
+            AmbiguousOffset::Unambiguous { .. } => {}
+            AmbiguousOffset::Gap { .. } => {
+                report.note(
+                    "events start at a time that a change of clocks skips; read by the clock before it",
+                    &uid,
+                );
+            }
+            AmbiguousOffset::Fold { .. } => {
+                report.note(
+                    "events start at a time that a change of clocks repeats; read as the first of the two",
+                    &uid,
+                );
+            }
+        }
+        match start.compatible() {
+            Ok(at) => {
                 properties.insert("starts_at", Value::Instant(at.as_millisecond()));
             }
-            None => report.note("events hang on a venue whose time zone is unknown, so no starts_at", uid),
+            Err(_) => report.note("events start outside all times there are, so no starts_at", uid),
         }
     }
 }

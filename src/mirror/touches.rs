@@ -10,9 +10,9 @@ use super::MirrorError;
 use super::report::Report;
 use super::resolve::{Places, millis};
 use super::resolved::{At, Draft};
-use crate::ontology::canonical;
+use crate::ontology::canonical::{self, masked};
 use crate::ontology::content::content_kind;
-use crate::ontology::{Label, Relation, SourceRef, Uid, Value};
+use crate::ontology::{Label, Relation, SourceRef, Uid, Value, safe_id};
 use crate::sources::facts::Facts;
 use crate::sources::rows::{Touch, TouchRow};
 
@@ -113,7 +113,7 @@ pub(super) fn edges(
         let at = draft.node(Label::Visitor, Uid::visitor(id).as_str())?;
         visitors.insert(id, at);
         draft.nodes[at].properties.extend([
-            ("name", Value::Text((*id).to_owned())),
+            ("name", Value::Text(safe_id(id).into_owned())),
             ("first_seen", Value::Instant(millis(device.first))),
             ("last_seen", Value::Instant(millis(device.last))),
             ("shared", Value::Boolean(device.is_shared())),
@@ -152,7 +152,7 @@ pub(super) fn edges(
                     report.note("shares pass on the sharer's own share", &touch.id);
                 }
                 Some(&sharer) => {
-                    let properties = [at(touch), ("via", Value::Text(parent.clone()))];
+                    let properties = [at(touch), ("via", id(parent))];
                     draft.edge(Relation::Referred, sharer, reader, properties);
                 }
             }
@@ -196,10 +196,15 @@ fn at(touch: &TouchRow) -> (&'static str, Value) {
     ("timestamp", Value::Instant(millis(touch.at)))
 }
 
+/// The id of a message as the graph holds it.
+fn id(message: &str) -> Value {
+    Value::Text(safe_id(message).into_owned())
+}
+
 /// `source/medium`, the one of them that is there, or `direct`.
 fn attribution(touch: &TouchRow) -> Value {
     let known: Vec<&str> = [&touch.source, &touch.medium].into_iter().flatten().map(String::as_str).collect();
-    Value::Text(if known.is_empty() { "direct".to_owned() } else { known.join("/") })
+    Value::Text(if known.is_empty() { "direct".to_owned() } else { masked(&known.join("/")).into_owned() })
 }
 
 /// Where things that touches name are found.
@@ -229,7 +234,7 @@ impl Found<'_> {
         draft: &mut Draft,
         report: &mut Report,
     ) -> Result<(), MirrorError> {
-        let mid = || ("mid", Value::Text(touch.id.clone()));
+        let mid = || ("mid", id(&touch.id));
         let weight = |weight| ("weight", Value::Float(weight));
         let attributed = || ("attribution_source", attribution(touch));
         let interest = |draft: &mut Draft, event, kind: &str, strength| {
@@ -279,8 +284,9 @@ impl Found<'_> {
                     ("kind", Value::Text(content_kind(&url).to_owned())),
                     ("url", Value::Text(url)),
                 ]);
-                let text = |name, value: &Option<String>| value.clone().map(|v| (name, Value::Text(v)));
-                let further = text("channel", channel).into_iter().chain(text("parent", parent));
+                let channel = channel.as_deref().map(|c| ("channel", Value::Text(masked(c).into_owned())));
+                let parent = parent.as_deref().map(|share| ("parent", id(share)));
+                let further = channel.into_iter().chain(parent);
                 draft.edge(Relation::Shared, actor, content, [mid(), at(touch)].into_iter().chain(further));
                 if event.is_some()
                     && let Some(event) = self.event(event.as_deref(), touch, report)

@@ -12,6 +12,6 @@ mod vocabulary;
 
 pub use canonical::CanonicalId;
 pub use schema::{Constraint, Index, constraints, indexes};
-pub use uid::{SourceRef, Uid};
+pub use uid::{SourceRef, Uid, safe_id};
 pub use value::Value;
 pub use vocabulary::{Label, Property, PropertyKind, Relation};

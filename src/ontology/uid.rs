@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::canonical::email_sha256;
+use super::canonical::{email_sha256, masked, phone_sha256, sha256};
 
 /// The unique, lasting name of a node: `ent:<uuid>` where a unified entity exists, `<system>:<table>:<pk>` otherwise,
 /// `anon:<anonymous_id>` for a visitor, the normalised URL for content.
@@ -21,12 +21,12 @@ impl Uid {
 
     /// The uid of a unified entity.
     pub fn entity(id: &str) -> Self {
-        Self(format!("ent:{id}"))
+        Self(format!("ent:{}", safe_id(id)))
     }
 
     /// The uid of a visitor, known by a device only.
     pub fn visitor(anonymous_id: &str) -> Self {
-        Self(format!("anon:{anonymous_id}"))
+        Self(format!("anon:{}", safe_id(anonymous_id)))
     }
 
     /// The text of the uid.
@@ -67,27 +67,65 @@ impl SourceRef {
     /// The text that [`SourceRef`] prints for a row named as `system:table:pk` by somebody else.
     pub fn reread(text: &str) -> String {
         match text.splitn(3, ':').collect::<Vec<_>>()[..] {
-            [system, table, pk] => format!("{system}:{table}:{}", printed(pk)),
+            [system, table, pk] => format!("{system}:{table}:{}", safe_id(pk)),
             _ => text.to_owned(),
         }
     }
 }
 
-/// A primary key as it is printed: one that is an e-mail only as its hash, because e-mails never reach the graph.
-fn printed(pk: &str) -> Cow<'_, str> {
-    let hash = if pk.contains('@') { email_sha256(pk) } else { None };
-    hash.map_or(Cow::Borrowed(pk), |hash| Cow::Owned(format!("sha256-{hash}")))
+/// An id of a source as it may stand in a uid, a reference, a table or a report: itself, or `sha256-…` of what must not or
+/// cannot stand there.
+///
+/// That is what is or holds an e-mail address or a telephone number, because these reach the graph as their hash only; what
+/// holds control characters or has more than 1 KiB, because a graph server dies of such unique values.
+pub fn safe_id(id: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 1024;
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'@' | b'+' | b'%');
+    if id.len() <= LONGEST && id.bytes().all(plain) {
+        return Cow::Borrowed(id);
+    }
+    let hash = match email_sha256(id).or_else(|| phone_sha256("", id)) {
+        Some(hash) => hash,
+        None if id.len() > LONGEST || id.contains(char::is_control) || masked(id) != id => sha256(id),
+        None => return Cow::Borrowed(id),
+    };
+    Cow::Owned(format!("sha256-{hash}"))
 }
 
 impl fmt::Display for SourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.system, self.table, printed(&self.pk))
+        write!(f, "{}:{}:{}", self.system, self.table, safe_id(&self.pk))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_that_tells_who_somebody_is_or_kills_a_server_is_told_as_its_hash() {
+        for id in [
+            "u-ana",
+            "anon-1",
+            "1a000000-0000-4000-8000-000000000001",
+            "Ünï",
+            "a b",
+            "@handle",
+            "C++",
+            "100%",
+        ] {
+            assert_eq!(safe_id(id), id);
+        }
+        let phone = phone_sha256("", "+49 170 1234567").expect("a number");
+        assert_eq!(safe_id("+491701234567"), format!("sha256-{phone}"));
+        let long = "y".repeat(1025);
+        for id in ["user:ana@fans.example", "Ana <ana@fans.example>", "a\u{1}b", "ana%40fans.example", &long]
+        {
+            let told = safe_id(id);
+            assert!(told.starts_with("sha256-") && told.len() == 71, "{id:?}: {told}");
+        }
+        assert_eq!(Uid::visitor("ana@fans.example"), Uid::visitor(" ANA@fans.example"));
+    }
 
     #[test]
     fn a_key_that_is_an_email_is_printed_as_its_hash() {

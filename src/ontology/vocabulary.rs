@@ -146,7 +146,7 @@ impl Label {
         const EVERY: &[Property] = carries![name: Text, refs: TextList, gen: Integer, deleted_at: Instant];
         let own: &[Property] = match self {
             Label::Person => {
-                carries![canonical_id: Text, email_sha256: Text, claim_status: Text]
+                carries![canonical_id: Text, email_sha256: Text, phone_sha256: Text, claim_status: Text]
             }
             Label::Venue => {
                 carries![canonical_id: Text, location: Point, city: Text, tz: Text, capacity: Integer, claim_status: Text]

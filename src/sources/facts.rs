@@ -33,6 +33,11 @@ pub enum Address {
     Domain(String),
     PlaceId(String),
     Email(String),
+    /// A telephone number and the calling code of its country.
+    Phone {
+        calling_code: String,
+        number: String,
+    },
     /// `user_id` of the touchpoints.
     User(String),
 }

@@ -138,6 +138,9 @@ pub struct ContactRow {
     pub last_name: Option<String>,
     pub primary_email: Option<String>,
     pub additional_emails: Vec<String>,
+    pub phone: Option<String>,
+    /// Of the country, for example `+44`.
+    pub calling_code: Option<String>,
     pub job_title: Option<String>,
     pub instagram_url: Option<String>,
     /// `company.id`.

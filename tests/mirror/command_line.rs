@@ -7,7 +7,7 @@ use crate::graph::{OtherWriter, url, with_graph};
 use crate::scratch::Scratch;
 use crate::{bytes, read};
 
-fn mirror(postgres: &str, graph: &str, arguments: &[&str]) -> Command {
+pub(crate) fn mirror(postgres: &str, graph: &str, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("sonograph").expect("the binary is built");
     command
         .args(["--progress", "none", "mirror"])
@@ -215,10 +215,10 @@ fn a_table_that_vanished_is_not_swept_until_somebody_says_that_it_is_meant() {
 const ALL: &str = "directus:directus.artists,directus:directus.artists.genres,PERFORMS_AT,HAS_GENRE,FOLLOWS";
 
 /// The ledger of a test's graph, removed with it.
-struct Runs(std::path::PathBuf);
+pub(crate) struct Runs(pub std::path::PathBuf);
 
 impl Runs {
-    fn of(graph: &str) -> Self {
+    pub(crate) fn of(graph: &str) -> Self {
         Self(std::env::temp_dir().join(format!("sonograph-runs-{graph}")))
     }
 }

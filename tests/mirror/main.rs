@@ -5,7 +5,10 @@ mod broken;
 mod changes;
 mod city;
 mod command_line;
+mod identity;
 mod layouts;
+mod secrets;
+mod worlds;
 
 #[path = "../support/mod.rs"]
 mod support;

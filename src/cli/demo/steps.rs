@@ -8,6 +8,7 @@ use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, s
 use crate::context::Context;
 use crate::graph::BusinessGraph;
 use crate::mirror;
+use crate::ontology::canonical::SUFFIX_LIST;
 use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
 use crate::sources::falkordb::Client;
@@ -41,13 +42,15 @@ impl Loop<'_> {
         let facts =
             sources::facts_of(&city.directus, &city.twenty, &city.unified, &city.touchpoints, &options);
         drop(city);
-        let resolved = mirror::resolve(&facts, &connect::resolve_options(&self.session.config))?;
+        let resolved = mirror::resolve(&facts, &connect::resolve_options(&self.session.config)?)?;
         let mut tables = resolved.to_tables()?;
         tables.companions.extend(sources::companions(&facts));
         drop(facts);
         let origin = Origin::new("synthetic", "1").with("people", self.people).with("seed", self.seed);
         let dir = stage.dir.join("snapshot");
-        let manifest = snapshot::write(&dir, &tables, &ManifestInput::of(vec![origin]), self.cx)?;
+        let mut input = ManifestInput::of(vec![origin]);
+        input.options.insert("suffix_list".into(), SUFFIX_LIST.into());
+        let manifest = snapshot::write(&dir, &tables, &input, self.cx)?;
         let frozen = Snapshot { dir, manifest, tables };
         stage.done("resolve and freeze", clock, size(&frozen));
         self.ask_and_tell(&frozen, stage)?;
@@ -72,7 +75,7 @@ impl Loop<'_> {
 
         let clock = Instant::now();
         let mut client = Client::connect(falkordb_url).await?;
-        let resolved = mirror::resolve(&facts, &connect::resolve_options(config))?;
+        let resolved = mirror::resolve(&facts, &connect::resolve_options(config)?)?;
         let empty = Tables::default();
         let plan = mirror::plan(&resolved, &empty);
         let applied = mirror::apply(&mut client, graph, &plan, self.cx).await?;

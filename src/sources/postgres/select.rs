@@ -8,6 +8,7 @@ use sqlx::{Row as _, ValueRef as _};
 use super::catalog::{Table, identifier};
 use super::columns::{FromColumn, Json, Wire};
 use super::scope::Named;
+use crate::ontology::canonical::masked;
 use crate::sources::SourceError;
 
 /// One `SELECT` over one table, or over a table and another one joined to it.
@@ -280,8 +281,8 @@ impl<'r> Row<'r> {
     fn refused(&self, position: usize, reason: String) -> SourceError {
         let key = self.row.try_get_raw(0).ok().and_then(|value| {
             let key = value.as_bytes().ok().and_then(|bytes| std::str::from_utf8(bytes).ok())?;
-            // Some installations use e-mail addresses as keys.
-            (!key.contains('@')).then(|| match key.char_indices().nth(KEY_SHOWN) {
+            // Some installations use e-mail addresses or telephone numbers as keys.
+            (!key.contains('@') && masked(key) == key).then(|| match key.char_indices().nth(KEY_SHOWN) {
                 Some((end, _)) => format!("{}…", &key[..end]),
                 None => key.to_owned(),
             })

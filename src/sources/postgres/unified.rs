@@ -10,7 +10,8 @@ use super::scope::Scope;
 use super::select::Select;
 use crate::config::Naming;
 use crate::context::Context;
-use crate::ontology::{Label, SourceRef, Uid};
+use crate::ontology::canonical::masked;
+use crate::ontology::{Label, SourceRef, Uid, safe_id};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
 use crate::sources::rows::{ClaimEventRow, CrosswalkRow, EntityRow, UnifiedRows};
 use crate::sources::{Found, SourceError, SourceOptions};
@@ -245,8 +246,8 @@ pub fn claim_events_companion(facts: &Facts) -> PolarsResult<Option<DataFrame>> 
         texts("entity", rows.iter().map(|r| Some(Uid::entity(&r.entity).to_string()))),
         texts("from_status", rows.iter().map(|r| Some(r.from_status.as_str()))),
         texts("to_status", rows.iter().map(|r| Some(r.to_status.as_str()))),
-        texts("claimant", rows.iter().map(|r| r.claimant.as_deref())),
-        texts("method", rows.iter().map(|r| r.method.as_deref())),
+        texts("claimant", rows.iter().map(|r| r.claimant.as_deref().map(safe_id))),
+        texts("method", rows.iter().map(|r| r.method.as_deref().map(masked))),
         instants("occurred_at", rows.iter().map(|r| r.occurred_at)),
     ];
     DataFrame::new(rows.len(), columns).map(Some)

@@ -125,6 +125,7 @@ impl Crm {
                 company: Some(company.to_owned()),
                 created_at,
                 updated_at,
+                ..ContactRow::default()
             });
         }
         if happens(rng, 0.65) {

@@ -5,11 +5,14 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::super::directus;
 use super::super::frame::{instants, integers, texts};
 use super::user_ref;
-use crate::ontology::SourceRef;
+use crate::ontology::canonical::{self, masked};
+use crate::ontology::{SourceRef, safe_id};
 use crate::sources::facts::Facts;
 use crate::sources::rows::{Touch, TouchRow};
 
-/// The snapshot's `touchpoints` table: one row per touch, by time and message id; no e-mail is in it.
+/// The snapshot's `touchpoints` table: one row per touch, by time and message id.
+///
+/// Ids stand in it as in the uids of the graph; no e-mail address and no telephone number is in it.
 ///
 /// | column | |
 /// |---|---|
@@ -33,21 +36,25 @@ pub fn companion(facts: &Facts) -> PolarsResult<DataFrame> {
         Touch::Shared { event: Some(id), .. } => Some(event_ref(facts, id)),
         _ => None,
     };
+    let ids =
+        |name, of: fn(&TouchRow) -> Option<&str>| texts(name, rows.iter().map(|row| of(row).map(safe_id)));
+    let told =
+        |name, of: fn(&TouchRow) -> Option<&str>| texts(name, rows.iter().map(|row| of(row).map(masked)));
     let columns = vec![
-        texts("mid", rows.iter().map(|r| Some(r.id.as_str()))),
+        ids("mid", |row| Some(&row.id)),
         instants("timestamp", rows.iter().map(|r| r.at)),
         instants("received_at", rows.iter().map(|r| r.received_at)),
-        texts("anonymous_id", rows.iter().map(|r| r.anonymous_id.as_deref())),
-        texts("user_id", rows.iter().map(|r| r.user_id.as_deref())),
-        texts("action", rows.iter().map(|r| Some(r.touch.action()))),
+        ids("anonymous_id", |row| row.anonymous_id.as_deref()),
+        ids("user_id", |row| row.user_id.as_deref()),
+        told("action", |row| Some(row.touch.action())),
         texts("object", rows.iter().map(object_of)),
         texts("about", rows.iter().map(about)),
-        texts("source", rows.iter().map(|r| r.source.as_deref())),
-        texts("medium", rows.iter().map(|r| r.medium.as_deref())),
-        texts("campaign", rows.iter().map(|r| r.campaign.as_deref())),
+        told("source", |row| row.source.as_deref()),
+        told("medium", |row| row.medium.as_deref()),
+        told("campaign", |row| row.campaign.as_deref()),
         integers("session", rows.iter().map(|r| r.session)),
-        texts("channel", rows.iter().map(|r| share(&r.touch).0)),
-        texts("parent", rows.iter().map(|r| share(&r.touch).1)),
+        told("channel", |row| share(&row.touch).0),
+        ids("parent", |row| share(&row.touch).1),
     ];
     DataFrame::new(rows.len(), columns)
 }
@@ -62,7 +69,7 @@ fn object(touch: &Touch, facts: &Facts) -> Option<String> {
         | Touch::TicketClicked { event }
         | Touch::Saved { event }
         | Touch::Attended { event } => event.as_deref().map(|id| event_ref(facts, id)),
-        Touch::Shared { content_url, .. } => content_url.clone(),
+        Touch::Shared { content_url, .. } => canonical::content_url(content_url.as_deref()?),
         Touch::ArtistFollowed { artist } => {
             let id = artist.as_deref()?;
             Some(SourceRef::new(directus::SYSTEM, &facts.artists_table, id).to_string())

@@ -122,6 +122,8 @@ async fn people(
     let last_name = select.optional("last_name", &["nameLastName"])?;
     let primary_email = select.optional("primary_email", &["emailsPrimaryEmail", "email"])?;
     let additional_emails = select.optional("additional_emails", &["emailsAdditionalEmails"])?;
+    let phone = select.optional("phone", &["phonesPrimaryPhoneNumber", "phone"])?;
+    let calling_code = select.optional("calling_code", &["phonesPrimaryPhoneCallingCode"])?;
     let job_title = select.optional("job_title", &["jobTitle"])?;
     let instagram_url = select.optional("instagram", &["instagramPrimaryLinkUrl", "instagram"])?;
     let company = select.optional("company", &["companyId"])?;
@@ -136,6 +138,8 @@ async fn people(
                 last_name: row.get(last_name)?,
                 primary_email: row.get(primary_email)?,
                 additional_emails: row.get(additional_emails)?.unwrap_or_default(),
+                phone: row.get(phone)?,
+                calling_code: row.get(calling_code)?,
                 job_title: row.get(job_title)?,
                 instagram_url: row.get(instagram_url)?,
                 company: row.get(company)?,
@@ -379,6 +383,8 @@ fn person(row: &ContactRow, table: &str) -> NodeFact {
         [&row.first_name, &row.last_name].into_iter().flatten().map(String::as_str).collect();
     let mut addresses: Vec<Address> = row.primary_email.iter().cloned().map(Address::Email).collect();
     addresses.extend(row.additional_emails.iter().cloned().map(Address::Email));
+    let calling_code = || row.calling_code.clone().unwrap_or_default();
+    addresses.extend(row.phone.clone().map(|number| Address::Phone { calling_code: calling_code(), number }));
     addresses.extend(row.instagram_url.clone().map(Address::Instagram));
     NodeFact {
         label: Label::Person,
