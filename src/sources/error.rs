@@ -1,5 +1,6 @@
 //! What can go wrong while sources are read. No variant holds a password, a URL with credentials or the value of a row.
 
+use super::postgres::client::{POOLER, is_pooler};
 use crate::context::{Cancelled, Diagnose, Fault};
 
 /// A source could not be read.
@@ -206,6 +207,19 @@ pub enum SourceError {
     Cancelled(#[from] Cancelled),
 }
 
+impl SourceError {
+    /// Where a connection was refused, lost or asked for something it cannot do; `None` where the port is not to blame.
+    fn place(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { place, .. }
+            | Self::Refused { place, .. }
+            | Self::Lost { place, .. }
+            | Self::Query { place, .. } => Some(place),
+            _ => None,
+        }
+    }
+}
+
 impl Diagnose for SourceError {
     fn fault(&self) -> Fault {
         match self {
@@ -221,6 +235,9 @@ impl Diagnose for SourceError {
     }
 
     fn hint(&self) -> Option<String> {
+        if self.place().is_some_and(is_pooler) {
+            return Some(POOLER.to_owned());
+        }
         Some(match self {
             Self::Url { .. } => "it looks like postgresql://user:password@host:5432/database; \
                                  percent-encode special characters of the password"
@@ -276,4 +293,23 @@ impl Diagnose for SourceError {
 
 fn or_none(list: &str) -> &str {
     if list.is_empty() { "none" } else { list }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_fails_on_the_port_of_a_pooler_says_which_port_to_use() {
+        let at = |place: &str| {
+            let refused = SourceError::Refused { place: place.to_owned(), reason: "no".to_owned() };
+            refused.hint()
+        };
+        assert_eq!(at("db.example:5432/6543").as_deref(), None);
+        assert_eq!(at("db.example:16543/postgres").as_deref(), None);
+        assert!(
+            at("db.example:6543/postgres").is_some_and(|hint| hint.contains("session mode on port 5432"))
+        );
+        assert!(at("[::1]:6543/a/b").is_some());
+    }
 }

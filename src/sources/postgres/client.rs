@@ -24,6 +24,10 @@ pub const OLDEST: u32 = 14;
 /// The major version sonograph is made for; what is older is read, and `doctor` says so.
 pub const TARGET: u32 = 18;
 
+/// What to do about a port that answers for a pooler.
+pub const POOLER: &str = "port 6543 is a transaction pooler's (Supabase): it keeps no session settings and no prepared \
+     statements; use its session mode on port 5432, or the database's own host (IPv6 only without the IPv4 add-on)";
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
@@ -78,6 +82,12 @@ fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
         .disable_statement_logging();
     let place = format!("{}:{}/{}", options.get_host(), options.get_port(), database(&options));
     Ok((options, place))
+}
+
+/// Whether a place (`host:port/database`) has the port of a transaction pooler.
+pub fn is_pooler(place: &str) -> bool {
+    let address = place.split('/').next().unwrap_or_default();
+    address.rsplit_once(':').is_some_and(|(_, port)| port == "6543")
 }
 
 fn database(options: &PgConnectOptions) -> &str {
@@ -240,6 +250,23 @@ impl Session {
         let rows = self.rows(&sql, schema, parameter).await?;
         let text = |row: &PgRow, i: usize| row.try_get::<Option<String>, _>(i).unwrap_or_default();
         Ok(rows.iter().map(|row| (0..row.len()).map(|i| text(row, i)).collect()).collect())
+    }
+
+    /// Runs a small statement of ours, every one of whose `N` columns is text; `what` names it in errors.
+    pub async fn lines<const N: usize>(
+        &mut self,
+        sql: &str,
+        what: &str,
+    ) -> Result<Vec<[Option<String>; N]>, SourceError> {
+        let rows = self.rows(sql, what, None).await?;
+        let line = |row: &PgRow| {
+            let mut line = [const { None }; N];
+            for (i, cell) in line.iter_mut().enumerate() {
+                *cell = row.try_get::<Option<String>, _>(i)?;
+            }
+            Ok(line)
+        };
+        rows.iter().map(line).collect::<Result<_, _>>().map_err(|error| self.failure(error, what))
     }
 
     /// Reads the rows of a statement one by one, keeps what `take` keeps and counts what it leaves out.

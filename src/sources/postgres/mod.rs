@@ -4,15 +4,20 @@
 //! those rows claim in a pure function `facts`.
 
 pub mod catalog;
+pub mod checksum;
 pub mod client;
 pub mod columns;
 pub mod directus;
 mod frame;
+pub mod grants;
+pub mod migration;
+pub mod read_only;
 pub mod scope;
 pub mod select;
 pub mod touchpoints;
 pub mod twenty;
 pub mod unified;
+pub mod unified_schema;
 
 use futures_util::future::BoxFuture;
 
