@@ -1,26 +1,47 @@
 //! `sonograph doctor`: is everything there that the other commands need?
 
+mod grants;
 mod memory;
+mod migration;
+mod read_only;
+mod unified_schema;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Failure, Outcome, Session, connect};
 use crate::context::Fault;
 use crate::sources::falkordb::{Client, FalkorError, schema};
+use crate::sources::postgres::client::{POOLER, is_pooler};
 use crate::sources::{self, DatabaseLayout};
 use crate::terminal::{Align, Grid};
 
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Exits 3 where a check fails. A check that is only noted (a layout that is not there, a graph that \
-    was never mirrored) fails nothing.\n\n\
-    Example:\n  sonograph doctor --json"
+    was never mirrored) fails nothing. Exits 1 where only the proof of --prove-read-only fails.\n\n\
+    Examples:\n  sonograph doctor --json\n  sonograph doctor --prove-read-only"
 )]
 pub(super) struct DoctorArgs {
     /// One JSON object a line
     #[arg(long, help_heading = "Output")]
     json: bool,
+    /// Also prove that reading touches nothing: what the role may do, and checksums before and after a full read
+    #[arg(long)]
+    prove_read_only: bool,
+    #[command(subcommand)]
+    command: Option<DoctorCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum DoctorCommand {
+    /// Compare a database with the one it was moved to: structure, rows, sequences, rights, services
+    Migration(migration::MigrationArgs),
+    /// Print the statements that make one read-only role per source
+    Grants(grants::GrantsArgs),
+    /// Show what an installation lacks of unified.entities and its companions, and print the migrations
+    UnifiedSchema(unified_schema::UnifiedSchemaArgs),
 }
 
 /// One line of the examination.
@@ -68,7 +89,14 @@ impl Check {
 }
 
 pub(super) fn run(args: &DoctorArgs, session: &Session) -> Result<Outcome, Failure> {
-    let checks = session.block_on(async {
+    if let Some(command) = &args.command {
+        return match command {
+            DoctorCommand::Migration(args) => migration::run(args, session),
+            DoctorCommand::Grants(args) => grants::run(args, session),
+            DoctorCommand::UnifiedSchema(args) => unified_schema::run(args, session),
+        };
+    }
+    let mut checks = session.block_on(async {
         let mut checks = Vec::new();
         falkordb(session, &mut checks).await;
         memory::examine(session, &mut checks).await;
@@ -76,16 +104,26 @@ pub(super) fn run(args: &DoctorArgs, session: &Session) -> Result<Outcome, Failu
         checks
     })?;
     session.cx.check()?;
+    let failed = failures(&checks);
+    let mut proven = true;
+    if args.prove_read_only && failed == 0 {
+        let proof = session.block_on(read_only::prove(session))??;
+        proven = failures(&proof) == 0;
+        checks.extend(proof);
+    }
     print(&checks, args.json, session)?;
-    let failed = checks.iter().filter(|c| c.verdict == Verdict::Failed).count();
     if failed == 0 {
-        return Ok(Outcome::Done);
+        return Ok(if proven { Outcome::Done } else { Outcome::AnswerIsNo });
     }
     Err(Failure {
         error: anyhow::anyhow!("{failed} of {} checks failed", checks.len()),
         fault: Fault::Environment,
         hint: None,
     })
+}
+
+fn failures(checks: &[Check]) -> usize {
+    checks.iter().filter(|check| check.verdict == Verdict::Failed).count()
 }
 
 const FALKORDB: &str = "FalkorDB";
@@ -138,6 +176,9 @@ async fn postgres(session: &Session, checks: &mut Vec<Check>) {
 }
 
 fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
+    if is_pooler(&database.place) {
+        checks.push(Check::note(POSTGRES, "port", &database.place, POOLER));
+    }
     checks.push(Check::ok(POSTGRES, "reachable", database.place));
     checks.push(Check::ok(POSTGRES, "version", database.version.to_string()));
     for source in database.sources {

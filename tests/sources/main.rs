@@ -2,10 +2,13 @@
 
 mod installations;
 mod layouts;
+mod migration;
 mod names;
 mod odd_rows;
+mod read_only;
 mod refusals;
 mod touch_layouts;
+mod unified_schema;
 
 #[path = "../support/mod.rs"]
 mod support;

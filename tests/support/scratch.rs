@@ -7,6 +7,8 @@ use sonograph::sources::facts::Facts;
 use sonograph::sources::{Databases, SourceError, SourceOptions, read_facts};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// A database of this test's own, dropped with it.
 pub struct Scratch {
     pub server: url::Url,
@@ -15,7 +17,6 @@ pub struct Scratch {
 
 impl Scratch {
     pub async fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = url::Url::parse(&super::url("POSTGRES")).expect("it is a URL");
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let scratch = Self { server, name };
@@ -25,6 +26,11 @@ impl Scratch {
 
     /// The database with all four layouts loaded; `None`, said aloud, where these are not at hand.
     pub async fn with_layouts() -> Option<Self> {
+        Self::with(&["directus", "twenty", "unified", "touchpoints"]).await
+    }
+
+    /// The database with these layouts loaded.
+    pub async fn with(layouts: &[&str]) -> Option<Self> {
         let shared = std::env::var("SONOGRAPH_SHARED")
             .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
         let folder = std::path::Path::new(&shared).join("source-layouts");
@@ -33,7 +39,7 @@ impl Scratch {
             return None;
         }
         let scratch = Self::new().await;
-        for layout in ["directus", "twenty", "unified", "touchpoints"] {
+        for layout in layouts {
             let sql =
                 std::fs::read_to_string(folder.join(layout).with_extension("sql")).expect("layout reads");
             // Lines that begin with a backslash speak to psql.
@@ -41,6 +47,22 @@ impl Scratch {
             scratch.run(&sql.join("\n")).await;
         }
         Some(scratch)
+    }
+
+    /// Another database that begins as this one is; nobody may be connected to it.
+    pub async fn copy(&self) -> Self {
+        let name = format!("{}_{}", self.name, NEXT.fetch_add(1, Ordering::Relaxed));
+        let copy = Self { server: self.server.clone(), name };
+        run(copy.server.as_str(), &format!("CREATE DATABASE {} TEMPLATE {}", copy.name, self.name)).await;
+        copy
+    }
+
+    /// The URL for another role.
+    pub fn url_as(&self, role: &str, password: &str) -> String {
+        let mut url = url::Url::parse(&self.url()).expect("a URL");
+        url.set_username(role).expect("a user");
+        url.set_password(Some(password)).expect("a password");
+        url.into()
     }
 
     pub fn url(&self) -> String {
