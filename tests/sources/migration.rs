@@ -37,7 +37,8 @@ async fn services(from: &Scratch, to: &Scratch) -> Vec<Check> {
     let (options, cx) = (SourceOptions::default(), Context::silent());
     let mut found = Vec::new();
     for side in [from, to] {
-        found.extend(layouts(&Databases::one(&side.url()), &options, &cx).await.expect("both answer"));
+        let layout = layouts(&Databases::one(&side.url()), &options, &cx).await.remove(0);
+        found.push(layout.expect("both answer"));
     }
     migration::compare_services(&found[0], &found[1])
 }

@@ -101,7 +101,7 @@ async fn each_source_is_read_by_a_role_of_its_own_that_reads_no_other_and_writes
 #[tokio::test]
 async fn row_security_gives_the_role_what_it_needs_to_see_all_rows() {
     let Some(scratch) = Scratch::with_layouts().await else { return };
-    scratch.run("ALTER TABLE directus.artists ENABLE ROW LEVEL SECURITY; CREATE POLICY some ON directus.artists USING (status = 'published')").await;
+    scratch.run("ALTER TABLE directus.artists ENABLE ROW LEVEL SECURITY; CREATE POLICY published_only ON directus.artists USING (status = 'published')").await;
     let (options, cx) = (SourceOptions::default(), Context::silent());
     let found = readings(&one(&scratch), &options, &cx).await.expect("the layouts are looked at");
     let role = format!("guarded_reader_{}", scratch.name);

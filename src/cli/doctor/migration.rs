@@ -123,7 +123,9 @@ async fn layouts(from: &SecretString, to: &SecretString, session: &Session) -> R
     let options = connect::source_options(&session.config);
     let mut found = Vec::new();
     for url in [from, to] {
-        found.extend(sources::layouts(&Databases::one(url.expose_secret()), &options, &session.cx).await?);
+        for layout in sources::layouts(&Databases::one(url.expose_secret()), &options, &session.cx).await {
+            found.push(layout?);
+        }
     }
     Ok(match found.as_slice() {
         [from, to] => migration::compare_services(from, to),

@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::{Failure, Outcome, Session};
+use crate::config::SecretUrl;
 use crate::sources::postgres::Session as Database;
+use crate::sources::postgres::unified::SYSTEM;
 use crate::sources::postgres::unified_schema::{State, plan};
 use crate::terminal::{Align, Grid};
 
@@ -21,7 +23,13 @@ pub(in crate::cli) struct UnifiedSchemaArgs {
 }
 
 pub(super) fn run(args: &UnifiedSchemaArgs, session: &Session) -> Result<Outcome, Failure> {
-    let url = session.config.postgres_url()?;
+    let sources = session.config.sources.named();
+    let own =
+        sources.into_iter().find(|(name, _)| *name == SYSTEM).and_then(|(_, naming)| naming.url_env.as_ref());
+    let url = match own {
+        Some(variable) => SecretUrl::from_env(variable, "PostgreSQL")?,
+        None => session.config.postgres_url()?,
+    };
     let (place, plan) = session.block_on(async {
         let database = Database::open(url.expose()).await?;
         let found = (database.place().to_owned(), plan(&database.catalog()));

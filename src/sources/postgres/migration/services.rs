@@ -25,6 +25,11 @@ fn source(was: &SourceLayout, is: &SourceLayout) -> Option<Check> {
     let check = format!("service {}", was.name);
     match (&was.found, &is.found) {
         (Ok(None), Ok(None)) => None,
+        // Neither side was ever readable so: a name in the configuration that is meant for another database, perhaps.
+        (Err(_), Err(error)) => Some(
+            Check::new(check, Status::Warn, format!("on neither side: {error}"))
+                .hint("look at both sides with `sonograph doctor`"),
+        ),
         (_, Err(error)) => {
             let failed = Check::new(check, Status::Fail, error.to_string());
             Some(match error.hint() {
