@@ -37,7 +37,7 @@ pub(super) struct DemoArgs {
     /// No server at all: straight from a synthetic snapshot
     #[arg(long)]
     embedded: bool,
-    /// Start private servers even where SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL name others
+    /// Start private servers even where `SONOGRAPH_FALKORDB_URL` and `SONOGRAPH_POSTGRES_URL` name others
     #[arg(long, conflicts_with = "embedded")]
     private: bool,
 }

@@ -20,6 +20,8 @@ use crate::studies::{Findings, Question};
 #[command(after_help = "Examples:\n  \
     sonograph study --list\n  \
     sonograph study influence --relations FOLLOWS,ATTENDED --top 20\n  \
+    sonograph study discovery --near 39.96,-83.0 --radius 3000 --at 2026-03-06T20:00:00Z\n  \
+    sonograph study discovery --explain\n  \
     sonograph study paths --from directus:directus.artists:… --to anon:…\n  \
     sonograph study all --snapshot snapshots/monday --out out")]
 pub(super) struct StudyArgs {
@@ -50,6 +52,9 @@ struct Common {
     /// Seed of everything random [default: as configured, 1]
     #[arg(long, global = true, value_name = "S")]
     seed: Option<u64>,
+    /// Define every column the study declares, with unit and meaning, instead of asking it
+    #[arg(long, global = true)]
+    explain: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +78,9 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
         Some(Asked::One(question)) => vec![question],
         Some(Asked::All) => configured(session)?,
     };
+    if common.explain {
+        return explain(&asked, Format::or_usual(common.format), session);
+    }
     target::check(&common.out)?;
     let folder = snapshot::locate(&common.snapshot, &session.config.snapshots_dir)?;
     let graph = BusinessGraph::build(snapshot::read(&folder)?.tables)?;
@@ -130,6 +138,27 @@ fn list_studies(format: Format, session: &Session) -> Result<Outcome, Failure> {
         "tables_and_scores" => outputs.collect::<Vec<_>>(),
     );
     let frame = frame.map_err(|error| Failure::environment("cannot tabulate the studies", error))?;
+    print_frame(&frame, format, session.printer)?;
+    Ok(Outcome::Done)
+}
+
+/// Every declared column of the tables and scores of these studies; of a table without declared columns what a row is.
+fn explain(asked: &[Question], format: Format, session: &Session) -> Result<Outcome, Failure> {
+    let mut rows: Vec<[&str; 5]> = Vec::new();
+    for question in asked {
+        let (family, declared) = (question.family(), question.declared());
+        for &(table, row) in family.tables {
+            let columns = declared.iter().find(|d| d.name == table).map_or(&[][..], |d| d.columns);
+            rows.push([family.name, table, "", "", row]);
+            rows.extend(columns.iter().map(|c| [family.name, table, c.name, c.unit, c.meaning]));
+        }
+        rows.extend(family.scores.iter().map(|c| [family.name, "scores", c.name, c.unit, c.meaning]));
+    }
+    let names = ["study", "table", "column", "unit", "meaning"].into_iter().enumerate();
+    let columns =
+        names.map(|(i, name)| Column::new(name.into(), rows.iter().map(|row| row[i]).collect::<Vec<_>>()));
+    let frame = DataFrame::new(rows.len(), columns.collect())
+        .map_err(|e| Failure::environment("cannot lay out the columns", e))?;
     print_frame(&frame, format, session.printer)?;
     Ok(Outcome::Done)
 }

@@ -42,6 +42,7 @@ pub fn sentences(findings: &Findings, names: &Names<'_>) -> Vec<Sentence> {
         "conversion" => conversion(findings),
         "virality" => virality(findings, names),
         "paths" => paths(findings, names),
+        "discovery" => discovery(findings, names),
         _ => None,
     };
     found.into_iter().collect()
@@ -259,4 +260,25 @@ fn paths(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
         sentence = sentence.say(if i == 1 { ", by way of " } else { " and then " }).name(names.show(stop));
     }
     Some(sentence.say("."))
+}
+
+fn discovery(findings: &Findings, names: &Names<'_>) -> Option<Sentence> {
+    let frame = table(findings, "leads")?;
+    let kinds: Vec<Option<&str>> = texts(frame, "kind")?.collect();
+    let first = |kind: &str| kinds.iter().position(|k| *k == Some(kind));
+    let at = |column: &str, row: usize| float(frame, column, row).map(|n| n as u64);
+    if let Some(row) = first("organization") {
+        let sentence =
+            Sentence::default().say("Nobody has claimed ").name(names.show(&text(frame, "uid", row)?));
+        return Some(sentence.say(format!(
+            ", whose events reach {}: the first of the leads.",
+            counted(at("people", row)?, "person", "people")
+        )));
+    }
+    let row = first("visitor")?;
+    Some(Sentence::default().say(format!(
+        "The most engaged visitor nobody knows took interest {} in {}.",
+        counted(at("touches", row)?, "time", "times"),
+        counted(at("events", row)?, "event", "events")
+    )))
 }

@@ -12,7 +12,7 @@ use super::numbers;
 use super::tables::{self, Names, Shape, View};
 use super::{ReportError, ReportInput};
 use crate::context::{shell_word, visible};
-use crate::studies::findings::{Chart, Findings, Table};
+use crate::studies::findings::{Chart, Findings, ScoreColumn, Table};
 
 /// Rows of a table in the page.
 const ROWS: usize = 10;
@@ -108,13 +108,13 @@ struct Run {
 
 #[derive(Debug, Serialize)]
 struct Term {
-    name: &'static str,
+    name: String,
     unit: &'static str,
     meaning: &'static str,
 }
 
 /// What each family is called and asks, in the order of the page.
-const FAMILIES: [(&str, &str, &str); 5] = [
+const FAMILIES: [(&str, &str, &str); 6] = [
     (
         "influence",
         "Influence",
@@ -136,6 +136,7 @@ const FAMILIES: [(&str, &str, &str); 5] = [
         "Warm introductions",
         "Through whom does one reach somebody, and what is the evidence for each step?",
     ),
+    ("discovery", "Leads and claims", "Whom could we win next, how far are claims, and what is on?"),
 ];
 
 /// Collects the page. `O(rows · log rows)` time in the rows of the tables.
@@ -224,13 +225,14 @@ fn section(
     let is_said = |t: &Table| t.name == "paths" && t.frame.height() == 1;
     for table in findings.tables.iter().filter(|t| t.frame.height() > 0 && !is_said(t)) {
         let (rows, noun) = rows_shown(&table.frame, table.name);
+        let declared = findings.declared.iter().find(|declared| declared.name == table.name);
         let shape = Shape {
             rows: &rows,
             most: ROWS,
             noun: &noun,
             columns: &|_| true,
             family: findings.family,
-            meaning: &|_| "",
+            meaning: &|column| declared.and_then(|d| d.column(column)).map_or("", |c| c.meaning),
         };
         tables.push(tables::view(&table.frame, stem(findings, table.name), table.title, names, shape));
     }
@@ -282,12 +284,28 @@ fn rows_shown(frame: &DataFrame, table: &str) -> (Vec<usize>, String) {
             (tables::ranked(frame, "rate_low"), "promoters, highest lower end of the interval first".into())
         }
         "cascades" => (tables::ranked(frame, "size"), "cascades, largest first".into()),
+        "leads" => (first_of_each(frame, "kind", ROWS / 2), "leads, the most engaged of each kind".into()),
+        "claim_funnel" => ((0..frame.height()).collect(), "stages, in the order of the funnel".into()),
         "coattendance" => {
             let (rows, least) = found::strong_pairs(frame);
             (rows, format!("pairs with {least} or more people in common, highest lift first"))
         }
         _ => ((0..frame.height()).collect(), "rows".into()),
     }
+}
+
+/// The first rows of every value of a column, in the frame's order; what is left over comes after them.
+fn first_of_each(frame: &DataFrame, column: &str, most: usize) -> Vec<usize> {
+    let mut seen: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    let kinds = tables::texts(frame, column).into_iter().flatten().map(Option::unwrap_or_default);
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for (row, kind) in kinds.enumerate() {
+        let n = seen.entry(kind).or_default();
+        *n += 1;
+        if *n <= most { first.push(row) } else { rest.push(row) }
+    }
+    first.append(&mut rest);
+    first
 }
 
 /// The leading label's ten with every score, and the other labels' five with the ranking one.
@@ -441,12 +459,18 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 fn glossary(all: &[Findings]) -> Vec<Term> {
-    let columns = all.iter().filter_map(|f| f.scores.as_ref()).flat_map(|s| &s.columns);
-    let mut terms: Vec<Term> = columns
-        .map(|c| Term { name: c.name, unit: if c.unit == "1" { "" } else { c.unit }, meaning: c.meaning })
-        .collect();
-    terms.extend(WORDS.map(|(name, meaning)| Term { name, unit: "", meaning }));
-    terms.sort_by_key(|t| t.name);
-    terms.dedup_by_key(|t| t.name);
+    let term = |name: String, c: &ScoreColumn| Term {
+        name,
+        unit: if ["1", "text", "id", "truth", "moment"].contains(&c.unit) { "" } else { c.unit },
+        meaning: c.meaning,
+    };
+    let scores = all.iter().filter_map(|f| f.scores.as_ref()).flat_map(|s| &s.columns);
+    let mut terms: Vec<Term> = scores.map(|c| term(c.name.to_owned(), c)).collect();
+    for declared in all.iter().flat_map(|f| f.declared) {
+        terms.extend(declared.columns.iter().map(|c| term(format!("{}: {}", declared.name, c.name), c)));
+    }
+    terms.extend(WORDS.map(|(name, meaning)| Term { name: name.to_owned(), unit: "", meaning }));
+    terms.sort_by(|a, b| a.name.cmp(&b.name));
+    terms.dedup_by(|a, b| a.name == b.name);
     terms
 }

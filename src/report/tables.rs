@@ -110,7 +110,10 @@ pub fn view(frame: &DataFrame, file: String, title: &str, names: &Names<'_>, sha
     // A uid is shown by its name; a column of names beside it would say the same twice.
     let named_by_row = frame.column(NAME).is_ok() && columns.iter().any(|c| c.name() == UID);
     let path_by_uids = columns.iter().any(|c| c.name() == "uids");
-    let said_twice = |name: &str| (named_by_row && name == NAME) || (path_by_uids && name == "names");
+    let named_beside = |name: &str| name.strip_suffix("_name").is_some_and(|uid| frame.column(uid).is_ok());
+    let said_twice = |name: &str| {
+        (named_by_row && name == NAME) || (path_by_uids && name == "names") || named_beside(name)
+    };
     let columns: Vec<&Column> = columns.into_iter().filter(|c| !said_twice(c.name())).collect();
     let (all, shown) = (shape.rows.len(), shape.rows.len().min(shape.most));
     let cells = |column: &Column| -> Vec<Cell> {
@@ -221,6 +224,7 @@ pub fn heading(name: &str, family: &str) -> String {
         "rate_high" => "95\u{a0}% high",
         "rate_shrunk" => "Shrunk rate",
         "half_life_s" => "Half-life",
+        "distance_m" => "Distance in m",
         _ => "",
     };
     if !known.is_empty() {

@@ -8,7 +8,7 @@ use super::StudyError;
 /// A study's answer.
 #[derive(Debug, Clone)]
 pub struct Findings {
-    /// `influence`, `community`, `conversion`, `paths`, `virality`.
+    /// `influence`, `community`, `conversion`, `paths`, `virality`, `discovery`.
     pub family: &'static str,
     /// The parameters in force, defaults included.
     pub parameters: serde_json::Value,
@@ -16,6 +16,8 @@ pub struct Findings {
     pub scores: Option<Scores>,
     /// Every other table, `scores` not among them.
     pub tables: Vec<Table>,
+    /// What the columns of these tables mean, where the study declares it.
+    pub declared: &'static [Declared],
     /// What the report draws.
     pub charts: Vec<Chart>,
     /// Single numbers a reader should know.
@@ -32,6 +34,7 @@ impl Findings {
             parameters,
             scores: None,
             tables: vec![],
+            declared: &[],
             charts: vec![],
             facts: vec![],
             caveats: vec![],
@@ -48,15 +51,35 @@ pub struct Scores {
     pub frame: DataFrame,
 }
 
-/// Declares a score once: the report's glossary and the write-back plan both read it.
+/// Declares a score or a column of a table once: the report's glossary and the write-back plan both read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ScoreColumn {
-    /// Column name and name of the node property it becomes.
+    /// Column name; of a score also the name of the node property it becomes.
     pub name: &'static str,
     /// Unit, `1` for a pure number.
     pub unit: &'static str,
     /// What it means, in one sentence.
     pub meaning: &'static str,
+}
+
+/// Declares a table once: its frame, `study FAMILY --explain` and the report all read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Declared {
+    /// File stem.
+    pub name: &'static str,
+    /// Heading for people.
+    pub title: &'static str,
+    /// What a row is, and in which order rows come.
+    pub row: &'static str,
+    /// The columns, in the order of the frame.
+    pub columns: &'static [ScoreColumn],
+}
+
+impl Declared {
+    /// A column's declaration.
+    pub fn column(&self, name: &str) -> Option<&'static ScoreColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
 }
 
 /// A table of a study, written as `OUT/<family>/<name>.<format>`.

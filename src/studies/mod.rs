@@ -7,6 +7,8 @@
 
 pub mod community;
 pub mod conversion;
+mod devices;
+pub mod discovery;
 mod error;
 pub mod findings;
 pub mod influence;
@@ -23,12 +25,14 @@ pub use projection::{Instant, Projecting, Weighing};
 
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Deleted};
-use findings::{ScoreColumn, counted};
+use findings::{Declared, ScoreColumn, counted};
 
 /// A question with its parameters.
 pub trait Study: Default + serde::Serialize + serde::de::DeserializeOwned {
     /// What is asked and what comes out.
     const FAMILY: Family;
+    /// What the columns of its tables mean.
+    const DECLARED: &'static [Declared] = &[];
 
     /// Answers the question. The same graph and parameters give the same findings, whatever the number of threads.
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError>;
@@ -67,6 +71,11 @@ pub enum Question {
     /// What spreads: cascades of shares, their size, depth and shape
     #[command(after_help = "Example:\n  sonograph study virality --parents explicit --format csv")]
     Virality(virality::Params),
+    /// Who plays where, what is on tonight, whom to win next, and how claims move
+    #[command(
+        after_help = "Examples:\n  sonograph study discovery --explain\n  sonograph study discovery --near 39.96,-83.0 --radius 3000 --at 2026-03-06T20:00:00Z"
+    )]
+    Discovery(discovery::Params),
 }
 
 macro_rules! each {
@@ -77,12 +86,17 @@ macro_rules! each {
             Question::Conversion($params) => $body,
             Question::Paths($params) => $body,
             Question::Virality($params) => $body,
+            Question::Discovery($params) => $body,
         }
     };
 }
 
 fn family_of<S: Study>(_: &S) -> Family {
     S::FAMILY
+}
+
+fn declared_of<S: Study>(_: &S) -> &'static [Declared] {
+    S::DECLARED
 }
 
 fn to_json<S: Study>(params: &S) -> serde_json::Value {
@@ -101,13 +115,14 @@ fn expected(error: &serde_json::Error) -> String {
 
 impl Question {
     /// All questions with their default parameters, in the order the report asks them.
-    pub fn all() -> [Self; 5] {
+    pub fn all() -> [Self; 6] {
         [
             Self::Influence(influence::Params::default()),
             Self::Community(community::Params::default()),
             Self::Conversion(conversion::Params::default()),
             Self::Paths(paths::Params::default()),
             Self::Virality(virality::Params::default()),
+            Self::Discovery(discovery::Params::default()),
         ]
     }
 
@@ -152,6 +167,11 @@ impl Question {
     /// What is asked and what comes out.
     pub fn family(&self) -> Family {
         each!(self, params => family_of(params))
+    }
+
+    /// What the columns of its tables mean, for those the family declares.
+    pub fn declared(&self) -> &'static [Declared] {
+        each!(self, params => declared_of(params))
     }
 
     /// The parameters in force, defaults included.
@@ -231,7 +251,10 @@ mod tests {
             assert_eq!(crate::context::Diagnose::fault(&error), crate::context::Fault::Input);
             error.to_string()
         };
-        assert!(told("astrology", json!({})).contains("influence, community, conversion, paths, virality"));
+        assert!(
+            told("astrology", json!({}))
+                .contains("influence, community, conversion, paths, virality, discovery")
+        );
         assert!(told("influence", json!({"dampng": 0.5})).contains("`dampng`"));
         let much = told("influence", json!({"damping": "hunter2", "tolerance": 1e-3}));
         assert!(much.contains("`damping`") && much.contains("influence") && much.contains("f64"), "{much}");

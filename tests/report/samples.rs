@@ -272,6 +272,7 @@ pub fn empty(family: &'static str) -> Findings {
         parameters: serde_json::json!({}),
         scores: None,
         tables: vec![],
+        declared: &[],
         charts: vec![],
         facts: vec![],
         caveats: vec![],

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use polars::prelude::{Column, DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+use super::devices::persons_of_devices;
 use super::findings::{Chart, Estimate, Fact, Findings, Marks, ScoreColumn, Table, counted, grouped};
 use super::projection::{Values, scores, uids};
 use super::{Family, Instant, Study, StudyError};
@@ -299,19 +300,6 @@ impl Begun {
     fn is_begun(&self, event: u32) -> bool {
         !self.ahead[event as usize]
     }
-}
-
-/// The person behind each device; a device identified as several persons stays itself.
-fn persons_of_devices(graph: &BusinessGraph) -> BTreeMap<u32, u32> {
-    let Some(table) = graph.edges(Relation::IdentifiedAs.name()) else { return BTreeMap::new() };
-    let mut persons: BTreeMap<u32, Option<u32>> = BTreeMap::new();
-    for (&device, &person) in table.src.iter().zip(&table.dst) {
-        let known = persons.entry(device).or_insert(Some(person));
-        if *known != Some(person) {
-            *known = None;
-        }
-    }
-    persons.into_iter().filter_map(|(device, person)| Some((device, person?))).collect()
 }
 
 /// The touches of one relation up to the clock, devices resolved.

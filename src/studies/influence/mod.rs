@@ -188,6 +188,7 @@ impl Study for Params {
             parameters: super::to_json(self),
             scores: Some(scores(graph, &part.nodes, values)?),
             tables: vec![],
+            declared: &[],
             charts,
             facts,
             caveats,
