@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::structure::{self, Kind, STRUCTURE};
+use super::structure::{self, Rule, STRUCTURE};
 use super::survey::{Extension, Item, Survey};
 use super::verdict::{Check, Status, Verdict, named};
 use super::{data, survey};
@@ -16,7 +16,7 @@ pub fn compare(from: &Survey, to: &Survey, more: Vec<Check>) -> Verdict {
     let loosely = from.major() != to.major();
     let mut checks = vec![server(from, to), encoding(from, to), inventory(from, to)];
     checks.extend(
-        STRUCTURE.iter().map(|kind| structure::compare(*kind, &from.inventory, &to.inventory, loosely)),
+        STRUCTURE.iter().map(|rule| structure::compare(*rule, &from.inventory, &to.inventory, loosely)),
     );
     checks.extend(data::tables(from, to));
     checks.push(data::sequences(from, to));
@@ -222,8 +222,8 @@ fn statistics(to: &Survey) -> Check {
 }
 
 /// Missing rights break an application, further ones open a door.
-const ACCESS: &[Kind] = &[
-    Kind {
+const ACCESS: &[Rule] = &[
+    Rule {
         kind: "membership",
         check: "memberships of roles",
         missing: Status::Warn,
@@ -232,7 +232,7 @@ const ACCESS: &[Kind] = &[
         tell: true,
         hint: "GRANT role TO role, as it was",
     },
-    Kind {
+    Rule {
         kind: "owner",
         check: "owners",
         missing: Status::Ok,
@@ -241,7 +241,7 @@ const ACCESS: &[Kind] = &[
         tell: true,
         hint: "ALTER … OWNER TO …, unless the new owner is meant",
     },
-    Kind {
+    Rule {
         kind: "grant",
         check: "grants",
         missing: Status::Fail,
@@ -250,7 +250,7 @@ const ACCESS: &[Kind] = &[
         tell: true,
         hint: "GRANT what is missing; pg_dump --no-privileges leaves them out",
     },
-    Kind {
+    Rule {
         kind: "default grant",
         check: "default grants",
         missing: Status::Fail,
@@ -259,7 +259,7 @@ const ACCESS: &[Kind] = &[
         tell: true,
         hint: "ALTER DEFAULT PRIVILEGES, as it was",
     },
-    Kind {
+    Rule {
         kind: "setting",
         check: "settings of database and roles",
         missing: Status::Warn,
@@ -302,7 +302,7 @@ fn access(from: &Survey, to: &Survey) -> Vec<Check> {
             .hint("pg_dumpall --roles-only --no-role-passwords, then set the passwords anew")
             .details(details),
     ];
-    checks.extend(ACCESS.iter().map(|kind| structure::compare(*kind, &from.access, &to.access, false)));
+    checks.extend(ACCESS.iter().map(|rule| structure::compare(*rule, &from.access, &to.access, false)));
     checks
 }
 

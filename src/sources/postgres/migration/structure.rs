@@ -7,7 +7,7 @@ use super::verdict::{Check, Status, named};
 
 /// How one kind of piece is compared.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kind {
+pub(super) struct Rule {
     /// As the inventory calls it.
     pub kind: &'static str,
     /// As the check is called.
@@ -24,8 +24,8 @@ pub(super) struct Kind {
     pub hint: &'static str,
 }
 
-const fn strict(kind: &'static str, check: &'static str, tell: bool, hint: &'static str) -> Kind {
-    Kind { kind, check, missing: Status::Fail, extra: Status::Fail, differs: Status::Fail, tell, hint }
+const fn strict(kind: &'static str, check: &'static str, tell: bool, hint: &'static str) -> Rule {
+    Rule { kind, check, missing: Status::Fail, extra: Status::Fail, differs: Status::Fail, tell, hint }
 }
 
 const CUT: &str =
@@ -33,7 +33,7 @@ const CUT: &str =
 const SCHEMA: &str = "load the schema again: pg_dump --schema-only, then psql -v ON_ERROR_STOP=1";
 
 /// The kinds of an inventory.
-pub(super) const STRUCTURE: &[Kind] = &[
+pub(super) const STRUCTURE: &[Rule] = &[
     strict("schema", "schemas", true, SCHEMA),
     strict("table", "tables and views", true, SCHEMA),
     strict("column", "columns", true, SCHEMA),
@@ -48,7 +48,7 @@ pub(super) const STRUCTURE: &[Kind] = &[
     strict("domain", "domains", true, SCHEMA),
     strict("sequence", "sequences", true, SCHEMA),
     // Servers print the same view differently from version to version.
-    Kind { differs: Status::Warn, ..strict("view", "views", false, SCHEMA) },
+    Rule { differs: Status::Warn, ..strict("view", "views", false, SCHEMA) },
     strict("trigger", "triggers", false, CUT),
     strict("event trigger", "event triggers", true, CUT),
     strict("function", "functions", false, SCHEMA),
@@ -71,9 +71,9 @@ pub(super) const STRUCTURE: &[Kind] = &[
 
 /// Compares the pieces of one kind; `loosely`: parentheses may differ, because servers of different versions print them
 /// differently.
-pub(super) fn compare(kind: Kind, from: &[Item], to: &[Item], loosely: bool) -> Check {
+pub(super) fn compare(rule: Rule, from: &[Item], to: &[Item], loosely: bool) -> Check {
     let map = |items| -> BTreeMap<&str, &str> {
-        Survey::of_kind(items, kind.kind)
+        Survey::of_kind(items, rule.kind)
             .into_iter()
             .map(|item| (item.identity.as_str(), item.definition.as_str()))
             .collect()
@@ -90,7 +90,7 @@ pub(super) fn compare(kind: Kind, from: &[Item], to: &[Item], loosely: bool) -> 
             Some(is) if loosely && bare(is) == bare(was) => loose += 1,
             Some(is) => {
                 differs.push((*identity).to_owned());
-                details.push(if kind.tell {
+                details.push(if rule.tell {
                     format!("differs: {identity}: {was} → {is}")
                 } else {
                     format!("differs: {identity}")
@@ -106,9 +106,9 @@ pub(super) fn compare(kind: Kind, from: &[Item], to: &[Item], loosely: bool) -> 
     let mut found = Vec::new();
     let mut status = Status::Ok;
     for (names, said, worth) in [
-        (&missing, format!("{} of {} missing", missing.len(), from.len()), kind.missing),
-        (&differs, format!("{} of {} differ", differs.len(), from.len()), kind.differs),
-        (&extra, format!("{} not in the source", extra.len()), kind.extra),
+        (&missing, format!("{} of {} missing", missing.len(), from.len()), rule.missing),
+        (&differs, format!("{} of {} differ", differs.len(), from.len()), rule.differs),
+        (&extra, format!("{} not in the source", extra.len()), rule.extra),
     ] {
         if !names.is_empty() {
             status = status.max(worth);
@@ -124,7 +124,7 @@ pub(super) fn compare(kind: Kind, from: &[Item], to: &[Item], loosely: bool) -> 
     if loose > 0 {
         found.push(format!("{loose} printed with other parentheses"));
     }
-    Check::new(kind.check, status, found.join("; ")).hint(kind.hint).details(details)
+    Check::new(rule.check, status, found.join("; ")).hint(rule.hint).details(details)
 }
 
 /// A definition without parentheses and white space.
