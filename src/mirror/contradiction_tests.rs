@@ -261,3 +261,57 @@ fn a_wall_clock_that_a_change_of_clocks_skips_or_repeats_is_read_by_rule_and_not
         assert_eq!(about, usize::from(noted.is_some()), "{clock} {zone:?}: {notes:?}");
     }
 }
+
+#[test]
+fn an_email_of_two_entities_joins_nobody_and_is_listed_as_its_hash_with_its_rows() {
+    let row = |pk: &str| NodeFact {
+        source: SourceRef::new("twenty", "t.person", pk),
+        ..by_email("twenty", Some("A@b.example"))
+    };
+    let entity = |id: &str| EntityFact {
+        id: id.into(),
+        label: Label::Person,
+        extra_labels: vec![],
+        source: SourceRef::new("unified", "unified.entities", id),
+        canonical_id: None,
+        claim_status: "unclaimed".into(),
+        claimed_by: None,
+        name: None,
+    };
+    let crossing = |entity: &str, pk: &str| CrosswalkFact {
+        entity: entity.into(),
+        source: format!("twenty:t.person:{pk}"),
+        confidence: 1.0,
+    };
+    let facts = Facts {
+        nodes: vec![row("1"), row("2"), row("3"), row("4")],
+        entities: vec![entity("a"), entity("b")],
+        crosswalk: vec![crossing("a", "1"), crossing("b", "2")],
+        ..Facts::default()
+    };
+    // Rows 3 and 4 could be either's: they stay what they are.
+    assert_eq!(people(&facts, &[]), ["ent:a", "ent:b", "twenty:t.person:3", "twenty:t.person:4"]);
+    let graph = resolved(&facts);
+    let [conflict] = &graph.conflicts[..] else { panic!("{:?}", graph.conflicts) };
+    assert_eq!(Some(&conflict.id), canonical::email_sha256("a@b.example").as_ref());
+    assert_eq!(conflict.rows, [1, 2, 3, 4].map(|pk| format!("twenty:t.person:{pk}")));
+    // With one entity less nothing contradicts it, and all are one.
+    let one = Facts { entities: vec![entity("a")], ..facts };
+    assert_eq!(people(&one, &[]), ["ent:a"]);
+}
+
+#[test]
+fn a_venue_that_names_the_feature_of_another_ones_place_id_is_a_candidate_and_no_more() {
+    let mut directus = sample::directus();
+    // Kiln Room's row holds what an address of a map has, and it is the Foundry's.
+    let of_foundry = "https://www.google.com/maps/place/x/data=!1s0x6b12ae37b47f5b37:0x8eaddfcd1b32ca52";
+    directus.venues[1].google_place_id = Some(of_foundry.into());
+    let graph = of(&directus, &sample::unified());
+    let candidates: Vec<_> = edges(&graph, Relation::SameAs)
+        .iter()
+        .filter(|edge| property(&edge.properties, "rule") == Some(&text("maps_feature")))
+        .map(|edge| (edge.dst.to_string(), property(&edge.properties, "confidence").cloned()))
+        .collect();
+    let foundry = format!("ent:{}", entity(1));
+    assert_eq!(candidates, [(foundry, Some(Value::Float(0.9)))]);
+}

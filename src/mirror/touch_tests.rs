@@ -120,3 +120,37 @@ fn a_message_loaded_twice_is_one_touch_and_a_touch_of_an_unknown_event_is_counte
     assert_eq!(noted(&graph, "an event that was not read"), 1);
     assert_eq!(noted(&graph, "by nobody"), 1);
 }
+
+#[test]
+fn aliases_in_a_chain_or_a_ring_are_one_person_and_a_shared_device_joins_nobody() {
+    let alias = |id: &str, from: &str, to: &str| AliasRow {
+        id: id.into(),
+        at: at("2025-12-10T08:00:00Z"),
+        previous_id: from.into(),
+        user_id: to.into(),
+    };
+    let by = |id: &str, device: &str, user: Option<&str>| viewed(id, Some(device), user, "1");
+    let graph = with_touches(
+        vec![],
+        vec![
+            // A device, then two former names, then back to the first.
+            alias("a1", "phone", "u-1"),
+            alias("a2", "u-1", "u-2"),
+            alias("a3", "u-2", "u-3"),
+            alias("a4", "u-3", "u-1"),
+            // The family's tablet: said to be two people's.
+            alias("a5", "tablet", "u-1"),
+            alias("a6", "tablet", "u-ben"),
+        ],
+        vec![by("v1", "phone", None), by("v2", "tablet", None), by("v3", "tablet", Some("u-2"))],
+    );
+    let one = "touchpoints:sonik_web.users:u-1";
+    assert_eq!(ends(&graph, Relation::IdentifiedAs), [pair("anon:phone", one)]);
+    assert_eq!(
+        ends(&graph, Relation::InterestedIn),
+        [pair("anon:phone", EVENT), pair("anon:tablet", EVENT), pair(one, EVENT)]
+    );
+    let tablet = &node(&graph, Label::Visitor, "anon:tablet").properties;
+    assert_eq!(property(tablet, "shared"), Some(&Value::Boolean(true)));
+    assert!(graph.nodes[&Label::Person].iter().any(|person| &*person.uid == BEN), "Ben is another");
+}

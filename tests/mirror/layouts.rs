@@ -82,6 +82,7 @@ fn the_published_layouts_become_the_graph_that_the_rules_give() {
             CypherValue::Int(text.parse::<jiff::Timestamp>().expect("an instant").as_millisecond())
         };
         let text = |text: &str| CypherValue::Text(text.into());
+        let list = |texts: &[&str]| CypherValue::List(texts.iter().map(|t| text(t)).collect());
         let values = [
             // 21:00 on a December evening in New York.
             ("MATCH (e:Event {name: 'Low Ceiling'}) RETURN e.starts_at", instant("2025-12-13T02:00:00Z")),
@@ -105,11 +106,58 @@ fn the_published_layouts_become_the_graph_that_the_rules_give() {
             ),
             ("MATCH ()-[i:INTERESTED_IN {mid: 't3'}]->() RETURN i.kind", text("ticket_click")),
             ("MATCH ()-[s:SAME_AS]->() RETURN s.rule", text("name")),
+            // 20:00 on a December evening in New York.
+            ("MATCH (e:Event {name: 'Kiln Sessions'}) RETURN e.starts_at", instant("2025-12-14T01:00:00Z")),
+            // Stock: artists 3 pending, 4 and 7 unclaimed; venue 1 and organisation 5 claimed, 2 and 6 not.
+            (
+                "MATCH (n) WHERE n.claim_status IS NOT NULL
+                 WITH CASE WHEN n:Artist THEN 'artist' ELSE toLower(labels(n)[0]) END AS kind, n.claim_status AS s,
+                      count(*) AS many ORDER BY kind, s RETURN collect(kind + ' ' + s + ' ' + toString(many))",
+                list(&[
+                    "artist pending 1",
+                    "artist unclaimed 2",
+                    "organization claimed 1",
+                    "organization unclaimed 1",
+                    "venue claimed 1",
+                    "venue unclaimed 1",
+                ]),
+            ),
+            // The one lead: anon-9 viewed (t7) and followed (t8). anon-3's touches are Ben's own.
+            (
+                "MATCH (v:Visitor)-[i:INTERESTED_IN]->(:Event) WHERE NOT (v)-[:IDENTIFIED_AS]->(:Person)
+                 OPTIONAL MATCH (v)-[f:FOLLOWS]->(:Artist)
+                 WITH v.uid AS who, count(DISTINCT i) AS touches, count(DISTINCT f) AS follows
+                 RETURN who + ' ' + toString(touches) + ' ' + toString(follows)",
+                text("anon:anon-9 1 1"),
+            ),
+            // Ana before she came (t4, on her second device): t1 on the first before anybody knew her, then t3 as herself.
+            (
+                "MATCH (p:Person {name: 'Ana Bello'})-[a:ATTENDED]->(e:Event) MATCH (s)-[i:INTERESTED_IN]->(e)
+                 WHERE (s = p OR (s)-[:IDENTIFIED_AS]->(p)) AND i.timestamp <= a.timestamp
+                 WITH i ORDER BY i.timestamp RETURN collect(i.mid + ' ' + i.attribution_source + ' ' + i.kind)",
+                list(&["t1 instagram/social viewed", "t3 direct ticket_click"]),
+            ),
         ];
         for (query, expected) in values {
             let reply = client.ro_query(graph, query, &Params::new()).await.expect("it is a query");
             assert_eq!(reply.rows, [vec![expected]], "{query}");
         }
+
+        // Flow: venue 1 asked and was given in two days, artist 3 asks still, organisation 5 was refused once and asked again.
+        let claims = facts.claims.as_ref().expect("claim events are there");
+        let moves = |from: &str, to: &str| {
+            claims.iter().filter(|claim| (&*claim.from_status, &*claim.to_status) == (from, to)).count()
+        };
+        assert_eq!(
+            [
+                ("unclaimed", "pending"),
+                ("pending", "claimed"),
+                ("pending", "unclaimed"),
+                ("claimed", "unclaimed")
+            ]
+            .map(|(from, to)| moves(from, to)),
+            [4, 2, 1, 0]
+        );
 
         let wanted = resolved(&facts, &sonograph::snapshot::tables::Tables::default());
         let tables = read(client, graph).await;

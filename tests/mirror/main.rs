@@ -5,6 +5,7 @@ mod broken;
 mod changes;
 mod city;
 mod command_line;
+mod generations;
 mod identity;
 mod layouts;
 mod secrets;
