@@ -250,6 +250,50 @@ async fn without_claim_events_there_is_a_stock_and_no_rate() {
 }
 
 #[tokio::test]
+async fn claims_against_the_rules_are_listed_with_the_move_at_fault() {
+    let Some(mut facts) = layouts().await else { return };
+    let claims = facts.claims.as_mut().expect("the layouts have moves");
+    for claim in claims.iter_mut() {
+        claim.claimant = None;
+    }
+    let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a moment").as_microsecond();
+    let any = claims[0].clone();
+    let mut add = |id: &str, of: &str, from: &str, to: &str, when: &str| {
+        let mut row = any.clone();
+        (row.id, row.occurred_at) = (id.to_owned(), at(when));
+        row.entity = of.trim_start_matches("ent:").to_owned();
+        (row.from_status, row.to_status) = (from.to_owned(), to.to_owned());
+        claims.push(row);
+    };
+    // Unclaimed to claimed is no move of the funnel, and the entity is unclaimed still.
+    add("x1", KILN, "unclaimed", "claimed", "2025-12-06T10:00:00Z");
+    // Nobody had asked for entity 6, so nothing was pending; it ends where the entity stands.
+    add("x2", HARBOUR, "pending", "unclaimed", "2025-12-06T11:00:00Z");
+    // There is no entity 9.
+    add("x3", "3a000000-0000-7000-8000-000000000009", "unclaimed", "pending", "2025-12-06T12:00:00Z");
+    // The record of The Foundry is gone, though it is claimed.
+    claims.retain(|claim| format!("ent:{}", claim.entity) != FOUNDRY);
+    let found = ask(&graph(&facts), "discovery", &json!({}));
+    let stranger = "ent:3a000000-0000-7000-8000-000000000009";
+    expect(
+        &found,
+        "claim_checks",
+        &["check", "entity", "claim_event", "from_status", "to_status", "claim_status"],
+        &[
+            &["illegal_move", KILN, "x1", "unclaimed", "claimed", "unclaimed"],
+            &["gap", HARBOUR, "x2", "pending", "unclaimed", "unclaimed"],
+            &["status_differs", KILN, "x1", "unclaimed", "claimed", "unclaimed"],
+            &["status_without_move", FOUNDRY, "", "", "", "claimed"],
+            &["unknown_entity", stranger, "x3", "unclaimed", "pending", ""],
+            // Both are claimed, by somebody whom no move and no edge names.
+            &["unknown_claimant", FOUNDRY, "", "", "", "claimed"],
+            &["unknown_claimant", NIGHT_SHIFT, "", "", "", "claimed"],
+        ],
+    );
+    assert_eq!((fact(&found, "claim_faults"), fact(&found, "claims_unknown")), (5, 2));
+}
+
+#[tokio::test]
 async fn a_claimant_that_the_crm_knows_is_nobody_to_report() {
     let Some(mut facts) = layouts().await else { return };
     let mara = "0d000000-0000-4000-8000-000000000001"; // the CRM's contact at Night Shift
