@@ -97,4 +97,4 @@ UNION ALL
 SELECT 'statistics object', n.schema, n.schema || '.' || s.stxname::text, pg_get_statisticsobjdef(s.oid)
 FROM pg_statistic_ext s JOIN ns n ON n.oid = s.stxnamespace
 UNION ALL
-SELECT 'large object', '', 'all large objects', count(*)::text FROM pg_largeobject_metadata
+SELECT 'large object', '', 'all of them', count(*)::text FROM pg_largeobject_metadata HAVING count(*) > 0
