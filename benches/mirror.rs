@@ -1,0 +1,139 @@
+//! The mirror of a whole city: rows per second and peak memory of each step, and how long others wait meanwhile.
+//!
+//! `cargo bench --bench mirror -- [PEOPLE]` (default 20,000; the figure to hold is that of 200,000 people and 2 million
+//! touches). Servers: those of `SONOGRAPH_FALKORDB_URL` and `SONOGRAPH_POSTGRES_URL` where both are set, in a database and
+//! graph of its own, else private ones. A probe reads one node of the graph over and over while it is written; what it
+//! waited is printed beside the writes. Not by criterion: one run takes minutes, and its parts are what is asked for.
+#![allow(clippy::print_stdout)] // a bench prints its figures
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sonograph::config::Config;
+use sonograph::context::Context;
+use sonograph::mirror::{self, ResolveOptions};
+use sonograph::services::{Guard, Options};
+use sonograph::snapshot::tables::Tables;
+use sonograph::sources::falkordb::{Client, FalkorError, Params};
+use sonograph::sources::synthetic::{self, GUEST, Guest, LoadOptions};
+use sonograph::sources::{Databases, SourceOptions, read_facts};
+
+/// How long the probe rests between two questions.
+const REST: Duration = Duration::from_millis(2);
+const SEED: u64 = 7;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Peak resident memory of this process in MiB since the last call.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: u64 = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
+    // Sets the mark back to what is resident now.
+    std::fs::write("/proc/self/clear_refs", "5").ok();
+    kib / 1024
+}
+
+fn told(step: &str, what: &str, count: u64, began: Instant) {
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{step:<10} {count:>10} {what:<8} {seconds:>8.2} s {:>10.0} /s {:>7} MiB",
+        count as f64 / seconds,
+        peak()
+    );
+}
+
+/// What a reader of the graph waited, in milliseconds, until it was told to stop.
+async fn probe(url: String, stop: Arc<AtomicBool>) -> Result<Vec<f64>, FalkorError> {
+    let mut client = Client::connect(&url).await?;
+    let mut waited = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        match client.ro_query(GUEST, "MATCH (n:Person) RETURN n.uid LIMIT 1", &Params::new()).await {
+            Ok(_) => waited.push(began.elapsed().as_secs_f64() * 1e3),
+            Err(FalkorError::NoGraph { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(REST).await;
+    }
+    waited.sort_unstable_by(f64::total_cmp);
+    Ok(waited)
+}
+
+async fn work(people: usize, postgres: &str, falkordb: &str) -> Result<(), Failed> {
+    let cx = Context::silent();
+    let guest = Guest::arrive(postgres, falkordb).await?;
+    let outcome = measure(people, guest.postgres_url(), falkordb, &cx).await;
+    guest.leave().await?;
+    outcome
+}
+
+async fn measure(people: usize, postgres: &str, falkordb: &str, cx: &Context) -> Result<(), Failed> {
+    let city = synthetic::generate(people, SEED, cx)?;
+    println!("{people} people, {} touches", city.touchpoints.touches.len());
+    synthetic::load(&city, postgres, LoadOptions::default(), cx).await?;
+    drop(city);
+    peak();
+
+    let began = Instant::now();
+    let facts = read_facts(&Databases::one(postgres), &SourceOptions::default(), cx).await?;
+    told("read", "rows", facts.read.iter().map(|table| table.rows).sum(), began);
+
+    let began = Instant::now();
+    let resolved = mirror::resolve(&facts, &ResolveOptions::default())?;
+    let nodes: usize = resolved.nodes.values().map(Vec::len).sum();
+    let edges: usize = resolved.edges.values().map(Vec::len).sum();
+    told("resolve", "rows", (nodes + edges) as u64, began);
+    drop(facts);
+
+    let began = Instant::now();
+    let nothing = Tables::default();
+    let plan = mirror::plan(&resolved, &nothing);
+    told("plan", "changes", (nodes + edges) as u64, began);
+
+    let mut client = Client::connect(falkordb).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let probing = tokio::spawn(probe(falkordb.to_owned(), Arc::clone(&stop)));
+    let began = Instant::now();
+    let applied = mirror::apply(&mut client, GUEST, &plan, cx).await;
+    stop.store(true, Ordering::Relaxed);
+    let waited = probing.await??;
+    let applied = applied?;
+    told("apply", "rows", applied.rows, began);
+    println!(
+        "           {} batches, the longest {:.0} ms; {} reads beside them: median {:.1} ms, 99 % {:.1} ms, longest {:.1} ms (bar: 250)",
+        applied.batches,
+        applied.longest_batch_ms,
+        waited.len(),
+        waited.get(waited.len() / 2).copied().unwrap_or_default(),
+        waited.get(waited.len() * 99 / 100).copied().unwrap_or_default(),
+        waited.last().copied().unwrap_or_default(),
+    );
+
+    let began = Instant::now();
+    let current = mirror::read_graph(&mut client, GUEST, cx).await?;
+    told("read back", "rows", (current.node_count() + current.edge_count()) as u64, began);
+    let began = Instant::now();
+    let again = mirror::plan(&resolved, &current);
+    let settled = again.is_empty();
+    told("plan again", "changes", (nodes + edges) as u64, began);
+    if settled { Ok(()) } else { Err("the second plan is not empty".into()) }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failed> {
+    // Cargo gives benches a flag of its own.
+    let people = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(20_000);
+    let config = Config::default();
+    if let (Ok(falkordb), Ok(postgres)) = (config.falkordb_url(), config.postgres_url()) {
+        return work(people, postgres.expose(), falkordb.expose()).await;
+    }
+    let dir = tempfile::tempdir()?;
+    let options = Options { dir: dir.path().to_owned(), fast: true };
+    let guard = Guard::up(&options, &Context::silent())?;
+    let (falkordb, postgres) = (guard.running().falkordb_url.clone(), guard.running().postgres_url.clone());
+    let outcome = work(people, postgres.expose(), falkordb.expose()).await;
+    guard.stop()?;
+    outcome
+}
