@@ -8,6 +8,7 @@ mod command_line;
 mod generations;
 mod identity;
 mod layouts;
+mod odd_rows;
 mod secrets;
 mod worlds;
 

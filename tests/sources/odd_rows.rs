@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use sonograph::config::{Naming, TouchLayout};
 use sonograph::mirror::{ResolveOptions, resolve};
 use sonograph::sources::facts::{BAD_ROW, Facts};
 use sonograph::sources::{SourceError, SourceOptions, companions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use crate::WORKSPACE;
-use crate::names::read;
+use crate::names::{naming, read};
 use crate::scratch::Scratch;
+use crate::touch_layouts::{POSTHOG, SNOWPLOW};
 
 /// Tables that are read, without those that only tell how others are laid out.
 const READ: &[&str] = &[
@@ -38,7 +40,14 @@ const READ: &[&str] = &[
     "sonik_web.content_shared",
     "sonik_web.artist_followed",
     "sonik_web.user_followed",
+    "ph.events",
+    "ph.persons",
+    "atomic.events",
 ];
+
+const PERSONS: &str =
+    "CREATE TABLE ph.persons AS SELECT distinct_id, distinct_id AS person_id, set AS properties,
+    \"timestamp\" AS created_at FROM ph.events";
 
 /// What holds rows together would refuse most of what is tried; a copy of every table is kept to begin each case with.
 const LOOSEN: &str = "DO $$ DECLARE r record; BEGIN
@@ -129,7 +138,7 @@ fn values(kind: &str, text: &str) -> Vec<Option<String>> {
             "{\"diff\":{\"stage\":[]}}",
             "[\"a\",null,2]",
         ],
-        "text" | "character varying" | "character" => return vec![None, Some(text.to_owned())],
+        "text" | "character varying" => return vec![None, Some(text.to_owned())],
         // Enumerations take their own words only.
         _ => &[],
     };
@@ -145,7 +154,9 @@ struct World {
 impl World {
     async fn new() -> Option<Self> {
         let scratch = Scratch::with_layouts().await?;
-        scratch.run(LOOSEN).await;
+        for layout in [POSTHOG, SNOWPLOW, PERSONS, LOOSEN] {
+            scratch.run(layout).await;
+        }
         let mut connection = PgConnection::connect(&scratch.url()).await.expect("the server answers");
         let mut places = Vec::new();
         for (at, table) in READ.iter().enumerate() {
@@ -167,9 +178,15 @@ impl World {
                 });
             }
         }
-        for Place { quoted, column, .. } in places.iter().filter(|place| place.kind == "character varying") {
-            let sql = format!("ALTER TABLE {quoted} ALTER COLUMN \"{column}\" TYPE varchar");
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("no length");
+        // Lengths and precisions would refuse most.
+        for Place { quoted, column, kind, .. } in &mut places {
+            if kind.starts_with("character") {
+                "character varying".clone_into(kind);
+            }
+            if ["character varying", "numeric"].contains(&kind.as_str()) {
+                let sql = format!("ALTER TABLE {quoted} ALTER COLUMN \"{column}\" TYPE {kind}");
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("no length");
+            }
         }
         Some(Self { scratch, connection, places })
     }
@@ -225,14 +242,31 @@ fn used(facts: &Facts) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn options(layout: TouchLayout, skip_bad_rows: bool) -> SourceOptions {
+    let options = naming("touchpoints", Naming { layout: Some(layout), ..Naming::default() });
+    SourceOptions { skip_bad_rows, ..options }
+}
+
 async fn case(world: &mut World, changes: &[Change]) -> Result<(), TestCaseError> {
     let changed = world.change(changes).await;
+    for layout in [TouchLayout::Segment, TouchLayout::Posthog, TouchLayout::Snowplow] {
+        in_layout(world, &changed, layout).await?;
+    }
+    world.undo(&changed).await;
+    Ok(())
+}
+
+async fn in_layout(
+    world: &World,
+    changed: &[(Place, String)],
+    layout: TouchLayout,
+) -> Result<(), TestCaseError> {
     let is_changed = |table: &str, column: &str| {
         changed.iter().any(|(place, _)| place.table == table && place.column == column)
             // An event's own columns are told with the message they belong to.
             || table.ends_with(".tracks") && changed.iter().any(|(place, _)| place.column == column)
     };
-    let first = match read(&world.scratch, &SourceOptions::default()).await {
+    let first = match read(&world.scratch, &options(layout, false)).await {
         Ok(facts) => {
             used(&facts)?;
             None
@@ -244,9 +278,7 @@ async fn case(world: &mut World, changes: &[Change]) -> Result<(), TestCaseError
             };
             check(is_changed(table, column), || format!("blames what was not changed: {told}"))?;
             check(!key.is_empty(), || format!("no key: {told}"))?;
-            for (place, value) in
-                changed.iter().filter(|(place, value)| place.column != "id" && value.len() > 6)
-            {
+            for (place, value) in changed.iter().filter(|(place, value)| !is_key(place) && value.len() > 6) {
                 let is_reason = value.contains("infin") || value.contains("Infin");
                 check(is_reason || !told.contains(value.as_str()), || {
                     format!("tells the value of {place:?}: {told}")
@@ -255,24 +287,21 @@ async fn case(world: &mut World, changes: &[Change]) -> Result<(), TestCaseError
             Some(error)
         }
     };
-    let skipping = SourceOptions { skip_bad_rows: true, ..SourceOptions::default() };
-    let facts = read(&world.scratch, &skipping).await;
+    let facts = read(&world.scratch, &options(layout, true)).await;
     let facts = facts.map_err(|error| TestCaseError::fail(format!("cannot skip: {error}")))?;
-    let counted: u64 = facts
-        .read
-        .iter()
-        .flat_map(|read| &read.left_out)
-        .filter(|(reason, _)| *reason == BAD_ROW)
-        .map(|(_, rows)| rows)
-        .sum();
+    let left_out = facts.read.iter().flat_map(|read| &read.left_out);
+    let counted: u64 = left_out.filter(|(reason, _)| *reason == BAD_ROW).map(|(_, rows)| rows).sum();
     check(counted == facts.bad_rows.len() as u64, || format!("{counted} counted: {:?}", facts.bad_rows))?;
     check(first.is_some() == (counted > 0), || format!("{first:?}, but {counted} bad rows"))?;
     for bad in &facts.bad_rows {
         check(is_changed(&bad.table, &bad.column), || format!("{bad:?}"))?;
     }
-    used(&facts)?;
-    world.undo(&changed).await;
-    Ok(())
+    used(&facts)
+}
+
+/// Columns that name a row in errors.
+fn is_key(place: &Place) -> bool {
+    ["id", "uuid", "event_id", "distinct_id", "source_id"].contains(&place.column.as_str())
 }
 
 /// `SONOGRAPH_TEST_CASES` asks for more cases than the few of every run.

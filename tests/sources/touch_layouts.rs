@@ -13,7 +13,7 @@ use crate::scratch::Scratch;
 use crate::told;
 
 /// The sample's touches as an export of `PostHog`. It has no time of loading, and no table of users.
-const POSTHOG: &str = r#"
+pub const POSTHOG: &str = r#"
 CREATE SCHEMA ph; SET search_path = ph;
 CREATE TABLE events (uuid varchar(200), event varchar(200), properties jsonb, elements jsonb, "set" jsonb, set_once jsonb,
   distinct_id varchar(200), team_id integer, ip varchar(200), site_url varchar(200), "timestamp" timestamptz);
@@ -34,7 +34,7 @@ INSERT INTO events(uuid, event, distinct_id, "timestamp", properties, "set") VAL
 "#;
 
 /// The same as Snowplow loads it.
-const SNOWPLOW: &str = r#"
+pub const SNOWPLOW: &str = r#"
 CREATE SCHEMA atomic; SET search_path = atomic;
 CREATE TABLE events (event_id char(36), event_name varchar(1000), collector_tstamp timestamp, derived_tstamp timestamp,
   load_tstamp timestamp, domain_userid varchar(128), network_userid varchar(128), user_id varchar(255),

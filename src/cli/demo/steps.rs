@@ -1,5 +1,6 @@
 //! The steps of the loop.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::stage::Stage;
@@ -13,7 +14,7 @@ use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
 use crate::sources::falkordb::Client;
 use crate::sources::synthetic::{self, City, LoadOptions};
-use crate::sources::{self, Databases};
+use crate::sources::{self, Databases, SourceOptions};
 use crate::studies::Findings;
 use crate::studies::findings::Scores;
 use crate::writeback::{self, Ledger};
@@ -69,7 +70,9 @@ impl Loop<'_> {
 
         let clock = Instant::now();
         let databases = Databases::one(postgres_url);
-        let facts = sources::read_facts(&databases, &connect::source_options(config), self.cx).await?;
+        // The city's tables have the usual names, whatever those of the user's own installation are.
+        let options = SourceOptions { naming: BTreeMap::new(), ..connect::source_options(config) };
+        let facts = sources::read_facts(&databases, &options, self.cx).await?;
         let rows: u64 = facts.read.iter().map(|t| t.rows).sum();
         stage.done("read the sources", clock, format!("{rows} rows of {} tables", facts.read.len()));
 
@@ -86,7 +89,6 @@ impl Loop<'_> {
         );
 
         let clock = Instant::now();
-        let options = connect::source_options(config);
         let from = Systems {
             client: &mut client,
             graph,
