@@ -43,6 +43,15 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) fn run(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
+    let outcome = play(args, session);
+    if outcome.is_err() {
+        // Nothing was left where nothing was done.
+        std::fs::remove_dir(&args.dir).ok();
+    }
+    outcome
+}
+
+fn play(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
     let mut stage = Stage::prepare(&args.dir, session)?;
     let cx = session.cx.clone().with_seed(args.seed);
     let run = Loop { people: args.people, seed: args.seed, session, cx: &cx };
@@ -97,7 +106,9 @@ fn as_guest(run: &Loop, given: &[SecretUrl; 2], keep: bool, stage: &mut Stage) -
             Place { falkordb_url: falkordb.expose(), postgres_url: guest.postgres_url(), graph: GUEST };
         let outcome = run.on_servers(place, stage).await;
         if keep && outcome.is_ok() {
-            printer.note(format_args!("database and graph `{GUEST}` stay, until the next demo removes them"));
+            printer.note(format_args!(
+                "database and graph `{GUEST}` stay on those servers; the next demo there removes them"
+            ));
         } else {
             stage.forget_runs()?;
             let left = guest.leave().await;

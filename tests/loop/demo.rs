@@ -119,6 +119,29 @@ fn a_folder_that_holds_something_else_is_refused_and_left_as_it_is() {
     }
 }
 
+#[test]
+fn a_second_demo_in_one_folder_is_told_and_the_first_goes_on() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut first = AtWork::begin(home.path());
+    first.hear("make the city");
+    for how in [&[][..], &["--embedded"]] {
+        let second = said(sonograph(home.path(), &[&CITY[..], how].concat()));
+        second.is_an_error_with_a_hint(3);
+        assert!(second.stderr.contains("another demo runs in `demo`"), "{second:#?}");
+    }
+    let first = first.ended();
+    assert_eq!(first.code, 0, "{first:#?}");
+    assert!(home.path().join("demo/report/index.html").exists());
+}
+
+#[test]
+fn a_demo_that_is_refused_leaves_no_folder() {
+    let home = tempfile::tempdir().expect("a folder");
+    let refused = said(sonograph(home.path(), &["demo", "--people", "0", "--embedded"]));
+    assert_eq!(refused.code, 2, "{refused:#?}");
+    assert!(!home.path().join("demo").exists());
+}
+
 /// A demo at work.
 struct AtWork {
     child: Child,

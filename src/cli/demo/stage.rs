@@ -1,5 +1,6 @@
 //! Where a demo happens: its folder, its servers, what each step took.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ struct Took {
 /// The folder of a demo and the steps so far.
 pub(super) struct Stage<'a> {
     pub dir: PathBuf,
+    /// Keeps other demos out of the folder. A file system without locks works as well as it did.
+    _lock: File,
     session: &'a Session,
     steps: Vec<Took>,
     began: Instant,
@@ -33,6 +36,14 @@ impl<'a> Stage<'a> {
     /// Takes the folder: makes it, or clears what an earlier demo left there.
     pub fn prepare(dir: &Path, session: &'a Session) -> Result<Self, Failure> {
         fs_err::create_dir_all(dir)?;
+        let lock = fs_err::File::open(dir)?.into_parts().0;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(Failure::environment(
+                "cannot begin a demo",
+                anyhow::Error::msg(format!("another demo runs in `{}`", dir.display())),
+            )
+            .with_hint("wait for it, or name another folder with --dir"));
+        }
         for entry in fs_err::read_dir(dir)? {
             let name = entry?.file_name();
             let name = name.to_string_lossy();
@@ -57,6 +68,7 @@ impl<'a> Stage<'a> {
         }
         Ok(Self {
             dir: dir.to_owned(),
+            _lock: lock,
             session,
             steps: Vec::new(),
             began: Instant::now(),
@@ -96,6 +108,11 @@ impl<'a> Stage<'a> {
             let printer = self.session.printer;
             printer.data(format_args!("SONOGRAPH_FALKORDB_URL='{}'", running.falkordb_url.expose()))?;
             printer.data(format_args!("SONOGRAPH_POSTGRES_URL='{}'", running.postgres_url.expose()))?;
+            let servers = self.dir.join(SERVERS).display().to_string();
+            let servers = shell_word(&servers);
+            printer.note(format_args!(
+                "the servers go on; `sonograph services down --remove --dir {servers}` stops them and removes their data"
+            ));
         } else {
             self.forget_runs()?;
             servers.stop()?;

@@ -107,7 +107,15 @@ impl Guest {
         if remark.is_some() {
             drop_database(&mut admin).await?;
         }
-        run(&mut admin, "make", &format!("CREATE DATABASE {GUEST}")).await?;
+        match run(&mut admin, "make", &format!("CREATE DATABASE {GUEST}")).await {
+            // Somebody was faster by a hair: it is there now, or about to be.
+            Err(GuestError::Server { source: sqlx::Error::Database(answer), .. })
+                if matches!(answer.code().as_deref(), Some("42P04" | "23505")) =>
+            {
+                return Err(GuestError::Busy);
+            }
+            made => made?,
+        }
         run(&mut admin, "mark", &format!("COMMENT ON DATABASE {GUEST} IS '{OURS}'")).await?;
         admin.close().await.ok();
         let mut database = Url::parse(postgres_url.trim())
