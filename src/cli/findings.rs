@@ -3,6 +3,7 @@
 //! What changes between two runs of the same study (duration, threads, tool) is in `run.json` alone.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,25 +11,38 @@ use clap::ValueEnum as _;
 use serde_json::{Map, Value, json};
 
 use super::output::{Format, save_frame};
+use super::target::{self, Held};
 use super::{Failure, Session};
-use crate::studies::Findings;
+use crate::studies::{Findings, Question};
 
-/// Writes `findings` below `out`, as a whole or not at all: an earlier answer of the same family is replaced.
+const FINDINGS: &str = "findings.json";
+const RUN: &str = "run.json";
+/// Ending of an answer that is being written.
+pub(super) const PARTIAL: &str = ".partial";
+/// Ending of an answer that is being replaced.
+pub(super) const REPLACED: &str = ".replaced";
+
+/// Writes `findings` into the folder that is held, as a whole or not at all: an earlier answer of the same family is
+/// replaced, and there until the new one is.
 ///
 /// Its tables are written again in whatever other formats they were there, so that nobody's file goes without a successor
 /// or stays behind from another run.
 pub(super) fn save(
     findings: &Findings,
     format: Format,
-    out: &Path,
+    held: &Held,
     took: Duration,
     session: &Session,
 ) -> Result<(), Failure> {
-    let dir = out.join(findings.family);
-    let partial = out.join(format!("{}.partial", findings.family));
-    if partial.exists() {
-        fs_err::remove_dir_all(&partial)?;
+    let [dir, partial, replaced] =
+        ["", PARTIAL, REPLACED].map(|ending| held.out.join(format!("{}{ending}", findings.family)));
+    // Killed between the two renames below, a process leaves the earlier answer aside.
+    if !dir.exists() && replaced.exists() {
+        fs_err::rename(&replaced, &dir)?;
     }
+    target::replaceable(&held.out, findings.family)?;
+    remove(&partial)?;
+    remove(&replaced)?;
     fs_err::create_dir_all(&partial)?;
     let mut formats = earlier(&dir);
     formats.insert(format);
@@ -38,23 +52,48 @@ pub(super) fn save(
         "threads": session.cx.threads,
         "tool": concat!("sonograph ", env!("CARGO_PKG_VERSION")),
     });
-    write_json(&partial.join("run.json"), &run)?;
+    write_json(&partial.join(RUN), &run)?;
     if dir.exists() {
-        if !dir.join("findings.json").is_file() {
-            return Err(Failure::input(format!("`{}` holds something else than findings", dir.display()))
-                .with_hint("name another folder with --out"));
-        }
-        fs_err::remove_dir_all(&dir)?;
+        fs_err::rename(&dir, &replaced)?;
     }
-    fs_err::rename(&partial, &dir)?;
-    Ok(())
+    if let Err(error) = fs_err::rename(&partial, &dir) {
+        // Where even this fails, the next run finds it aside.
+        let _ = fs_err::rename(&replaced, &dir);
+        return Err(error.into());
+    }
+    remove(&replaced)
+}
+
+fn remove(dir: &Path) -> Result<(), Failure> {
+    match fs_err::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Names of the files that an answer of `family` in the folder `dir` is made of, in every format; none where there is no
+/// answer.
+pub(super) fn files(dir: &Path, family: &str) -> BTreeSet<String> {
+    let Ok(text) = std::fs::read(dir.join(FINDINGS)) else { return BTreeSet::new() };
+    // Those of another version are told by the answer, those of a damaged answer by the family.
+    let told: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let told = told.get("rows").and_then(Value::as_object);
+    let told = told.into_iter().flat_map(|rows| rows.keys().map(String::as_str));
+    let families = Question::all().into_iter().map(|question| question.family());
+    let declared = families.filter(|f| f.name == family).flat_map(|f| f.tables.iter().map(|table| table.0));
+    let endings = || Format::value_variants().iter().map(|format| format.extension());
+    told.chain(declared)
+        .chain(["scores"])
+        .flat_map(|stem| endings().map(move |ending| format!("{stem}.{ending}")))
+        .chain([FINDINGS.to_owned(), RUN.to_owned()])
+        .collect()
 }
 
 /// Formats of the tables in a folder of findings.
 fn earlier(dir: &Path) -> BTreeSet<Format> {
     let Ok(entries) = std::fs::read_dir(dir) else { return BTreeSet::new() };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let tables = names.filter(|name| !["findings.json", "run.json"].contains(&name.as_str()));
+    let tables = names.filter(|name| ![FINDINGS, RUN].contains(&name.as_str()));
     let format = |name: String| {
         let ending = Path::new(&name).extension()?.to_str()?.to_owned();
         Format::value_variants().iter().copied().find(|format| format.extension() == ending)
@@ -83,7 +122,7 @@ fn write(findings: &Findings, formats: &BTreeSet<Format>, dir: &Path) -> Result<
         "facts": findings.facts,
         "caveats": findings.caveats,
     });
-    write_json(&dir.join("findings.json"), &summary)
+    write_json(&dir.join(FINDINGS), &summary)
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), Failure> {

@@ -81,20 +81,16 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
     if common.explain {
         return explain(&asked, Format::or_usual(common.format), session);
     }
-    target::check(&common.out)?;
+    let families: Vec<&str> = asked.iter().map(|question| question.family().name).collect();
+    target::check(&common.out, &families)?;
     let folder = snapshot::locate(&common.snapshot, &session.config.snapshots_dir)?;
     let graph = BusinessGraph::build(snapshot::read(&folder)?.tables)?;
     let cx = session.cx.clone().with_seed(common.seed.unwrap_or(session.cx.seed));
+    let held = target::hold(&common.out)?;
     for question in asked {
         let began = Instant::now();
         let found = question.run(&graph, &cx)?;
-        findings::save(
-            &found,
-            common.format.unwrap_or(Format::Parquet),
-            &common.out,
-            began.elapsed(),
-            session,
-        )?;
+        findings::save(&found, common.format.unwrap_or(Format::Parquet), &held, began.elapsed(), session)?;
         let folder = common.out.join(found.family);
         session.printer.note(format_args!("{}: wrote {}", found.family, folder.display()));
         let shown = common.format.map_or_else(|| io::stdout().is_terminal(), |f| f == Format::Table);

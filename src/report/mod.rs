@@ -75,8 +75,8 @@ pub enum ReportError {
     /// The folder holds what a report would replace, and it is not a report's.
     #[error("`{}` holds something else than a report", .0.display())]
     Occupied(PathBuf),
-    /// Another report is being written there.
-    #[error("another report is being written into `{}`", .0.display())]
+    /// Another report, or an answer, is being written there.
+    #[error("another report or study is being written into `{}`", .0.display())]
     Busy(PathBuf),
     /// A file or folder could not be written.
     #[error("cannot write the report to `{}`", path.display())]
@@ -167,7 +167,7 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     step.tick(1, Some(total))?;
 
     let failed = |source| ReportError::Write { path: input.out.to_owned(), source };
-    let _alone = alone(input.out)?;
+    let _alone = alone(input.out).map_err(failed)?.ok_or_else(|| ReportError::Busy(input.out.to_owned()))?;
     check_target(input.out)?;
     let partial = input.out.join("report.partial");
     remove(&partial).map_err(failed)?;
@@ -213,16 +213,20 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     })
 }
 
-/// Holds the folder for one report at a time; let go when dropped, also by a process that dies.
-fn alone(out: &Path) -> Result<fs_err::File, ReportError> {
-    let failed = |source| ReportError::Write { path: out.to_owned(), source };
-    fs_err::create_dir_all(out).map_err(failed)?;
-    let folder = fs_err::File::open(out).map_err(failed)?;
-    match folder.file().try_lock() {
-        Err(TryLockError::WouldBlock) => Err(ReportError::Busy(out.to_owned())),
+/// Holds the folder, made where it is missing, for one writer at a time; let go when dropped, also by a process that
+/// dies. `None`: somebody else holds it.
+///
+/// # Errors
+///
+/// When there can be no such folder.
+pub fn alone(out: &Path) -> std::io::Result<Option<fs_err::File>> {
+    fs_err::create_dir_all(out)?;
+    let folder = fs_err::File::open(out)?;
+    Ok(match folder.file().try_lock() {
+        Err(TryLockError::WouldBlock) => None,
         // A file system without locks writes as well as it did.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
-    }
+        Ok(()) | Err(TryLockError::Error(_)) => Some(folder),
+    })
 }
 
 /// Refuses a folder that holds what a report would replace, and it is not a report's. Cheap, so that it can be asked

@@ -270,3 +270,66 @@ fn a_hint_names_the_flag_that_the_verb_has_and_a_command_line_can_be_pasted() {
     let pasted = Command::new("sh").current_dir(dir.path()).args(["-c", &words]).output().expect("a shell");
     assert!(pasted.status.success(), "{line}: {}", String::from_utf8_lossy(&pasted.stderr));
 }
+
+#[test]
+fn of_two_studies_into_one_folder_at_once_the_second_is_told_and_every_answer_is_whole() {
+    let dir = project();
+    let study = |damping| {
+        let mut command = sonograph(dir.path());
+        command.args(["study", "influence", "--snapshot", "frozen", "--out", "mix", "--damping", damping]);
+        command
+    };
+    done(&mut study("0.85"));
+    let folder = fs::File::open(dir.path().join("mix")).expect("a folder");
+    folder.try_lock().expect("nobody else writes");
+    let said = shown(&mut study("0.5"));
+    assert!(said.starts_with("exit 3\n"), "{said}");
+    assert!(said.contains("another study or report is being written into `mix`"), "{said}");
+    assert!(said.contains("hint: wait until it is there"), "{said}");
+    drop(folder);
+
+    let whole = ["findings.json", "run.json", "scores.parquet"];
+    for _ in 0..5 {
+        let both = ["0.5", "0.9"].map(|damping| {
+            study(damping).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs")
+        });
+        let ends = both.map(|mut child| child.wait().expect("it ends").code());
+        assert!(
+            ends.contains(&Some(0)) && ends.iter().all(|end| [Some(0), Some(3)].contains(end)),
+            "{ends:?}"
+        );
+        assert_eq!(names(&dir.path().join("mix")), ["influence"]);
+        assert_eq!(names(&dir.path().join("mix/influence")), whole);
+    }
+
+    // What a process leaves that was killed in the middle of the swap, and an empty folder.
+    let [answer, aside] = ["mix/influence", "mix/influence.replaced"].map(|name| dir.path().join(name));
+    fs::rename(&answer, &aside).expect("moved");
+    let said = shown(sonograph(dir.path()).args("study influence --snapshot frozen --out mix".split(' ')));
+    assert!(said.starts_with("exit 0\n"), "{said}");
+    assert_eq!(names(&dir.path().join("mix")), ["influence"]);
+    fs::remove_dir_all(&answer).expect("removed");
+    fs::create_dir(&answer).expect("made");
+    done(&mut study("0.5"));
+    assert_eq!(names(&answer), whole);
+    refused(dir.path(), "study influence --snapshot frozen --sources nobody --out none", &["nobody"]);
+    assert!(!dir.path().join("none").exists(), "nothing stays of a study that was not made");
+}
+
+#[test]
+fn a_study_refuses_by_name_what_it_would_have_replaced_and_did_not_write() {
+    let dir = project();
+    done(sonograph(dir.path()).args("study influence --snapshot frozen --out q".split(' ')));
+    let notes = dir.path().join("q/influence/notes.md");
+    fs::write(&notes, "look at ben").expect("written");
+    for line in ["study influence --snapshot none --out q", "study all --snapshot none --out q"] {
+        let expected = ["`q/influence`: it holds `notes.md`, which is no part of an answer", "hint: move it"];
+        refused(dir.path(), line, &expected);
+    }
+    assert!(notes.is_file());
+    done(sonograph(dir.path()).args("study community --snapshot frozen --out q".split(' ')));
+    fs::remove_file(notes).expect("removed");
+    // A damaged answer is made again.
+    fs::write(dir.path().join("q/influence/findings.json"), "{").expect("written");
+    done(sonograph(dir.path()).args("study all --snapshot frozen --out q".split(' ')));
+}

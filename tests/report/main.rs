@@ -296,7 +296,7 @@ fn of_two_reports_into_one_folder_at_once_the_second_is_told_and_the_first_stays
     let snapshot = SnapshotFacts::default();
     let input = ReportInput { title: "Second", snapshot, tables: &tables, findings: &[], out: dir.path() };
     let error = weekly(&input, &Context::silent()).expect_err("the folder is taken");
-    assert!(error.to_string().starts_with("another report is being written into `"), "{error}");
+    assert!(error.to_string().starts_with("another report or study is being written into `"), "{error}");
     assert_eq!(error.fault(), Fault::Environment);
     assert!(error.hint().is_some_and(|hint| hint.contains("--out")));
     assert!(page(&first).contains("First"));

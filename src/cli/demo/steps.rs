@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::stage::Stage;
 use crate::cli::snapshot::take::{Systems, freeze};
-use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study};
+use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study, target};
 use crate::context::Context;
 use crate::graph::BusinessGraph;
 use crate::mirror;
@@ -161,12 +161,12 @@ impl Loop<'_> {
     fn ask_and_tell(&self, frozen: &Snapshot, stage: &mut Stage) -> Result<Vec<Findings>, Failure> {
         let clock = Instant::now();
         let graph = BusinessGraph::build(frozen.tables.clone())?;
-        let out = stage.dir.join("studies");
+        let held = target::hold(&stage.dir.join("studies"))?;
         let mut all = Vec::new();
         for question in study::configured(self.session)? {
             let began = Instant::now();
             let found = question.run(&graph, self.cx)?;
-            findings::save(&found, Format::Parquet, &out, began.elapsed(), self.session)?;
+            findings::save(&found, Format::Parquet, &held, began.elapsed(), self.session)?;
             all.push(found);
         }
         let families: Vec<&str> = all.iter().map(|f| f.family).collect();
