@@ -55,13 +55,14 @@ impl Which {
 #[command(
     after_help = "A file `.csv` has a header, `src,dst[,type][,weight][,timestamp]` and any further columns, which become \
     typed properties; `.parquet` likewise. Any other file holds `src dst [weight [timestamp]]` to a line, with comments after \
-    # or %. Text may be gzipped. Ids are kept as they are written: 007 is not 7. Times are seconds since 1970 or RFC 3339.\n\n\
+    # or %. A stream (`-`, `/dev/stdin`, a pipe) is told by its first line: Parquet, a header that names src and dst (nodes: \
+    id), else text. Text may be gzipped. Ids are kept as they are written: 007 is not 7. Times are seconds since 1970 or RFC 3339.\n\n\
     Examples:\n  \
     sonograph snapshot import --edges facebook_combined.txt.gz --undirected --relation FRIENDS --out snapshots/facebook\n  \
     sonograph snapshot import --edges davis.csv --src person --dst event --out snapshots/davis"
 )]
 pub(super) struct ImportArgs {
-    /// File of edges
+    /// File of edges, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     edges: PathBuf,
     /// File of nodes: `.csv` or `.parquet` with `id[,label][,name]` and properties, or one id to a line

@@ -192,6 +192,75 @@ fn a_line_that_is_not_what_it_should_be_is_named() {
     assert!(said.contains("cannot read `nowhere.csv`") && said.contains("No such file"), "{said}");
 }
 
+/// What is said of an import of what is typed, and its exit code.
+fn piped(typed: &[u8], flags: &[&str]) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut command = sonograph(dir.path());
+    command.args(["snapshot", "import", "--out", "s"]).args(flags).write_stdin(typed);
+    let output = command.timeout(std::time::Duration::from_mins(1)).output().expect("it runs");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+#[test]
+fn a_stream_is_told_by_its_first_line() {
+    use std::io::Write as _;
+    let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    zipped.write_all(b"weight,src,dst\n1,a,b\n").expect("written");
+    let zipped = zipped.finish().expect("finished");
+    for (typed, flags) in [
+        (&b"\xef\xbb\xbf\"src\", dst,weight\r\na,b,1\r\n"[..], &[][..]),
+        (b"# taken in May\nsrc,dst\na,b\n", &["--skip-lines", "1"]),
+        (b"who,whom\na,b\n", &["--src", "who", "--dst", "whom"]),
+        (b"# src,dst\na b\n", &[]),
+        (b"a b", &[]),
+        (&zipped, &[]),
+    ] {
+        let (code, said) = piped(typed, &[&["--edges", "-"], flags].concat());
+        assert!(code == Some(0) && said.contains("froze 2 nodes and 1 edges"), "{said}");
+    }
+    let (code, said) = piped(b"who,whom\na,b\n", &["--edges", "-"]);
+    assert!(code == Some(2) && said.contains("an edge needs two ids"), "{said}");
+    assert!(said.contains("`--src COLUMN --dst COLUMN`"), "{said}");
+    let (code, said) = piped(b"a b\n", &["--edges", "-", "--nodes", "-"]);
+    assert!(code == Some(2) && said.contains("can be read once"), "{said}");
+}
+
+#[test]
+fn a_stream_of_nodes_is_told_by_its_first_line() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let edges = dir.path().join("e.txt");
+    std::fs::write(&edges, "a b\n").expect("written");
+    let edges = edges.to_str().expect("a plain path");
+    for typed in [&b"id,name\na,Ana\nb,Ben\nc,Cy\n"[..], b"a\nb\nc\n"] {
+        let (code, said) = piped(typed, &["--edges", edges, "--nodes", "-"]);
+        assert!(code == Some(0) && said.contains("froze 3 nodes and 1 edges"), "{said}");
+    }
+}
+
+#[test]
+fn a_quote_that_swallows_lines_is_refused_by_the_line_where_it_opens() {
+    let rows =
+        |from: usize, to: usize| (from..to).fold(String::new(), |text, i| format!("{text}{i},{}\n", i + 1));
+    let said = refused(&[("e.csv", "src,dst\n1,\"2\n3\n")], &["--edges", "e.csv"]);
+    assert!(said.contains("line 2 of `e.csv`: a quote that opens here is closed nowhere"), "{said}");
+    for line in ["c,\"d\n", "\"c,d\n"] {
+        let text = format!("src,dst\n{}{line}{}", rows(0, 10), rows(10, 1000));
+        let said = refused(&[("e.csv", &text)], &["--edges", "e.csv"]);
+        assert!(said.contains("line 12 of `e.csv`: a quote that opens here is closed nowhere"), "{said}");
+        let closed = format!("{text}\"x\",y\n");
+        let said = refused(&[("e.csv", &closed)], &["--edges", "e.csv"]);
+        assert!(
+            said.contains("line 12 of `e.csv`: a quote that opens here is closed on line 1003"),
+            "{said}"
+        );
+        let said = refused(
+            &[("e.csv", "src,dst\n"), ("n.csv", &text.replace("src,dst", "id,name"))],
+            &["--edges", "e.csv", "--nodes", "n.csv"],
+        );
+        assert!(said.contains("line 12 of `n.csv`: a quote that opens"), "{said}");
+    }
+}
+
 #[test]
 fn an_undirected_graph_keeps_each_edge_once_and_is_followed_both_ways() {
     let text = "a b\nb a\na a\nb c\n";
@@ -305,8 +374,9 @@ fn a_pipe_is_read_as_the_file_it_stands_for() {
         std::fs::write(dir.path().join(name), bytes).expect("written");
         let whole = manifest(name, None);
         assert_eq!(whole.edge_count, 2);
-        if name == "e.txt" {
-            let piped = manifest("/dev/stdin", Some(bytes));
+        for stdin in ["/dev/stdin", "-"] {
+            let piped = manifest(stdin, Some(bytes));
+            assert_eq!(piped.files().collect::<Vec<_>>(), whole.files().collect::<Vec<_>>(), "{name}");
             assert_eq!((&piped.sources[0].version, piped.edge_count), (&whole.sources[0].version, 2));
         }
         let fifo = dir.path().join(format!("fifo.{name}"));

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -17,19 +18,24 @@ const LONGEST: u64 = 256 << 20;
 const BUFFER: usize = 1 << 16;
 
 /// Hashes and counts what is read through it.
-pub(super) struct Hashed {
+struct Hashed {
     file: File,
     hash: Sha256,
     bytes: u64,
 }
 
 impl Hashed {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, hash: Sha256::new(), bytes: 0 })
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = if path == Path::new("-") {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open(path)?
+        };
+        Ok(Self { file, hash: Sha256::new(), bytes: 0 })
     }
 
     /// What was read, after whatever nobody asked for yet.
-    pub(super) fn finish(mut self, path: &Path) -> Result<FileRead, FileError> {
+    fn finish(mut self, path: &Path) -> Result<FileRead, FileError> {
         let rest = io::copy(&mut self, &mut io::sink());
         rest.map_err(|source| FileError::Read { file: path.to_owned(), source })?;
         let sha256 =
@@ -48,8 +54,15 @@ impl Read for Hashed {
     }
 }
 
-/// A text file, unzipped where its first bytes are those of gzip.
-pub(super) enum Text {
+/// A file, unzipped where its first bytes are those of gzip.
+pub(super) struct Text {
+    body: Body,
+    /// What was looked at ahead, of which `given` bytes were read since.
+    ahead: Vec<u8>,
+    given: usize,
+}
+
+enum Body {
     Plain(BufReader<Hashed>),
     Zipped(Box<BufReader<MultiGzDecoder<BufReader<Hashed>>>>),
 }
@@ -60,11 +73,24 @@ impl Text {
             let mut file = BufReader::with_capacity(BUFFER, Hashed::open(path)?);
             if file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
                 let unzipped = BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file));
-                return Ok(Self::Zipped(Box::new(unzipped)));
+                return Ok(Body::Zipped(Box::new(unzipped)));
             }
-            Ok(Self::Plain(file))
+            Ok(Body::Plain(file))
         };
-        open().map_err(|source| FileError::Read { file: path.to_owned(), source })
+        let body = open().map_err(|source| FileError::Read { file: path.to_owned(), source })?;
+        Ok(Self { body, ahead: Vec::new(), given: 0 })
+    }
+
+    /// What is read next, to the end of the line or of what a header may fill. Asked twice, it answers the same.
+    pub(super) fn peek_line(&mut self) -> io::Result<&[u8]> {
+        if self.given == self.ahead.len() {
+            self.ahead.clear();
+            self.given = 0;
+            let mut ahead = std::mem::take(&mut self.ahead);
+            self.body().take(BUFFER as u64).read_until(b'\n', &mut ahead)?;
+            self.ahead = ahead;
+        }
+        Ok(&self.ahead[self.given..])
     }
 
     /// Passes over the first `lines` lines; a file that has fewer is refused.
@@ -83,33 +109,45 @@ impl Text {
 
     /// What was read, once everything is.
     pub(super) fn finish(self, path: &Path) -> Result<FileRead, FileError> {
-        match self {
-            Self::Plain(text) => text.into_inner().finish(path),
-            Self::Zipped(text) => text.into_inner().into_inner().into_inner().finish(path),
+        match self.body {
+            Body::Plain(text) => text.into_inner().finish(path),
+            Body::Zipped(text) => text.into_inner().into_inner().into_inner().finish(path),
         }
     }
 
-    fn inner(&mut self) -> &mut dyn BufRead {
-        match self {
-            Self::Plain(text) => text,
-            Self::Zipped(text) => text,
+    fn body(&mut self) -> &mut dyn BufRead {
+        match &mut self.body {
+            Body::Plain(text) => text,
+            Body::Zipped(text) => text,
         }
     }
 }
 
 impl Read for Text {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner().read(buffer)
+        if self.given == self.ahead.len() {
+            return self.body().read(buffer);
+        }
+        let read = (&self.ahead[self.given..]).read(buffer)?;
+        self.given += read;
+        Ok(read)
     }
 }
 
 impl BufRead for Text {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner().fill_buf()
+        if self.given == self.ahead.len() {
+            return self.body().fill_buf();
+        }
+        Ok(&self.ahead[self.given..])
     }
 
     fn consume(&mut self, amount: usize) {
-        self.inner().consume(amount);
+        if self.given == self.ahead.len() {
+            self.body().consume(amount);
+        } else {
+            self.given += amount;
+        }
     }
 }
 
@@ -122,11 +160,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Opens a file and passes over its first `skip` lines.
-    pub(super) fn open(path: &Path, skip: usize, step: &Step) -> Result<Self, FileError> {
-        let mut input = Text::open(path)?;
-        input.skip(path, skip, step)?;
-        Ok(Self { input, file: path.to_owned(), buffer: Vec::new(), number: skip as u64 })
+    /// The lines of a file of which `skip` were passed over.
+    pub(super) fn of(input: Text, path: &Path, skip: usize) -> Self {
+        Self { input, file: path.to_owned(), buffer: Vec::new(), number: skip as u64 }
     }
 
     /// What was read, once every line is.

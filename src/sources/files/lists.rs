@@ -9,9 +9,11 @@ use polars::prelude::{
 };
 
 use super::columns::{instants, seconds_to_micros, timestamp, typed, weight};
-use super::lines::{Hashed, Lines, Text, wrong_line};
+use super::kind::{Header, Kind};
+use super::lines::{Lines, Text, wrong_line};
+use super::quotes::{Broken, Quotes};
 use super::{FileError, FileRead, Ids, ImportOptions, Layout};
-use crate::context::{Context, TICK_EVERY};
+use crate::context::{Context, Step, TICK_EVERY};
 use crate::snapshot::tables::{self, DST, LABELS, NAME, NODE, SRC, TIMESTAMP, UID, WEIGHT};
 
 const NOT_LISTED: &str = "`--add-missing` adds nodes that the file of nodes does not list";
@@ -35,30 +37,6 @@ pub(super) struct NodeList {
     pub(super) properties: Vec<Column>,
 }
 
-/// How a file is read, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Csv,
-    Parquet,
-    Text,
-}
-
-impl Kind {
-    fn of(path: &Path) -> Self {
-        let is = |path: &Path, kind: &str| {
-            path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(kind))
-        };
-        let unzipped = if is(path, "gz") { path.with_extension("") } else { path.to_owned() };
-        if is(path, "parquet") {
-            Self::Parquet
-        } else if is(&unzipped, "csv") {
-            Self::Csv
-        } else {
-            Self::Text
-        }
-    }
-}
-
 impl EdgeList {
     pub(super) fn read(
         options: &ImportOptions,
@@ -67,7 +45,9 @@ impl EdgeList {
         cx: &Context,
     ) -> Result<(Self, FileRead), FileError> {
         let path = &options.edges;
-        let kind = Kind::of(path);
+        let step = cx.step("read edges", None);
+        let header = if options.ends.is_some() { Header::Named } else { Header::Names(&[SRC, DST]) };
+        let (kind, text) = Kind::open(path, options.skip_lines, header, &step)?;
         let refuse = |flag, kind| Err(FileError::Flag { flag, file: path.clone(), kind });
         match kind {
             Kind::Text if options.ends.is_some() => {
@@ -82,12 +62,13 @@ impl EdgeList {
             _ => {}
         }
         if kind == Kind::Text {
+            let lines = Lines::of(text, path, options.skip_lines);
             return match options.layout {
-                Layout::Edges => text_edges(path, options.skip_lines, ids, cx),
-                Layout::Adjacency => adjacency(path, options.skip_lines, ids, cx),
+                Layout::Edges => text_edges(lines, path, ids, &step),
+                Layout::Adjacency => adjacency(lines, path, ids, &step),
             };
         }
-        let (table, file) = Rows::read(kind, path, options.skip_lines, "read edges", cx)?;
+        let (table, file) = Rows::read(kind, text, path, options.skip_lines, &step)?;
         let names = (SRC, DST);
         let (src, dst) = match &options.ends {
             Some((src, dst)) => (table.find(src)?, table.find(dst)?),
@@ -131,19 +112,22 @@ impl EdgeList {
 }
 
 fn text_edges(
+    mut lines: Lines,
     path: &Path,
-    skip: usize,
     ids: &mut Ids,
-    cx: &Context,
+    step: &Step,
 ) -> Result<(EdgeList, FileRead), FileError> {
-    let step = cx.step("read edges", None);
-    let mut lines = Lines::open(path, skip, &step)?;
     let mut list = EdgeList::default();
     let (mut weights, mut times) = (Vec::new(), Vec::new());
     while let Some((number, line)) = lines.next()? {
         let mut words = line.split_ascii_whitespace();
         let (Some(src), Some(dst)) = (words.next(), words.next()) else {
-            return Err(wrong_line(path, number, "an edge needs two ids".into()));
+            let hint = line.contains(',').then_some(
+                "a table with a header is known by `.csv` in the file's name, or in a stream by `src` and `dst` in the header; \
+                 `--src COLUMN --dst COLUMN` name others",
+            );
+            let what = "an edge needs two ids".into();
+            return Err(FileError::Line { file: path.into(), unit: "line", number, what, hint });
         };
         let wrong = |what| wrong_line(path, number, what);
         let (weight_word, time_word) = (words.next(), words.next());
@@ -181,13 +165,11 @@ fn text_edges(
 }
 
 fn adjacency(
+    mut lines: Lines,
     path: &Path,
-    skip: usize,
     ids: &mut Ids,
-    cx: &Context,
+    step: &Step,
 ) -> Result<(EdgeList, FileRead), FileError> {
-    let step = cx.step("read edges", None);
-    let mut lines = Lines::open(path, skip, &step)?;
     let mut list = EdgeList::default();
     while let Some((number, line)) = lines.next()? {
         let mut src = None;
@@ -226,10 +208,10 @@ impl NodeList {
                 None => Err(wrong("more nodes than 32-bit ids can name".into())),
             }
         };
-        let kind = Kind::of(path);
+        let step = cx.step("read nodes", None);
+        let (kind, text) = Kind::open(path, 0, Header::Names(&["id"]), &step)?;
         if kind == Kind::Text {
-            let step = cx.step("read nodes", None);
-            let mut lines = Lines::open(path, 0, &step)?;
+            let mut lines = Lines::of(text, path, 0);
             while let Some((number, line)) = lines.next()? {
                 let wrong = |what| wrong_line(path, number, what);
                 if line.contains(|c: char| c.is_ascii_whitespace()) {
@@ -243,7 +225,7 @@ impl NodeList {
             }
             return Ok((list, lines.finish()?));
         }
-        let (table, file) = Rows::read(kind, path, 0, "read nodes", cx)?;
+        let (table, file) = Rows::read(kind, text, path, 0, &step)?;
         let id = match table.position("id") {
             Some(at) => at,
             None if !table.columns.is_empty() => {
@@ -284,13 +266,15 @@ struct Rows {
 impl Rows {
     fn read(
         kind: Kind,
+        text: Text,
         path: &Path,
         skip: usize,
-        title: &str,
-        cx: &Context,
+        step: &Step,
     ) -> Result<(Self, FileRead), FileError> {
-        let (rows, file) =
-            if kind == Kind::Parquet { Self::parquet(path)? } else { Self::csv(path, skip, title, cx)? };
+        let (rows, file) = match kind {
+            Kind::Parquet => Self::parquet(text, path)?,
+            Kind::Csv | Kind::Text => Self::csv(text, path, skip, step)?,
+        };
         let mut seen = BTreeSet::new();
         for column in &rows.columns {
             if !seen.insert(column.name().as_str()) {
@@ -301,14 +285,9 @@ impl Rows {
     }
 
     /// Reads the file into memory first: Parquet is read from its end, and a pipe has none to begin with.
-    fn parquet(path: &Path) -> Result<(Self, FileRead), FileError> {
+    fn parquet(mut input: Text, path: &Path) -> Result<(Self, FileRead), FileError> {
         let mut bytes = Vec::new();
-        let mut whole = || {
-            let mut input = Hashed::open(path)?;
-            input.read_to_end(&mut bytes)?;
-            Ok(input)
-        };
-        let input = whole().map_err(|source| FileError::Read { file: path.to_owned(), source })?;
+        input.read_to_end(&mut bytes).map_err(|source| FileError::Read { file: path.to_owned(), source })?;
         let frame: DataFrame = ParquetReader::new(Cursor::new(bytes))
             .finish()
             .map_err(|source| FileError::Columns { file: path.to_owned(), source })?;
@@ -316,11 +295,8 @@ impl Rows {
         Ok((rows, input.finish(path)?))
     }
 
-    fn csv(path: &Path, skip: usize, title: &str, cx: &Context) -> Result<(Self, FileRead), FileError> {
-        let step = cx.step(title, None);
+    fn csv(mut input: Text, path: &Path, skip: usize, step: &Step) -> Result<(Self, FileRead), FileError> {
         let read = |source| FileError::Read { file: path.to_owned(), source };
-        let mut input = Text::open(path)?;
-        input.skip(path, skip, &step)?;
         // The reader of CSV does not know of byte order marks.
         let mut mark = [0; 3];
         let mut length = 0;
@@ -331,14 +307,27 @@ impl Rows {
             }
         }
         let head = if mark == *b"\xef\xbb\xbf" { &[][..] } else { &mark[..length] };
-        let mut reader = csv::Reader::from_reader(head.chain(input));
-        let fail = |error: csv::Error| csv_error(path, skip, error);
-        let header = reader.headers().map_err(fail)?.clone();
+        let mut reader = csv::Reader::from_reader(Quotes::of(head.chain(input)));
+        let broken = |quotes: &Quotes<_>| quotes.broken().map(|broken| broken_quote(path, skip, broken));
+        let header = match reader.headers().cloned() {
+            Ok(header) => header,
+            Err(error) => {
+                return Err(broken(reader.get_ref()).unwrap_or_else(|| csv_error(path, skip, error)));
+            }
+        };
         let mut builders: Vec<StringChunkedBuilder> =
             header.iter().map(|name| StringChunkedBuilder::new(name.trim().into(), 0)).collect();
         let mut lines = Vec::new();
         let mut record = csv::StringRecord::new();
-        while reader.read_record(&mut record).map_err(fail)? {
+        loop {
+            match reader.read_record(&mut record) {
+                Ok(true) => {}
+                Ok(false) => break,
+                // Lines that a quote swallowed are one row of the wrong shape.
+                Err(error) => {
+                    return Err(broken(reader.get_ref()).unwrap_or_else(|| csv_error(path, skip, error)));
+                }
+            }
             for (builder, cell) in builders.iter_mut().zip(&record) {
                 builder.append_option((!cell.is_empty()).then_some(cell));
             }
@@ -351,7 +340,10 @@ impl Rows {
             .into_iter()
             .map(|b| polars::prelude::IntoSeries::into_series(b.finish()).into())
             .collect();
-        let (_, input) = reader.into_inner().into_inner();
+        if let Some(error) = broken(reader.get_ref()) {
+            return Err(error);
+        }
+        let (_, input) = reader.into_inner().into_inner().into_inner();
         Ok((Self { file: path.to_owned(), columns, lines }, input.finish(path)?))
     }
 
@@ -458,6 +450,19 @@ impl Rows {
     fn cast(&self, column: &Column, dtype: &DataType) -> Result<Column, FileError> {
         column.strict_cast(dtype).map_err(|source| FileError::Columns { file: self.file.clone(), source })
     }
+}
+
+fn broken_quote(file: &Path, skip: usize, broken: Broken) -> FileError {
+    let what = match broken.closes {
+        None => "a quote that opens here is closed nowhere".to_owned(),
+        Some(line) => {
+            format!("a quote that opens here is closed on line {} only, inside a cell", line + skip as u64)
+        }
+    };
+    let hint = Some(
+        "a quote inside a quoted cell is written twice; a cell that begins with one is quoted as a whole",
+    );
+    FileError::Line { file: file.to_owned(), unit: "line", number: broken.line + skip as u64, what, hint }
 }
 
 fn csv_error(file: &Path, skip: usize, error: csv::Error) -> FileError {

@@ -1,13 +1,15 @@
 //! Other people's graphs: edge lists as text, CSV or Parquet → tables.
 //!
 //! A node is named by the exact text of its id. What a `.csv` or `.parquet` file holds beside ids becomes typed
-//! properties; every other file is text, `src dst [weight [timestamp]]` to a line. Any of the text files may be
-//! gzipped, which is seen from its first bytes.
+//! properties; every other file is text, `src dst [weight [timestamp]]` to a line. A stream, whose name tells nothing, is
+//! told by its first line. Any of the text files may be gzipped, which is seen from its first bytes.
 
 mod columns;
 mod error;
+mod kind;
 mod lines;
 mod lists;
+mod quotes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -33,9 +35,9 @@ pub enum Layout {
 /// What to import, and how to understand it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// File of edges.
+    /// File of edges; `-`: standard input.
     pub edges: PathBuf,
-    /// File of nodes; without one, nodes are what edges name.
+    /// File of nodes, or `-`; without one, nodes are what edges name.
     pub nodes: Option<PathBuf>,
     /// Whether every edge stands for both directions.
     pub undirected: bool,
@@ -95,6 +97,7 @@ pub struct Imported {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn import(options: &ImportOptions, cx: &Context) -> Result<Imported, FileError> {
+    kind::refuse_one_stream_for_both(options)?;
     let mut notes = Vec::new();
     let mut ids = Ids::default();
     let (nodes, nodes_read) = match &options.nodes {
