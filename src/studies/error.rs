@@ -69,6 +69,21 @@ pub enum StudyError {
         /// What is there.
         value: f64,
     },
+    /// The weights at one node have no finite sum, and the study needs it.
+    #[error(
+        "the weights in `{column}` add up to more than a number can hold at one node; the greatest is {value}, in row {row} of \
+         `{relation}`"
+    )]
+    WeightOverflow {
+        /// Relation of the greatest.
+        relation: String,
+        /// Weight column.
+        column: String,
+        /// Row of the greatest, from 0.
+        row: usize,
+        /// The greatest, whatever its sign.
+        value: f64,
+    },
     /// A column that a study reads is not of the type it must be, or a table cannot be assembled.
     #[error("cannot handle the table `{table}`")]
     Table {
@@ -107,6 +122,7 @@ impl Diagnose for StudyError {
             | Self::UnknownNode { .. }
             | Self::PageRank(_)
             | Self::NegativeWeight { .. }
+            | Self::WeightOverflow { .. }
             | Self::Table { .. } => Fault::Input,
             Self::Graph(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
@@ -127,6 +143,11 @@ impl Diagnose for StudyError {
                 "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column, and `--relations` \
                  can leave `{relation}` out"
             )),
+            Self::WeightOverflow { .. } => Some(
+                "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column; or divide the weights \
+                 by a common factor"
+                    .into(),
+            ),
             Self::Table { .. } => Some("check the snapshot with `sonograph snapshot verify`".into()),
             Self::Graph(error) => error.hint(),
             _ => None,

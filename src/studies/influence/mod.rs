@@ -136,6 +136,7 @@ impl Study for Params {
             let found = pagerank(&part.csr, teleport, &self.pagerank, cx);
             found.map_err(|error| match error {
                 PageRankError::Weight(_) => self.negative_weight(graph).unwrap_or_else(|| error.into()),
+                PageRankError::Sum => self.overflow(graph).unwrap_or_else(|| error.into()),
                 error => error.into(),
             })
         };
@@ -173,6 +174,13 @@ impl Study for Params {
             values.push((&PERSONALIZED_PAGERANK, Values::Numbers(found.ranks)));
         }
         let degrees = degree::degrees(&part.csr);
+        let strengths =
+            [(Metric::InStrength, &degrees.in_strength), (Metric::OutStrength, &degrees.out_strength)];
+        for (metric, strength) in strengths {
+            if self.asks(metric, Some(Metric::Strength)) && strength.iter().any(|s| !s.is_finite()) {
+                return Err(self.overflow(graph).unwrap_or_else(|| PageRankError::Sum.into()));
+            }
+        }
         let mut add = |metric, group, column, column_values| {
             if self.asks(metric, Some(group)) {
                 values.push((column, column_values));
@@ -199,13 +207,36 @@ impl Study for Params {
 impl Params {
     /// The first edge that weighs less than nothing, named by the table it comes from.
     fn negative_weight(&self, graph: &BusinessGraph) -> Option<StudyError> {
+        let (relation, column, row, value) =
+            self.edge_weight(graph, |weights| weights.iter().position(|&weight| weight < 0.0))?;
+        Some(StudyError::NegativeWeight { relation, column, row, value })
+    }
+
+    /// The edge that weighs most where weights have no finite sum.
+    fn overflow(&self, graph: &BusinessGraph) -> Option<StudyError> {
+        let greatest = |weights: &[f64]| {
+            let of = |edge: &usize| weights[*edge].abs();
+            // The first of equals.
+            (0..weights.len()).rev().max_by(|a, b| of(a).total_cmp(&of(b)))
+        };
+        let (relation, column, row, value) = self.edge_weight(graph, greatest)?;
+        Some(StudyError::WeightOverflow { relation, column, row, value })
+    }
+
+    /// Relation, column, row and weight of the edge that `pick` finds among the weights of all.
+    fn edge_weight(
+        &self,
+        graph: &BusinessGraph,
+        pick: impl Fn(&[f64]) -> Option<usize>,
+    ) -> Option<(String, String, usize, f64)> {
         let projected = graph.project(&self.projecting.projection(graph, &self.weighing).ok()?).ok()?;
-        let edge = (0..projected.edge_origin.len() as u32).find(|&edge| projected.csr.weight(edge) < 0.0)?;
-        let (table, row) = projected.origin(graph, edge);
+        let weights: Vec<f64> =
+            (0..projected.edge_origin.len() as u32).map(|edge| projected.csr.weight(edge)).collect();
+        let (table, row) = projected.origin(graph, pick(&weights)? as u32);
         let column = self.weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
         // As it stands there, before any half-life.
         let value = table.frame.column(&column).and_then(|c| c.get(row)).ok()?.try_extract().ok()?;
-        Some(StudyError::NegativeWeight { relation: table.relation.clone(), column, row, value })
+        Some((table.relation.clone(), column, row, value))
     }
 
     fn stopped_early(&self, what: &str, found: &PageRank) -> Option<String> {

@@ -86,6 +86,9 @@ pub enum PageRankError {
     /// An edge weighs less than nothing, or is not a number.
     #[error("an edge weighs {0}; PageRank needs finite weights of at least 0")]
     Weight(f64),
+    /// The weights that leave one node have no finite sum.
+    #[error("the edges of one node weigh more together than a number can hold")]
+    Sum,
     /// The teleport vector has another length than the graph has nodes, a negative entry, or no mass.
     #[error("the teleport vector must hold one entry of at least 0 per node and some mass")]
     Teleport,
@@ -184,10 +187,11 @@ fn out_weights(graph: &Csr) -> Result<Vec<f64>, PageRankError> {
         if !graph.is_weighted() {
             return Ok(graph.out_degree(NodeId(v)) as f64);
         }
-        graph.out_edges(NodeId(v)).iter().try_fold(0.0, |sum, &edge| match graph.weight(edge) {
+        let sum = graph.out_edges(NodeId(v)).iter().try_fold(0.0, |sum, &edge| match graph.weight(edge) {
             weight if weight >= 0.0 && weight.is_finite() => Ok(sum + weight),
             weight => Err(PageRankError::Weight(weight)),
-        })
+        })?;
+        if sum == f64::INFINITY { Err(PageRankError::Sum) } else { Ok(sum) }
     };
     (0..graph.node_count() as u32).map(of).collect()
 }
