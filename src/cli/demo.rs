@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, Outcome, Session};
-use crate::config::{Config, SecretUrl};
+use crate::config::{Config, ConfigError, SecretUrl};
 use crate::sources::synthetic::{GUEST, Guest};
 use stage::Stage;
 use steps::{Loop, Place};
@@ -57,7 +57,7 @@ fn play(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
     let run = Loop { people: args.people, seed: args.seed, session, cx: &cx };
     let outcome = if args.embedded {
         run.embedded(&mut stage)?
-    } else if let Some(given) = given(session).filter(|_| !args.private) {
+    } else if let Some(given) = given(session, args.private)? {
         as_guest(&run, &given, args.keep, &mut stage)?
     } else {
         let servers = stage.servers(args.keep, &cx)?;
@@ -75,20 +75,27 @@ fn play(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The servers of the environment, where it names both.
-fn given(session: &Session) -> Option<[SecretUrl; 2]> {
+/// The servers of the environment, where it names both and they are wanted.
+fn given(session: &Session, private: bool) -> Result<Option<[SecretUrl; 2]>, ConfigError> {
+    if private {
+        return Ok(None);
+    }
     let config = Config::default();
-    let named = [config.falkordb_url(), config.postgres_url()];
-    let one = named.iter().filter(|url| url.is_ok()).count() == 1;
-    if let [Ok(falkordb), Ok(postgres)] = named {
-        return Some([falkordb, postgres]);
+    let set = |url| match url {
+        Err(ConfigError::MissingUrl { .. }) => Ok(None),
+        url => url.map(Some),
+    };
+    let named = [set(config.falkordb_url())?, set(config.postgres_url())?];
+    let one = named.iter().filter(|url| url.is_some()).count() == 1;
+    if let [Some(falkordb), Some(postgres)] = named {
+        return Ok(Some([falkordb, postgres]));
     }
     if one {
         session.printer.note(
             "only one of SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL is set: using private servers",
         );
     }
-    None
+    Ok(None)
 }
 
 /// The loop in a database and a graph of its own on servers that somebody else runs.

@@ -170,6 +170,12 @@ fn fail(printer: Printer, failure: &Failure) -> ExitCode {
 fn session(global: &Global, printer: Printer) -> Result<Session, Failure> {
     start_log(global);
     let mut config = Config::load(global.config.clone())?;
+    for variable in config.unread_variables(std::env::vars_os().map(|(name, _)| name)) {
+        printer.warn(format_args!(
+            "the environment variable `{}` is none that sonograph reads; did you mean `{}`?",
+            variable.name, variable.nearest
+        ));
+    }
     if let Some(threads) = global.threads {
         config.threads = threads;
     }

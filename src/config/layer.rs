@@ -1,11 +1,13 @@
 //! One layer of configuration: a file or the environment, every key optional.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::environment;
 use super::refusal::told;
 use super::sources::{DirectusLayer, TouchpointsLayer, TwentyLayer, UnifiedLayer};
 use super::{Config, ConfigError};
@@ -172,27 +174,29 @@ impl FileLayer {
             .map_err(|error| ConfigError::Parse { file: path.to_owned(), message: told(&text, &error) })
     }
 
-    /// Reads `SONOGRAPH_*`.
-    pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, ConfigError> {
-            text.map(|t| {
-                t.trim().parse().map_err(|_| ConfigError::Environment {
-                    name: name.to_owned(),
-                    reason: "it is not a whole number".to_owned(),
-                })
+    /// Reads `SONOGRAPH_*`; a variable that is set to nothing, or to no text, is an error.
+    pub fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        let setting = |name: &str| environment::setting(name, get(name));
+        let folder = |name| Ok::<_, ConfigError>(setting(name)?.map(PathBuf::from));
+        let number = |name: &str| {
+            let text = setting(name)?;
+            text.map(|t| t.trim().parse::<u64>()).transpose().map_err(|_| ConfigError::Environment {
+                name: name.to_owned(),
+                reason: "it is not a whole number".to_owned(),
             })
-            .transpose()
-        }
+        };
         let mut layer = Self {
-            snapshots_dir: get("SONOGRAPH_SNAPSHOTS_DIR").map(Into::into),
-            writeback_dir: get("SONOGRAPH_WRITEBACK_DIR").map(Into::into),
-            mirror_dir: get("SONOGRAPH_MIRROR_DIR").map(Into::into),
-            services_dir: get("SONOGRAPH_SERVICES_DIR").map(Into::into),
-            seed: number("SONOGRAPH_SEED", get("SONOGRAPH_SEED"))?,
-            threads: number("SONOGRAPH_THREADS", get("SONOGRAPH_THREADS"))?,
+            snapshots_dir: folder("SONOGRAPH_SNAPSHOTS_DIR")?,
+            writeback_dir: folder("SONOGRAPH_WRITEBACK_DIR")?,
+            mirror_dir: folder("SONOGRAPH_MIRROR_DIR")?,
+            services_dir: folder("SONOGRAPH_SERVICES_DIR")?,
+            seed: number("SONOGRAPH_SEED")?,
+            threads: number("SONOGRAPH_THREADS")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
             ..Self::default()
         };
-        layer.falkordb.graph = get("SONOGRAPH_GRAPH");
+        layer.falkordb.graph = setting("SONOGRAPH_GRAPH")?;
+        // The log reads it by itself, and would pass over what is no text.
+        environment::text("SONOGRAPH_LOG", get("SONOGRAPH_LOG"))?;
         Ok(layer)
     }
 
@@ -286,10 +290,33 @@ mod tests {
 
     #[test]
     fn a_number_in_the_environment_must_be_one() {
-        let result =
-            FileLayer::from_environment(|name| (name == "SONOGRAPH_SEED").then(|| "hunter2".to_owned()));
+        let result = FileLayer::from_environment(|name| (name == "SONOGRAPH_SEED").then(|| "hunter2".into()));
         let told = result.expect_err("refused").to_string();
         assert!(told.contains("SONOGRAPH_SEED") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_setting_in_the_environment_is_text_and_not_blank() {
+        use std::os::unix::ffi::OsStringExt as _;
+        for name in [
+            "SONOGRAPH_GRAPH",
+            "SONOGRAPH_SNAPSHOTS_DIR",
+            "SONOGRAPH_WRITEBACK_DIR",
+            "SONOGRAPH_MIRROR_DIR",
+            "SONOGRAPH_SERVICES_DIR",
+            "SONOGRAPH_SEED",
+            "SONOGRAPH_THREADS",
+        ] {
+            for (bytes, why) in [
+                (&b""[..], "it is set but empty"),
+                (b" \t", "it is set but empty"),
+                (b"caf\xe9", "it is not UTF-8"),
+            ] {
+                let get = |asked: &str| (asked == name).then(|| OsString::from_vec(bytes.to_vec()));
+                let told = FileLayer::from_environment(get).expect_err("refused").to_string();
+                assert_eq!(told, format!("cannot use the environment variable `{name}`: {why}"));
+            }
+        }
     }
 
     /// What is told of a file with this text, which holds the secret `hunter2`.

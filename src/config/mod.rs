@@ -4,6 +4,7 @@
 //! repeated. A secret is
 //! named by the environment variable that holds it, never written.
 
+mod environment;
 mod layer;
 mod refusal;
 mod secret;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use environment::Unread;
 pub use layer::{FileLayer, PROJECT_FILE, TEMPLATE, json_schema, user_file};
 pub use secret::SecretUrl;
 pub use sources::{Archive, Naming, TouchLayout, Vocabulary, vocabulary};
@@ -205,7 +207,7 @@ impl Config {
         if let Some(path) = project {
             FileLayer::read(&path)?.apply(&mut config, &path.display().to_string());
         }
-        FileLayer::from_environment(|name| std::env::var(name).ok())?.apply(&mut config, "environment");
+        FileLayer::from_environment(|name| std::env::var_os(name))?.apply(&mut config, "environment");
         Ok(config)
     }
 
@@ -216,10 +218,9 @@ impl Config {
 
     /// The `FalkorDB` URL of agent memory, which may lie on another server or be read as another user.
     pub fn memory_url(&self) -> Result<SecretUrl, ConfigError> {
-        const MEMORY_URL: &str = "SONOGRAPH_MEMORY_URL";
         match &self.falkordb.memory_url_env {
             Some(name) => SecretUrl::from_env(name, "agent memory"),
-            None => match SecretUrl::from_env(MEMORY_URL, "agent memory") {
+            None => match SecretUrl::from_env(environment::MEMORY_URL, "agent memory") {
                 Err(ConfigError::MissingUrl { .. }) => self.falkordb_url(),
                 url => url,
             },

@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::ConfigError;
+use super::{ConfigError, environment};
 
 /// A URL with credentials: printing it shows scheme, host, port and path only.
 #[derive(Clone)]
@@ -17,8 +17,7 @@ pub struct SecretUrl {
 impl SecretUrl {
     /// Takes the URL in the environment variable `name`.
     pub fn from_env(name: &str, system: &'static str) -> Result<Self, ConfigError> {
-        let text = std::env::var(name)
-            .ok()
+        let text = environment::text(name, std::env::var_os(name))?
             .filter(|t| !t.trim().is_empty())
             .ok_or_else(|| ConfigError::MissingUrl { name: name.to_owned(), system })?;
         Self::parse(&text)

@@ -256,6 +256,59 @@ fn an_edge_that_weighs_less_than_nothing_is_named_with_what_to_do() {
 }
 
 #[test]
+fn weights_that_no_number_can_sum_are_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let edges = "src,dst,type,weight\na,b,LIKES,1\na,b,OWES,1e308\na,c,OWES,1.1e308\nc,a,OWES,1\n";
+    fs::write(dir.path().join("edges.csv"), edges).expect("written");
+    done(sonograph(dir.path()).args(["snapshot", "import", "--edges", "edges.csv", "--out", "frozen"]));
+    for metrics in ["pagerank", "strength", "out_strength", "degree,pagerank,strength"] {
+        let line = format!("study influence --snapshot frozen --metrics {metrics}");
+        let told = ["the weights in `weight`", "row 1 of `OWES`", "`--weight none` counts every edge once"];
+        refused(dir.path(), &line, &told);
+    }
+    for more in [
+        ["--weight", "none"],
+        ["--relations", "LIKES"],
+        ["--metrics", "degree"],
+        ["--metrics", "in_strength"],
+    ] {
+        done(sonograph(dir.path()).args(["study", "influence", "--snapshot", "frozen"]).args(more));
+    }
+}
+
+#[test]
+fn a_setting_that_is_blank_or_no_text_exits_2_and_a_misspelt_one_is_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (name, value, why) in [
+        ("SONOGRAPH_GRAPH", &b"caf\xe9"[..], "it is not UTF-8"),
+        ("SONOGRAPH_SNAPSHOTS_DIR", b" ", "it is set but empty"),
+        ("SONOGRAPH_LOG", b"\xff", "it is not UTF-8"),
+    ] {
+        let mut command = sonograph(dir.path());
+        command.args(["config", "show"]).env(name, std::ffi::OsStr::from_bytes(value));
+        let output = command.output().expect("it runs");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(name) && said.contains(why), "{said}");
+    }
+    let url = std::ffi::OsStr::from_bytes(b"redis://caf\xe9:1");
+    let output =
+        sonograph(dir.path()).args(["demo", "--people", "60"]).env("SONOGRAPH_FALKORDB_URL", url).output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        output.status.code() == Some(2) && said.contains("`SONOGRAPH_FALKORDB_URL`: it is not UTF-8"),
+        "{said}"
+    );
+    let mut command = sonograph(dir.path());
+    command.args(["config", "show"]).env("SONOGRAPH_GRAP", "x").env("SONOGRAPH_FALKORDB_URL", "");
+    let said = String::from_utf8(command.output().expect("it runs").stderr).expect("text");
+    assert!(said.contains("`SONOGRAPH_GRAP`") && said.contains("did you mean `SONOGRAPH_GRAPH`?"), "{said}");
+    assert_eq!(said.matches("warning").count(), 1, "{said}");
+}
+
+#[test]
 fn a_hint_names_the_flag_that_the_verb_has_and_a_command_line_can_be_pasted() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let city = ["synth", "city", "--people", "60", "--to", "snapshot", "--out", "city"];

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Failure, Outcome, Session, Verdict as Plain};
 use crate::cli::connect;
-use crate::config::SecretUrl;
+use crate::config::{ConfigError, SecretUrl};
 use crate::sources::postgres::Session as Database;
 use crate::sources::postgres::client::{POOLER, is_pooler};
 use crate::sources::postgres::migration::{self, Check, Scope, Status, Verdict};
@@ -135,7 +135,7 @@ async fn layouts(from: &SecretString, to: &SecretString, session: &Session) -> R
 
 /// The graph that is made of the moved data, where one is configured.
 async fn graph(session: &Session) -> Vec<Check> {
-    if session.config.falkordb_url().is_err() {
+    if matches!(session.config.falkordb_url(), Err(ConfigError::MissingUrl { .. })) {
         return Vec::new();
     }
     let mut checks = Vec::new();
