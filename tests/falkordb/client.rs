@@ -27,6 +27,23 @@ async fn a_port_where_nobody_listens_is_named() {
 }
 
 #[tokio::test]
+async fn a_web_server_is_told_from_a_redis_by_its_address() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("its address").port();
+    let web = std::thread::spawn(move || {
+        let (mut guest, _) = listener.accept().expect("a guest");
+        let _ = guest.read(&mut [0; 1024]);
+        guest.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").expect("answered");
+    });
+    let error = refused(&format!("redis://:secret@127.0.0.1:{port}")).await;
+    web.join().expect("the guest is gone");
+    assert!(matches!(error, FalkorError::NotRedis { .. }), "{error:?}");
+    let text = said(&error);
+    assert!(text.contains(&format!("127.0.0.1:{port}")) && text.contains("Redis protocol"), "{text}");
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_called_that_and_not_shown() {
     let mut wrong = url::Url::parse(&url()).expect("a url");
     wrong.set_password(Some("wrongsecret")).expect("a url with a host takes a password");

@@ -24,6 +24,12 @@ pub enum FalkorError {
         #[source]
         source: RedisError,
     },
+    /// Somebody else listens there.
+    #[error("the server at {address} does not speak the Redis protocol")]
+    NotRedis {
+        /// Host and port.
+        address: String,
+    },
     /// User or password is wrong or missing.
     #[error("FalkorDB at {address} refuses the user or password")]
     Password {
@@ -199,6 +205,7 @@ impl FalkorError {
             (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
                 Self::Password { address }
             }
+            (ErrorKind::Parse, _) => Self::NotRedis { address },
             (ErrorKind::Io, _) => Self::Lost { address, doing, source: error },
             (ErrorKind::Server(ServerErrorKind::NoPerm), _) => Self::Forbidden { address, doing, message },
             (
@@ -239,6 +246,9 @@ impl Diagnose for FalkorError {
             Self::Unreachable { .. } => {
                 "is the server running, and are host and port right? `sonograph services up` starts a private one"
             }
+            Self::NotRedis { .. } => {
+                "host and port lead to another kind of server, a web server for example: FalkorDB listens on 6379 unless told otherwise"
+            }
             Self::Password { .. } => "check user and password in the FalkorDB URL",
             Self::NoModule { .. } => {
                 "load falkordb.so into this server, or point the URL at the one that has it"
@@ -274,7 +284,8 @@ impl Diagnose for FalkorError {
                 "nothing was written since: run the command again once the other writer has ended"
             }
             Self::NoUid { .. } => {
-                "a business graph names every node by `uid`; `sonograph mirror apply` makes one"
+                "a business graph names every node by `uid`, and somebody else made these: give them one or remove them, or name \
+                 another graph; `MATCH (n) WHERE typeOf(n.uid) <> 'String' RETURN labels(n), count(n)` finds them"
             }
             Self::Tables { source, .. } => return source.hint(),
             Self::Query { .. } | Self::Reply { .. } | Self::Unspeakable { .. } | Self::Cancelled(_) => {
