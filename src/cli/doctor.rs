@@ -6,6 +6,8 @@ mod migration;
 mod read_only;
 mod unified_schema;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -137,19 +139,33 @@ async fn falkordb(session: &Session, checks: &mut Vec<Check>) {
     checks.push(Check::ok(FALKORDB, "reachable", client.address()));
     let version = client.version().map_or_else(|| "not told to this user".to_owned(), |v| v.to_string());
     checks.push(Check::ok(FALKORDB, "module version", version));
-    if let Err(error) = graph(&mut client, &session.config.falkordb.graph, checks).await {
+    if let Err(error) = graph(&mut client, session, checks).await {
         checks.push(Check::failed(FALKORDB, "graph", &Failure::from(error)));
     }
 }
 
-async fn graph(client: &mut Client, graph: &str, checks: &mut Vec<Check>) -> Result<(), FalkorError> {
+/// How long indexes that are being built are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn graph(client: &mut Client, session: &Session, checks: &mut Vec<Check>) -> Result<(), FalkorError> {
+    let graph = &session.config.falkordb.graph;
     if !client.exists(graph).await? {
         let found = format!("there is no graph `{graph}`");
         checks.push(Check::note(FALKORDB, "graph", found, "`sonograph mirror apply` makes it"));
         return Ok(());
     }
     checks.push(Check::ok(FALKORDB, "graph", graph));
-    for piece in schema::state(client, graph).await? {
+    let pieces = schema::settled(client, graph, PATIENCE, &session.cx).await?;
+    let all = pieces.len();
+    let (open, settled): (Vec<_>, Vec<_>) =
+        pieces.into_iter().partition(|piece| matches!(piece.state, schema::State::Pending(_)));
+    if !open.is_empty() {
+        let found = format!("under construction, {} of {all}", open.len());
+        let hint =
+            "the server builds them anew after it was started: run `sonograph doctor` again in a while";
+        checks.push(Check::note(FALKORDB, "indexes and constraints", found, hint));
+    }
+    for piece in settled {
         if piece.state == schema::State::Operational {
             checks.push(Check::ok(FALKORDB, piece.what, piece.state.to_string()));
         } else {

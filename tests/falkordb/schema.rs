@@ -1,9 +1,11 @@
 //! Indexes and constraints hold, or the error names who breaks them.
 
+use std::time::Duration;
+
 use sonograph::context::Diagnose as _;
 use sonograph::context::{Context, Fault};
 use sonograph::ontology::{constraints, indexes};
-use sonograph::sources::falkordb::schema::{State, ensure, state};
+use sonograph::sources::falkordb::schema::{Piece, State, ensure, settled, state};
 use sonograph::sources::falkordb::{FalkorError, Params};
 
 use crate::graph::{all, with_graph};
@@ -26,6 +28,27 @@ fn everything_is_operational_and_doing_it_again_changes_nothing() {
             let error = client.query(graph, query, &Params::new()).await.expect_err(query);
             assert!(matches!(error, FalkorError::Query { .. }), "{error:?}");
         }
+    });
+}
+
+#[test]
+fn what_is_under_construction_is_waited_for_as_long_as_asked() {
+    with_graph("building", async |client, graph| {
+        all(
+            client,
+            graph,
+            &[
+                "UNWIND range(0, 199999) AS i CREATE (:Person {uid: 'p' + toString(i)})",
+                "CREATE INDEX FOR (p:Person) ON (p.uid)",
+            ],
+        )
+        .await;
+        let cx = Context::silent();
+        let is_open = |pieces: &[Piece]| pieces.iter().any(|p| matches!(p.state, State::Pending(_)));
+        let at_once = settled(client, graph, Duration::ZERO, &cx).await.expect("a state");
+        assert!(is_open(&at_once), "{at_once:?}");
+        let later = settled(client, graph, Duration::from_mins(2), &cx).await.expect("a state");
+        assert!(!is_open(&later) && later.iter().any(|p| p.state == State::Operational), "{later:?}");
     });
 }
 

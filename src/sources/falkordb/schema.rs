@@ -63,6 +63,30 @@ pub async fn state(client: &mut Client, graph: &str) -> Result<Vec<Piece>, Falko
     Ok(indexes.chain(constraints).collect())
 }
 
+/// [`state`], once nothing is being built any more, or `patience` is over.
+///
+/// A server that was just started builds all indexes anew.
+pub async fn settled(
+    client: &mut Client,
+    graph: &str,
+    patience: Duration,
+    cx: &Context,
+) -> Result<Vec<Piece>, FalkorError> {
+    let (started, mut waiting) = (Instant::now(), None);
+    loop {
+        let pieces = state(client, graph).await?;
+        let open = pieces.iter().filter(|piece| matches!(piece.state, State::Pending(_))).count();
+        if open == 0 || started.elapsed() >= patience {
+            return Ok(pieces);
+        }
+        let step = waiting.get_or_insert_with(|| {
+            cx.step("waiting for indexes and constraints under construction", Some(pieces.len() as u64))
+        });
+        step.tick((pieces.len() - open) as u64, None)?;
+        tokio::time::sleep(LONGEST_NAP).await;
+    }
+}
+
 /// Makes what is missing and waits until everything is operational; makes the graph where it is not there.
 ///
 /// Doing it again changes nothing. A constraint that cannot hold is [`FalkorError::Constraint`] with the offenders.
