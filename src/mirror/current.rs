@@ -198,6 +198,9 @@ pub async fn read_graph(client: &mut Client, graph: &str, cx: &Context) -> Resul
                 // What the plan misses for it, the next run finds.
                 tracing::warn!(graph, drift, "the graph changed while it was read");
             }
+            for left_out in &scanned.left_out {
+                tracing::info!(graph, left_out, "not the mirror's: left alone");
+            }
             Ok(scanned.tables)
         }
         Err(FalkorError::NoGraph { .. }) => Ok(Tables::default()),

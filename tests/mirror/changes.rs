@@ -144,6 +144,33 @@ fn a_graph_with_duplicate_edges_is_healed_by_the_next_run() {
 }
 
 #[test]
+fn names_that_the_tables_use_are_left_alone_and_a_value_of_another_type_is_healed() {
+    with_graph("strange", async |client, graph| {
+        let facts = city::facts(120, 5);
+        run(client, graph, &facts, &Context::silent()).await.expect("it is written");
+        let whole = read(client, graph).await;
+        let strange = [
+            "MATCH (e:Event) WITH e LIMIT 1 SET e.node = 7",
+            "MATCH (p:Person) WITH p LIMIT 2 SET p.labels = 'mine'",
+            "MATCH ()-[r:ATTENDED]->() WITH r LIMIT 1 SET r.src = 'x', r.dst = 1.5",
+        ];
+        all(client, graph, &strange).await;
+        is_settled(client, graph, &facts, 1).await;
+
+        all(client, graph, &["MATCH ()-[r:ATTENDED]->() WITH r LIMIT 1 SET r.timestamp = 'yesterday'"]).await;
+        let damaged = read(client, graph).await;
+        let summary = mirror::plan(&resolved(&facts, &damaged), &damaged).summary();
+        assert!(summary.edges["ATTENDED"].update > 0 && summary.edges["ATTENDED"].create == 0);
+        let healed = run(client, graph, &facts, &Context::silent()).await.expect("it is healed");
+        assert_eq!(bytes(&read(client, graph).await), bytes(&whole));
+        is_settled(client, graph, &facts, healed.generation).await;
+        let held = "MATCH (e:Event {node: 7}), (p:Person {labels: 'mine'}), ()-[r:ATTENDED {src: 'x'}]->() RETURN count(p)";
+        let reply = client.ro_query(graph, held, &Params::new()).await.expect("it is a query");
+        assert_eq!(reply.rows[0][0], CypherValue::Int(2), "other people's properties stay");
+    });
+}
+
+#[test]
 fn duplicates_that_the_schema_forbids_are_removed_before_it_is_made() {
     with_graph("forbidden", async |client, graph| {
         let facts = city::facts(120, 5);

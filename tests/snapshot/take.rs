@@ -169,6 +169,32 @@ async fn a_graph_whose_mirror_run_broke_off_is_not_frozen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_tables_have_no_place_for_is_left_out_told_and_kept_in_the_manifest() {
+    let place = Place::new().await;
+    let mut client = Client::connect(&place.falkordb).await.expect("the server answers");
+    let made = "CREATE (p:Person {uid: 'p', labels: 3}), (e:Event {uid: 'e', node: 7}), \
+                (p)-[:ATTENDED {timestamp: 'yesterday', src: 1}]->(e), (p)-[:ATTENDED {timestamp: 5}]->(e)";
+    client.query(&place.graph, made, &Params::new()).await.expect("made");
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut command = sonograph(dir.path(), &place.falkordb, &place.graph);
+    let taken = command.args(["snapshot", "take", "--out", "s"]).output().expect("it runs");
+    assert!(taken.status.success(), "{}", said(&taken));
+    let frozen = whole(&dir.path().join("s"));
+    let kept = frozen.manifest.sources[0].detail["left_out"].as_array().expect("a list").clone();
+    for (property, of) in
+        [("node", "1 Event"), ("labels", "1 Person"), ("src", "1 ATTENDED"), ("timestamp", "1 ATTENDED")]
+    {
+        let left_out = format!("left out the property `{property}` of {of}, ");
+        assert!(said(&taken).contains(&left_out), "{}", said(&taken));
+        assert!(kept.iter().any(|k| k.as_str().is_some_and(|k| k.starts_with(&left_out))), "{kept:?}");
+    }
+    let mut command = sonograph(dir.path(), &place.falkordb, &place.graph);
+    let studied = command.args(["study", "influence", "--snapshot", "s"]).output().expect("it runs");
+    assert!(studied.status.success(), "{}", said(&studied));
+    place.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_graph_that_is_not_there_is_named() {
     let place = Place::new().await;
     let dir = tempfile::tempdir().expect("a folder");

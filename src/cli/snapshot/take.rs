@@ -143,14 +143,14 @@ pub(in crate::cli) async fn freeze(
     snapshot::check_target(out, input.replace)?;
     let Systems { client, graph, databases, options, memory } = from;
     let before = settled(client, graph).await?;
-    let scanned = falkordb::scan(client, graph, cx).await?;
+    let scanned = falkordb::scan_typed(client, graph, cx).await?;
     let after = settled(client, graph).await?;
     let mut drift = scanned.drift;
     if before != after {
         drift.push("a mirror run came to its end while the graph was being read".to_owned());
     }
-    for note in &scanned.notes {
-        session.printer.note(note);
+    for left_out in &scanned.left_out {
+        session.printer.note(left_out);
     }
     for change in &drift {
         session.printer.warn(format_args!("{change}: the snapshot is no single state of the graph"));
@@ -159,6 +159,9 @@ pub(in crate::cli) async fn freeze(
     let mut origin = Origin::new("falkordb", version).with("graph", graph);
     if !drift.is_empty() {
         origin = origin.with("drift", drift);
+    }
+    if !scanned.left_out.is_empty() {
+        origin = origin.with("left_out", scanned.left_out);
     }
     input.sources.push(origin);
     input.options.insert("consistency".into(), "paged".into());

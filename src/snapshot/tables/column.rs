@@ -84,22 +84,6 @@ impl Cells {
         }
     }
 
-    /// The type of the column these become; of the first one for a point.
-    pub(super) fn dtype(&self) -> DataType {
-        let list = |inner| DataType::List(Box::new(inner));
-        match self {
-            Cells::Boolean(_) => DataType::Boolean,
-            Cells::Integer(_) => DataType::Int64,
-            Cells::Float(_) | Cells::Point(_) => DataType::Float64,
-            Cells::Text(_) => DataType::String,
-            Cells::Instant(_) => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
-            Cells::TextList(_) => list(DataType::String),
-            Cells::BooleanList(_) => list(DataType::Boolean),
-            Cells::IntegerList(_) => list(DataType::Int64),
-            Cells::FloatList(_) => list(DataType::Float64),
-        }
-    }
-
     /// The polars column, or the two of a point.
     pub(super) fn into_columns(self, name: &str) -> Vec<Column> {
         let column = match self {
@@ -214,6 +198,11 @@ impl Kind {
             }
         }
     }
+}
+
+/// Whether a column declared as `kind` has a place for the value.
+pub(super) fn fits(kind: PropertyKind, value: &Value) -> bool {
+    Kind::Declared(kind).holds(value)
 }
 
 fn each<T>(values: Vec<Option<Value>>, held: impl Fn(Value) -> Option<T>) -> Vec<Option<T>> {

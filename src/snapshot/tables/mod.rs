@@ -2,6 +2,7 @@
 
 pub mod assemble;
 mod column;
+pub mod sieve;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

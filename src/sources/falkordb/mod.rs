@@ -18,4 +18,4 @@ pub use client::{Client, Version};
 pub use cypher::{Param, Params};
 pub use error::FalkorError;
 pub use reply::{CypherValue, Edge, Node, Reply, Stats};
-pub use scan::{FALKORDB_IDS, Scanned, scan};
+pub use scan::{FALKORDB_IDS, Scanned, scan, scan_typed};

@@ -13,7 +13,8 @@ use super::pages::{Pages, count};
 use super::{Client, CypherValue, Edge, FalkorError, Node, Version, cypher};
 use crate::context::Context;
 use crate::ontology::Label;
-use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble, misfits};
+use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
+use crate::snapshot::tables::sieve::sieve;
 use crate::snapshot::tables::{NODE, Tables, UID};
 
 /// Stem of the companion table that maps dense node ids to the server's internal ids: `node`, `id`, both `Int64`.
@@ -31,8 +32,8 @@ pub struct Scanned {
     pub tables: Tables,
     /// What others changed while we read, in words; empty where the tables are one state of the graph.
     pub drift: Vec<String>,
-    /// What else a reader should know, in words.
-    pub notes: Vec<String>,
+    /// What others wrote and the tables have no place for, in words.
+    pub left_out: Vec<String>,
     /// The server's module version, where the user may ask for it.
     pub version: Option<Version>,
     /// Pages read.
@@ -41,11 +42,24 @@ pub struct Scanned {
     pub longest_page_ms: f64,
 }
 
-/// Reads the graph `graph` with `GRAPH.RO_QUERY`.
+/// Reads the graph `graph` with `GRAPH.RO_QUERY`, for whoever means to heal it.
+///
+/// A column of which one value is not of the type that is declared is typed by its values, so that it differs from what
+/// the mirror would write. Properties that are called like a column of the tables' own are left out.
 ///
 /// Parallel edges are kept. A node with several labels stands under its vertex (the first of the ontology's labels it
 /// has, else the first by name), the others are its further labels. Cost: O(n + m) on the server, everything in memory.
 pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
+    read(client, graph, false, cx).await
+}
+
+/// [`scan`], for whoever means to keep it: values that are not of the type declared are left out, too, so that every
+/// declared column has the type it is declared with.
+pub async fn scan_typed(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
+    read(client, graph, true, cx).await
+}
+
+async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Result<Scanned, FalkorError> {
     let names = client.refresh_names(graph).await?;
     let before = Counts::read(client, graph, &names.relations).await?;
     let mut pages = Pages::of(client, graph, FIRST_PAGE).await?;
@@ -117,12 +131,12 @@ pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scan
 
     let version = client.version();
     let tables_error = |source| FalkorError::Tables { graph: graph.to_owned(), source };
+    let left_out = sieve(&mut nodes.rows, &mut edges, typed);
     let mut tables = assemble(nodes.rows, edges).map_err(tables_error)?;
     let companion = ids_of(&tables, &nodes.ids);
     tables.companions.insert(FALKORDB_IDS.to_owned(), companion);
-    let notes = misfits(&tables);
     tracing::info!(graph, pages, longest_page_ms, drift = drift.len(), "graph read");
-    Ok(Scanned { tables, drift, notes, version, pages, longest_page_ms })
+    Ok(Scanned { tables, drift, left_out, version, pages, longest_page_ms })
 }
 
 /// Nodes as they are read.
