@@ -95,8 +95,10 @@ async fn begin(
         planned_changed_identity: plan.changed_identity,
         score_at: now.as_millisecond(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        before_sha256: None,
+        after_sha256: None,
     };
-    ledger.begin(&run, &plan.nodes)?;
+    ledger.begin(&mut run, &plan.nodes)?;
     run.state = RunState::Applying;
     ledger.save(&run)?;
     let pending = plan.nodes.iter().collect();

@@ -108,6 +108,22 @@ pub enum WritebackError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A table of the ledger is not what its run wrote.
+    #[error("{} is damaged: it is not what run {run} wrote (SHA-256)", path.display())]
+    Damaged {
+        /// The run.
+        run: String,
+        /// The table.
+        path: PathBuf,
+    },
+    /// Nothing tells whether a table of the ledger is what its run wrote.
+    #[error("cannot tell whether {} is whole: run {run} noted no SHA-256 of it", path.display())]
+    Unsummed {
+        /// The run.
+        run: String,
+        /// The table.
+        path: PathBuf,
+    },
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -133,7 +149,9 @@ impl Diagnose for WritebackError {
             | Self::Unfinished { .. }
             | Self::NoRun { .. }
             | Self::State { .. }
-            | Self::Overwritten { .. } => Fault::Input,
+            | Self::Overwritten { .. }
+            | Self::Damaged { .. }
+            | Self::Unsummed { .. } => Fault::Input,
         }
     }
 
@@ -156,6 +174,12 @@ impl Diagnose for WritebackError {
                 format!(
                     "somebody else writes these properties, too; `sonograph writeback undo {run}` takes the run back"
                 )
+            }
+            Self::Damaged { .. } => {
+                "nothing was written; put the file back from a copy, then run the command again".to_owned()
+            }
+            Self::Unsummed { .. } => {
+                "nothing was written; an earlier pre-release wrote this run: take it back with that version".to_owned()
             }
             Self::Scores { .. }
             | Self::NotFinite { .. }

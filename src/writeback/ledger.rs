@@ -4,11 +4,13 @@
 //! renamed before anything is written to the graph, and its state is replaced in one step, so that a run that broke
 //! off is seen as one.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{PlannedNode, SCORE_AT, SCORE_RUN, Score, WritebackError};
 use crate::ontology::Value;
@@ -81,6 +83,12 @@ pub struct Run {
     pub score_at: i64,
     /// Version of this program.
     pub version: String,
+    /// SHA-256 of what is written of the values before, hexadecimal; `None` until it is.
+    #[serde(default)]
+    pub before_sha256: Option<String>,
+    /// SHA-256 of what is written of the values after, likewise.
+    #[serde(default)]
+    pub after_sha256: Option<String>,
 }
 
 /// A folder of runs.
@@ -131,18 +139,20 @@ impl Ledger {
             .find(|run| run.state == RunState::Applying && run.graph == graph && run.address == address))
     }
 
-    /// Writes a new run down, whole or not at all.
-    pub(super) fn begin(&self, run: &Run, nodes: &[PlannedNode]) -> Result<(), WritebackError> {
+    /// Writes a new run down, whole or not at all, and notes in it what its tables sum up to.
+    pub(super) fn begin(&self, run: &mut Run, nodes: &[PlannedNode]) -> Result<(), WritebackError> {
         let partial = self.dir.join(format!("{}.{PARTIAL}", run.run));
         fs_err::create_dir_all(&partial).map_err(|e| failed("write", &partial, e))?;
         let properties = &run.properties;
         let parquet = |name: &str, frame: &DataFrame| {
             let path = partial.join(name);
             let bytes = parquet_bytes(frame).map_err(|e| failed("write", &path, e))?;
-            write_through(&path, &bytes)
+            write_through(&path, &bytes)?;
+            Ok::<_, WritebackError>(sha256(&bytes))
         };
-        parquet(BEFORE, &before_frame(properties, nodes))?;
-        parquet(AFTER, &after_frame(properties, nodes))?;
+        let before = parquet(BEFORE, &before_frame(properties, nodes))?;
+        let after = parquet(AFTER, &after_frame(properties, nodes))?;
+        (run.before_sha256, run.after_sha256) = (Some(before), Some(after));
         write_through(&partial.join(RUN), &json(run))?;
         let path = self.path(run);
         fs_err::rename(&partial, &path).map_err(|e| failed("write", &path, e))?;
@@ -160,18 +170,23 @@ impl Ledger {
         Ok(())
     }
 
-    /// The nodes of a run with their values before and after.
+    /// The nodes of a run with their values before and after, from tables that are what the run wrote to the bit.
     pub(super) fn nodes(&self, run: &Run) -> Result<Vec<PlannedNode>, WritebackError> {
         let dir = self.path(run);
-        let frame = |name: &str| {
+        let frame = |name: &str, noted: Option<&String>| {
             let path = dir.join(name);
-            let file = fs_err::File::open(&path).map_err(|e| failed("read", &path, e))?;
+            let noted =
+                noted.ok_or_else(|| WritebackError::Unsummed { run: run.run.clone(), path: path.clone() })?;
+            let bytes = fs_err::read(&path).map_err(|e| failed("read", &path, e))?;
+            if sha256(&bytes) != *noted {
+                return Err(WritebackError::Damaged { run: run.run.clone(), path });
+            }
             let frame =
-                ParquetReader::new(file.into_parts().0).finish().map_err(|e| failed("read", &path, e))?;
-            Ok::<_, WritebackError>((frame, path))
+                ParquetReader::new(Cursor::new(bytes)).finish().map_err(|e| failed("read", &path, e))?;
+            Ok((frame, path))
         };
-        let (before, before_path) = frame(BEFORE)?;
-        let (after, after_path) = frame(AFTER)?;
+        let (before, before_path) = frame(BEFORE, run.before_sha256.as_ref())?;
+        let (after, after_path) = frame(AFTER, run.after_sha256.as_ref())?;
         let held = read_before(&before, &run.properties).map_err(|e| failed("read", &before_path, e))?;
         let mut nodes = read_after(&after, &run.properties).map_err(|e| failed("read", &after_path, e))?;
         if held.len() != nodes.len() {
@@ -204,6 +219,14 @@ fn read_run(path: &Path) -> Result<Run, WritebackError> {
 fn json(run: &Run) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(run).expect("a run is plain data");
     text.push(b'\n');
+    text
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").expect("a text takes whatever is written to it");
+    }
     text
 }
 
@@ -342,6 +365,7 @@ fn untagged(text: &str) -> Result<Value, Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::{Diagnose as _, Fault};
 
     #[test]
     fn any_value_before_reads_back_to_the_bit() {
@@ -387,6 +411,8 @@ mod tests {
             planned_changed_identity: 0,
             score_at: 5,
             version: "0".into(),
+            before_sha256: None,
+            after_sha256: None,
         };
         let nodes = vec![PlannedNode {
             id: 3,
@@ -395,8 +421,25 @@ mod tests {
             after: vec![Some(Score::Integer(2)), None],
             before: vec![Some(Value::Float(0.1)), None, Some(Value::Text("r0".into())), None],
         }];
-        ledger.begin(&run, &nodes).expect("written");
+        ledger.begin(&mut run, &nodes).expect("written");
         assert_eq!(ledger.nodes(&run).expect("read"), nodes);
+        assert_eq!(ledger.run("r1").expect("known"), run, "the sums are written down");
+        for name in [BEFORE, AFTER] {
+            let path = dir.path().join("runs/r1").join(name);
+            let whole = fs_err::read(&path).expect("read");
+            for at in (0..whole.len()).step_by(97) {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1;
+                fs_err::write(&path, flipped).expect("damaged");
+                let error = ledger.nodes(&run).expect_err("a flipped bit");
+                assert!(matches!(&error, WritebackError::Damaged { .. }), "{error:?}");
+                assert!(error.to_string().contains(name) && error.fault() == Fault::Input, "{error}");
+            }
+            fs_err::write(&path, whole).expect("mended");
+        }
+        let older = Run { before_sha256: None, ..run.clone() };
+        let error = ledger.nodes(&older).expect_err("nothing to hold it against");
+        assert!(matches!(&error, WritebackError::Unsummed { .. }) && error.hint().is_some(), "{error:?}");
         run.state = RunState::Applying;
         ledger.save(&run).expect("saved");
         assert_eq!(ledger.unfinished("g", "h:1").expect("a look"), Some(run.clone()));
