@@ -187,7 +187,7 @@ fn session(global: &Global, printer: Printer) -> Result<Session, Failure> {
     // Fails only when a pool exists already, which then serves.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     let mode = match global.progress {
-        _ if global.quiet => ProgressMode::None,
+        _ if global.quiet => ProgressMode::Quiet,
         ProgressChoice::Auto => ProgressMode::Auto,
         ProgressChoice::Plain => ProgressMode::Plain,
         ProgressChoice::None => ProgressMode::None,

@@ -96,6 +96,9 @@ impl Cancel {
 pub trait Progress: fmt::Debug + Send + Sync {
     /// Begins a step of `total` items (`None`: unknown) and returns its display.
     fn begin(&self, title: &str, total: Option<u64>) -> Box<dyn Bar>;
+
+    /// Tells at once, in one line, what must be known though no progress is shown: why nothing moves.
+    fn tell(&self, _line: &str) {}
 }
 
 /// One step's display.
@@ -163,6 +166,11 @@ impl Context {
     /// Begins a named step whose progress is shown until the returned value is dropped.
     pub fn step(&self, title: &str, total: Option<u64>) -> Step {
         Step { bar: self.progress.begin(title, total), cancel: self.cancel.clone() }
+    }
+
+    /// Tells at once, in one line, why nothing moves; also where no progress is shown.
+    pub fn tell(&self, line: &str) {
+        self.progress.tell(line);
     }
 
     /// Answers [`Cancelled`] once somebody has asked to stop.

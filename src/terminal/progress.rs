@@ -7,18 +7,21 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Printer;
 use crate::context::{Bar, Progress, Silent};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProgressMode {
-    /// Bars when stderr is a terminal, nothing otherwise.
+    /// Bars when stderr is a terminal, otherwise only why nothing moves.
     #[default]
     Auto,
     /// A line per step and every few seconds.
     Plain,
-    /// Nothing.
+    /// No progress; only why nothing moves.
     None,
+    /// Nothing.
+    Quiet,
 }
 
 /// The display for a mode.
@@ -26,7 +29,22 @@ pub fn progress(mode: ProgressMode) -> Arc<dyn Progress> {
     match mode {
         ProgressMode::Auto if io::stderr().is_terminal() => Arc::new(Bars),
         ProgressMode::Plain => Arc::new(Lines),
-        ProgressMode::Auto | ProgressMode::None => Arc::new(Silent),
+        ProgressMode::Auto | ProgressMode::None => Arc::new(Notes),
+        ProgressMode::Quiet => Arc::new(Silent),
+    }
+}
+
+/// Shows no progress.
+#[derive(Debug)]
+struct Notes;
+
+impl Progress for Notes {
+    fn begin(&self, title: &str, total: Option<u64>) -> Box<dyn Bar> {
+        Silent.begin(title, total)
+    }
+
+    fn tell(&self, line: &str) {
+        Printer::default().note(line);
     }
 }
 
@@ -45,6 +63,10 @@ impl Progress for Bars {
         bar.set_message(title.to_owned());
         bar.enable_steady_tick(Duration::from_millis(250));
         Box::new(TerminalBar(bar))
+    }
+
+    fn tell(&self, line: &str) {
+        Printer::default().note(line);
     }
 }
 
@@ -73,6 +95,10 @@ impl Progress for Lines {
         let of = total.map(|t| format!(" ({t})")).unwrap_or_default();
         let _ = writeln!(anstream::stderr().lock(), "{title}{of}");
         Box::new(PlainBar { title: title.to_owned(), last: Mutex::new(Instant::now()) })
+    }
+
+    fn tell(&self, line: &str) {
+        Printer::default().note(line);
     }
 }
 

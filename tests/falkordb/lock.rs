@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sonograph::context::{Bar, Cancel, Context, Diagnose as _, Fault, Progress};
 use sonograph::sources::falkordb::lock::{TTL, holding, key};
-use sonograph::sources::falkordb::{Client, FalkorError, Params};
+use sonograph::sources::falkordb::{Client, FalkorError, Params, Process};
 
 use crate::graph::{OTHER, OtherWriter, url, with_graph};
 
@@ -33,7 +33,7 @@ async fn people(client: &mut Client, graph: &str) -> Option<u64> {
     client.ro_query(graph, "MATCH (n) RETURN count(n)", &Params::new()).await.expect("counted").count()
 }
 
-/// Keeps the titles of the steps.
+/// Keeps the titles of the steps, and what is told.
 #[derive(Debug, Clone, Default)]
 struct Titles(Arc<Mutex<Vec<String>>>);
 
@@ -48,6 +48,10 @@ impl Progress for Titles {
     fn begin(&self, title: &str, _: Option<u64>) -> Box<dyn Bar> {
         self.0.lock().expect("nobody panics").push(title.to_owned());
         Box::new(Nothing)
+    }
+
+    fn tell(&self, line: &str) {
+        self.0.lock().expect("nobody panics").push(line.to_owned());
     }
 }
 
@@ -133,6 +137,52 @@ fn the_lock_of_a_writer_that_was_killed_lapses_while_the_next_one_waits_and_says
         assert!(taken.elapsed() >= Duration::from_secs(1));
         let said = titles.0.lock().expect("nobody panics").join("\n");
         assert!(said.contains("waiting for `mirror apply` (process 4711 on elsewhere"), "{said}");
+        let until = format!("to give back graph `{graph}`, or for its lock to lapse in at most 1 s");
+        assert!(said.contains(&until), "{said}");
+    });
+}
+
+/// What a process of this machine with that id and beginning would leave.
+fn left_by(pid: u32, born: u64) -> String {
+    let mut holder: serde_json::Value = serde_json::from_str(OTHER).expect("a lock");
+    for (name, value) in serde_json::to_value(Process::this()).expect("plain data").as_object().expect("one") {
+        holder[name] = value.clone();
+    }
+    (holder["pid"], holder["born"]) = (pid.into(), born.into());
+    holder.to_string()
+}
+
+#[test]
+fn the_lock_of_a_process_that_is_gone_is_taken_over_at_once_and_that_of_one_that_lives_is_not() {
+    with_graph("lock_gone", async |client, graph| {
+        let born = serde_json::to_value(Process::this()).expect("plain data")["born"].as_u64().expect("ticks");
+        let mut child = std::process::Command::new("true").spawn().expect("it starts");
+        child.wait().expect("it ends");
+        // One that ended, and one whose id is by now another's: ours.
+        for left in [left_by(child.id(), born), left_by(std::process::id(), born - 1)] {
+            redis::cmd("SET").arg(key(graph)).arg(&left).arg("PX").arg(30_000).exec(&mut raw()).expect("taken");
+            let titles = Titles::default();
+            let cx = Context::new(Arc::new(titles.clone()), Cancel::default(), 1, 1);
+            let began = Instant::now();
+            holding(client, graph, "mirror apply", TTL, &cx, async |client| {
+                assert_ne!(value(graph), Some(left.clone()), "it is ours");
+                write(client, graph).await
+            })
+            .await
+            .expect("nobody holds it");
+            assert!(began.elapsed() < Duration::from_secs(10), "it waited for the lock to lapse");
+            assert_eq!(value(graph), None);
+            let said = titles.0.lock().expect("nobody panics").join("\n");
+            assert!(said.contains("is gone: its lock on graph") && !said.contains("waiting"), "{said}");
+        }
+        let alive = left_by(std::process::id(), born);
+        redis::cmd("SET").arg(key(graph)).arg(&alive).arg("PX").arg(1_500).exec(&mut raw()).expect("taken");
+        let began = Instant::now();
+        let cx = Context::silent();
+        holding(client, graph, "mirror apply", TTL, &cx, async |client| write(client, graph).await)
+            .await
+            .expect("it lapses");
+        assert!(began.elapsed() >= Duration::from_secs(1), "it was taken from one that lives");
     });
 }
 

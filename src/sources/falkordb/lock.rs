@@ -2,8 +2,9 @@
 //!
 //! The server takes batches of any number of clients as they come, so two runs that each planned on what they had read
 //! would mix. A run holds this key while it reads, plans and writes. It is renewed in the background on the run's own
-//! connection, and lapses by itself once nobody renews it. Renewal and release compare first (`WATCH`, `MULTI`: no
-//! right to run scripts is needed), so that nobody touches a lock that is another's by now.
+//! connection, and lapses by itself once nobody renews it; where its process is known to be gone, the next run takes it
+//! over. Renewal, release and taking over compare first (`WATCH`, `MULTI`: no right to run scripts is needed), so that
+//! nobody touches a lock that is another's by now.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use redis::{Cmd, RedisResult, Value as Wire};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{Client, FalkorError};
+use super::{Client, FalkorError, Process};
 use crate::context::Context;
 
 /// How long a lock outlives a holder that was killed.
@@ -22,15 +23,17 @@ pub const TTL: Duration = Duration::from_secs(30);
 
 const POLL: Duration = Duration::from_millis(100);
 
+/// What a killed run had sent already, a batch of some 20 ms, gets this long before its lock is used.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// Who holds a lock: the value of the key, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The command, for example `mirror apply`.
     pub command: String,
-    /// The machine it runs on.
-    pub host: String,
     /// Its process.
-    pub pid: u32,
+    #[serde(flatten)]
+    pub process: Process,
     /// When it took the lock.
     pub started: jiff::Timestamp,
     /// Tells two holders apart that agree in all else.
@@ -39,11 +42,9 @@ pub struct Holder {
 
 impl Holder {
     fn this(command: &str) -> Self {
-        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self {
             command: command.to_owned(),
-            host: host.trim().to_owned(),
-            pid: std::process::id(),
+            process: Process::this(),
             started: jiff::Timestamp::now(),
             token: format!("{:016x}", rand::random::<u64>()),
         }
@@ -52,7 +53,7 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, host, pid, started, .. } = self;
+        let Self { command, process: Process { host, pid, .. }, started, .. } = self;
         write!(f, "`{command}` (process {pid} on {host}, since {started:.0})")
     }
 }
@@ -64,8 +65,8 @@ pub fn key(graph: &str) -> String {
 
 /// Runs `work` as the only writer of `graph`, and lets others write after it, however it ends.
 ///
-/// A client that holds the lock already goes on under it. Where somebody else holds it, this waits up to `ttl` for it
-/// to be given back or to lapse.
+/// A client that holds the lock already goes on under it. Where somebody else holds it, this says so and waits up to
+/// `ttl` for it to be given back or to lapse; where that one's process is gone, it takes it over.
 ///
 /// # Errors
 /// [`FalkorError::Locked`] where the other one is alive and writes on; what `work` says. From then on every write of
@@ -120,6 +121,18 @@ impl Lock {
             }
             cx.check()?;
             let Some(other) = Held::read(client, &key).await? else { continue };
+            if other.is_gone() {
+                let asked = Instant::now();
+                let take = redis::cmd("SET").arg(&key).arg(&value).arg("PX").arg(&px).to_owned();
+                let taken = where_ours(&mut client.connection(), &key, &other.value, &take).await;
+                let doing = "taking over a lock";
+                if !taken.map_err(|error| FalkorError::of(error, client.address(), Some(graph), doing))? {
+                    continue;
+                }
+                cx.tell(&format!("{} is gone: its lock on graph `{graph}` is taken over", other.holder()));
+                tokio::time::sleep(SETTLE.min(ttl / 3)).await;
+                break asked;
+            }
             let moved =
                 seen.as_ref().is_some_and(|seen| *other.value != *seen.value || other.left > seen.left);
             if moved || other.left < 0 || began.elapsed() > ttl + POLL {
@@ -128,8 +141,12 @@ impl Lock {
                 return Err(FalkorError::Locked { graph: graph.to_owned(), address, holder, lapses });
             }
             let step = waiting.get_or_insert_with(|| {
-                let title = format!("waiting for {}, which holds graph {graph}", other.holder());
-                cx.step(&title, Some(ttl.as_secs()))
+                let lapses = other.seconds().unwrap_or_default();
+                cx.tell(&format!(
+                    "waiting for {} to give back graph `{graph}`, or for its lock to lapse in at most {lapses} s",
+                    other.holder()
+                ));
+                cx.step("waiting", Some(ttl.as_secs()))
             });
             step.tick(began.elapsed().as_secs().min(ttl.as_secs()), None)?;
             seen = Some(other);
@@ -209,9 +226,9 @@ async fn where_ours(
         redis::cmd("UNWATCH").query_async::<()>(connection).await?;
         return Ok(false);
     }
-    let done: Option<(i64,)> =
+    let done: Option<(Wire,)> =
         redis::pipe().atomic().add_command(then.clone()).query_async(connection).await?;
-    Ok(done == Some((1,)))
+    Ok(matches!(done, Some((Wire::Okay | Wire::Int(1),))))
 }
 
 /// Somebody else's lock.
@@ -232,9 +249,16 @@ impl Held {
         Ok(value.filter(|_| left != -2).map(|value| Self { value, left }))
     }
 
+    fn known(&self) -> Option<Holder> {
+        serde_json::from_str(&self.value).ok()
+    }
+
     fn holder(&self) -> String {
-        serde_json::from_str::<Holder>(&self.value)
-            .map_or_else(|_| "somebody unknown".to_owned(), |holder| holder.to_string())
+        self.known().map_or_else(|| "somebody unknown".to_owned(), |holder| holder.to_string())
+    }
+
+    fn is_gone(&self) -> bool {
+        self.known().is_some_and(|holder| holder.process.is_gone())
     }
 
     fn seconds(&self) -> Option<u64> {
