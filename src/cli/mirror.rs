@@ -169,7 +169,8 @@ pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome,
 }
 
 fn show_runs(history: &History, session: &Session) -> Result<Outcome, Failure> {
-    let runs = Ledger::new(&session.config.mirror_dir).runs()?;
+    let (runs, damaged) = Ledger::new(&session.config.mirror_dir).runs()?;
+    super::tell_damaged(&damaged, session.printer);
     let format = Format::or_usual(history.format);
     if format == Format::Json {
         for run in &runs {
@@ -196,7 +197,7 @@ fn show_runs(history: &History, session: &Session) -> Result<Outcome, Failure> {
         Column::new("edges".into(), changes(|r| &r.edges)),
         number("held_back", |r| r.held_back.values().sum::<u64>() as i64),
         number("rows_read", |r| r.read.values().sum::<u64>() as i64),
-        number("rows_written", |r| r.rows as i64),
+        Column::new("rows_written".into(), runs.iter().map(|r| r.rows.map(|n| n as i64)).collect::<Vec<_>>()),
         text("error", |r| r.error.clone().unwrap_or_default()),
     ];
     let frame = DataFrame::new(runs.len(), columns)
@@ -244,11 +245,12 @@ async fn read_and_plan(
     let ledger = Ledger::new(&session.config.mirror_dir);
     let mut run = Run::begin(&settings.graph, client.address(), &summary, &facts.read);
     ledger.save(&run)?;
-    let applied = mirror::apply(client, &settings.graph, &plan, &session.cx).await;
-    run.end(applied.as_ref());
+    let mut applied = Applied::default();
+    let done = mirror::apply_noting(client, &settings.graph, &plan, &mut applied, &session.cx).await;
+    run.end(done.as_ref().copied(), &applied);
     // What stopped the run is the error to tell.
     let saved = ledger.save(&run);
-    let applied = applied?;
+    done?;
     saved?;
     Ok((summary, Some(applied), facts))
 }

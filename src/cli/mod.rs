@@ -243,6 +243,14 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
     }
 }
 
+/// Warns of what a ledger passes over.
+fn tell_damaged<E: std::error::Error>(damaged: &[E], printer: Printer) {
+    for error in damaged {
+        let why = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
+        printer.warn(format_args!("passed over a damaged run: {error}{why}"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Failure, Format, Outcome, Session, connect, print_frame};
+use super::{Failure, Format, Outcome, Session, connect, print_frame, tell_damaged};
 use crate::context::Fault;
 use crate::snapshot;
 use crate::snapshot::tables::{Tables, UID};
@@ -110,7 +110,11 @@ pub(super) fn run(command: &WritebackCommand, session: &Session) -> Result<Outco
             show_one(&undone, &undoing.showing, session)?;
             tell_undone(&undone, undoing.dry_run, session);
         }
-        WritebackCommand::History(showing) => show_runs(&ledger.runs()?, showing, session)?,
+        WritebackCommand::History(showing) => {
+            let (runs, damaged) = ledger.runs()?;
+            tell_damaged(&damaged, session.printer);
+            show_runs(&runs, showing, session)?;
+        }
     }
     Ok(Outcome::Done)
 }
@@ -140,6 +144,8 @@ impl Given {
 
 async fn write(applying: &Applying, ledger: &Ledger, session: &Session) -> Result<Applied, Failure> {
     let cx = &session.cx;
+    // It could be a run on this graph that broke off; what that wrote is told apart by its `score_run` all the same.
+    tell_damaged(&ledger.runs()?.1, session.printer);
     if let Some(run) = &applying.resume {
         let mut client = connect::falkordb(session).await?;
         return Ok(resume(&mut client, ledger, run, cx).await?);

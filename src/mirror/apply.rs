@@ -57,16 +57,35 @@ pub async fn apply(
     plan: &Plan<'_>,
     cx: &Context,
 ) -> Result<Applied, MirrorError> {
-    lock::holding(client, graph, COMMAND, lock::TTL, cx, async |client| write(client, graph, plan, cx).await)
-        .await
+    let mut applied = Applied::default();
+    apply_noting(client, graph, plan, &mut applied, cx).await?;
+    Ok(applied)
+}
+
+/// [`apply`], which notes in `applied` what the server confirmed, however it ends.
+///
+/// # Errors
+/// Those of [`apply`].
+pub async fn apply_noting(
+    client: &mut Client,
+    graph: &str,
+    plan: &Plan<'_>,
+    applied: &mut Applied,
+    cx: &Context,
+) -> Result<(), MirrorError> {
+    lock::holding(client, graph, COMMAND, lock::TTL, cx, async |client| {
+        write(client, graph, plan, applied, cx).await
+    })
+    .await
 }
 
 async fn write(
     client: &mut Client,
     graph: &str,
     plan: &Plan<'_>,
+    applied: &mut Applied,
     cx: &Context,
-) -> Result<Applied, MirrorError> {
+) -> Result<(), MirrorError> {
     let before = marker::read(client, graph).await?;
     let broken = before.is_some_and(|mark| mark.progress == Progress::Running);
     let generation = match (plan.newest_generation, before) {
@@ -81,11 +100,12 @@ async fn write(
             let mark = Marker { generation: last, progress: Progress::Complete };
             marker::write(client, graph, mark).await?;
         }
-        return Ok(Applied { generation: last, ..Applied::default() });
+        applied.generation = last;
+        return Ok(());
     }
     marker::write(client, graph, Marker { generation, progress: Progress::Running }).await?;
-    let mut writer =
-        Writer { client, graph, size: FIRST_BATCH, applied: Applied { generation, ..Applied::default() } };
+    applied.generation = generation;
+    let mut writer = Writer { client, graph, size: FIRST_BATCH, applied };
     // First of all, because the schema may forbid them.
     writer.remove_duplicates(plan, cx).await?;
     schema::ensure(writer.client, graph, cx).await?;
@@ -96,9 +116,8 @@ async fn write(
     writer.mark_deleted(plan, deleted_at, &stamp, cx).await?;
     writer.write_nodes(plan, &stamp, cx).await?;
     writer.write_edges(plan, cx).await?;
-    let applied = writer.applied;
     marker::write(client, graph, Marker { generation, progress: Progress::Complete }).await?;
-    Ok(applied)
+    Ok(())
 }
 
 struct Writer<'c> {
@@ -106,7 +125,7 @@ struct Writer<'c> {
     graph: &'c str,
     /// Rows of the next batch.
     size: usize,
-    applied: Applied,
+    applied: &'c mut Applied,
 }
 
 impl Writer<'_> {

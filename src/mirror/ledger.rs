@@ -1,6 +1,6 @@
 //! Which mirror runs there were: one file per run, replaced in one step, so that a run that broke off is seen as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Applied, Counts, MirrorError, Summary};
 use crate::sources::facts::TableRead;
+use crate::sources::falkordb::Process;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Being written, or broken off while it was.
+    /// Being written, as far as is known.
     Running,
+    /// Broken off while it was written: its process is gone, or another run began since. Never in the file itself.
+    BrokenOff,
     /// Written to its end.
     Complete,
     /// Ended with an error.
@@ -26,6 +29,7 @@ impl fmt::Display for RunState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Running => "running",
+            Self::BrokenOff => "broken off",
             Self::Complete => "complete",
             Self::Failed => "failed",
         })
@@ -57,16 +61,19 @@ pub struct Run {
     pub conflicts: u64,
     /// The generation it wrote; `None` before its end.
     pub generation: Option<i64>,
-    /// Rows it wrote.
-    pub rows: u64,
+    /// Rows it wrote; of a failed run, those that the server confirmed. `None`: not known.
+    pub rows: Option<u64>,
     /// Server time of its longest batch, in milliseconds.
     pub longest_batch_ms: f64,
     /// When it began to write.
     pub started: jiff::Timestamp,
     /// When it ended.
     pub finished: Option<jiff::Timestamp>,
-    /// What stopped it.
+    /// What stopped it, with its causes.
     pub error: Option<String>,
+    /// The process that wrote it.
+    #[serde(default)]
+    pub process: Option<Process>,
     /// Version of this program.
     pub version: String,
 }
@@ -95,31 +102,45 @@ impl Run {
                 .collect(),
             conflicts: summary.conflicts.len() as u64,
             generation: None,
-            rows: 0,
+            rows: None,
             longest_batch_ms: 0.0,
             started,
             finished: None,
             error: None,
+            process: Some(Process::this()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 
-    /// Notes how it ended.
-    pub fn end(&mut self, outcome: Result<&Applied, &MirrorError>) {
+    /// Notes how it ended, and what it wrote until then.
+    pub fn end(&mut self, outcome: Result<(), &MirrorError>, applied: &Applied) {
         self.finished = Some(jiff::Timestamp::now());
+        self.rows = Some(applied.rows);
+        self.longest_batch_ms = applied.longest_batch_ms;
         match outcome {
-            Ok(applied) => {
+            Ok(()) => {
                 self.state = RunState::Complete;
                 self.generation = Some(applied.generation);
-                self.rows = applied.rows;
-                self.longest_batch_ms = applied.longest_batch_ms;
             }
             Err(error) => {
                 self.state = RunState::Failed;
-                self.error = Some(error.to_string());
+                self.error = Some(with_causes(error));
             }
         }
     }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let said = next.to_string();
+        if !text.contains(&said) {
+            text += &[": ", &said].concat();
+        }
+        cause = next.source();
+    }
+    text
 }
 
 /// A folder of runs.
@@ -134,25 +155,40 @@ impl Ledger {
         Self { dir: dir.into() }
     }
 
-    /// All runs, oldest first.
+    /// All runs, oldest first, and why a damaged file is none, by its name.
     ///
     /// # Errors
-    /// A file that cannot be read or is no run, by its name.
-    pub fn runs(&self) -> Result<Vec<Run>, MirrorError> {
+    /// A folder or file that the system does not let us read.
+    pub fn runs(&self) -> Result<(Vec<Run>, Vec<MirrorError>), MirrorError> {
         let entries = match fs_err::read_dir(&self.dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((Vec::new(), Vec::new()));
+            }
             entries => entries.map_err(|e| failed("read", &self.dir, e))?,
         };
-        let mut runs = Vec::new();
+        let (mut runs, mut damaged) = (Vec::new(), Vec::new());
         for entry in entries {
             let path = entry.map_err(|e| failed("read", &self.dir, e))?.path();
             if path.extension().is_some_and(|extension| extension == "json") {
                 let text = fs_err::read(&path).map_err(|e| failed("read", &path, e))?;
-                runs.push(serde_json::from_slice::<Run>(&text).map_err(|e| failed("read", &path, e))?);
+                match serde_json::from_slice::<Run>(&text) {
+                    Ok(run) => runs.push(run),
+                    Err(error) => damaged.push(failed("read", &path, error)),
+                }
             }
         }
         runs.sort_unstable_by(|a, b| a.run.cmp(&b.run));
-        Ok(runs)
+        damaged.sort_unstable_by_key(ToString::to_string);
+        // Runs on one graph exclude each other: when one begins, those before it are over.
+        let mut began_since = BTreeSet::new();
+        for run in runs.iter_mut().rev() {
+            let over = !began_since.insert((run.address.clone(), run.graph.clone()));
+            if run.state == RunState::Running && (over || run.process.as_ref().is_some_and(Process::is_gone))
+            {
+                (run.state, run.rows) = (RunState::BrokenOff, None);
+            }
+        }
+        Ok((runs, damaged))
     }
 
     /// Writes a run down, whole or not at all.
@@ -189,27 +225,70 @@ mod tests {
     use super::super::sample;
     use super::*;
     use crate::snapshot::tables::Tables;
+    use crate::sources::falkordb::FalkorError;
 
     #[test]
-    fn a_run_is_kept_with_how_it_ended_and_a_damaged_file_is_named() {
+    fn a_run_is_kept_with_how_it_ended_and_a_damaged_file_is_named_and_passed_over() {
         let dir = tempfile::tempdir().expect("a folder");
         let ledger = Ledger::new(dir.path().join("runs"));
-        assert_eq!(ledger.runs().expect("an empty ledger"), []);
+        let kept = || ledger.runs().expect("a ledger").0;
+        assert_eq!(kept(), []);
         let resolved = resolve(&sample::facts(), &ResolveOptions::default()).expect("a graph");
         let nothing = Tables::default();
         let summary = plan(&resolved, &nothing).summary();
         let mut run = Run::begin("business", "127.0.0.1:1", &summary, &[]);
         ledger.save(&run).expect("written");
-        assert_eq!(ledger.runs().expect("one run"), [run.clone()]);
+        assert_eq!(kept(), [run.clone()]);
         assert_eq!(run.nodes["Person"].create, 9);
-        run.end(Ok(&Applied { generation: 4, rows: 60, batches: 9, longest_batch_ms: 3.5 }));
+        run.end(Ok(()), &Applied { generation: 4, rows: 60, batches: 9, longest_batch_ms: 3.5 });
         ledger.save(&run).expect("written");
-        let kept = ledger.runs().expect("one run");
-        assert_eq!((kept.len(), kept[0].state, kept[0].generation), (1, RunState::Complete, Some(4)));
+        let of = |run: &Run| (run.state, run.generation, run.rows);
+        let all = |runs: &[Run]| runs.iter().map(of).collect::<Vec<_>>();
+        assert_eq!(all(&kept()), [(RunState::Complete, Some(4), Some(60))]);
 
         std::fs::write(dir.path().join("runs/torn.json"), "{\"run\": \"2").expect("written");
-        let said = ledger.runs().expect_err("a torn file").to_string();
+        let (runs, damaged) = ledger.runs().expect("the others");
+        assert_eq!((runs.len(), damaged.len()), (1, 1));
+        let said = damaged[0].to_string();
         assert!(said.contains("torn.json"), "{said}");
+    }
+
+    #[test]
+    fn a_run_that_left_nothing_of_its_end_is_broken_off_once_another_began_or_its_process_is_gone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(dir.path());
+        let resolved = resolve(&sample::facts(), &ResolveOptions::default()).expect("a graph");
+        let summary = plan(&resolved, &Tables::default()).summary();
+        let begun = |name: &str, graph: &str| {
+            let run = Run { run: name.to_owned(), ..Run::begin(graph, "127.0.0.1:1", &summary, &[]) };
+            ledger.save(&run).expect("written");
+            run
+        };
+        let states = || ledger.runs().expect("a ledger").0.iter().map(|run| run.state).collect::<Vec<_>>();
+        begun("1", "business");
+        begun("2", "other");
+        assert_eq!(states(), [RunState::Running, RunState::Running]);
+        let last = begun("3", "business");
+        assert_eq!(states(), [RunState::BrokenOff, RunState::Running, RunState::Running]);
+        assert_eq!(ledger.runs().expect("a ledger").0[0].rows, None);
+
+        let mut killed = serde_json::to_value(&last).expect("plain data");
+        killed["process"]["born"] = 1.into();
+        std::fs::write(dir.path().join("3.json"), killed.to_string()).expect("written");
+        assert_eq!(states(), [RunState::BrokenOff, RunState::Running, RunState::BrokenOff]);
+    }
+
+    #[test]
+    fn a_run_that_failed_keeps_what_it_wrote_and_why_it_ended_with_the_causes() {
+        let resolved = resolve(&sample::facts(), &ResolveOptions::default()).expect("a graph");
+        let summary = plan(&resolved, &Tables::default()).summary();
+        let mut run = Run::begin("business", "127.0.0.1:1", &summary, &[]);
+        let place = |graph: &str| FalkorError::NoGraph { graph: graph.to_owned(), address: "h:1".to_owned() };
+        let error = MirrorError::Unwritten(place("business"));
+        run.end(Err(&error), &Applied { generation: 2, rows: 250, batches: 1, longest_batch_ms: 3.5 });
+        assert_eq!((run.state, run.rows, run.generation), (RunState::Failed, Some(250), None));
+        let said = run.error.expect("why");
+        assert_eq!(said, "cannot write the business graph: there is no graph `business` at h:1");
     }
 
     #[test]

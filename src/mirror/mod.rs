@@ -23,7 +23,7 @@ use crate::context::{Cancelled, Diagnose, Fault};
 use crate::snapshot::tables::assemble::AssembleError;
 use crate::sources::falkordb::FalkorError;
 
-pub use apply::{Applied, apply, state};
+pub use apply::{Applied, apply, apply_noting, state};
 pub use current::{kept_uids, read_graph};
 pub use ledger::{Ledger, Run, RunState};
 pub use plan::{Counts, Plan, Sample, Summary, plan};

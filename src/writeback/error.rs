@@ -179,7 +179,8 @@ impl Diagnose for WritebackError {
                 "nothing was written; put the file back from a copy, then run the command again".to_owned()
             }
             Self::Unsummed { .. } => {
-                "nothing was written; an earlier pre-release wrote this run: take it back with that version".to_owned()
+                "nothing was written; an earlier pre-release wrote this run: take it back with that version"
+                    .to_owned()
             }
             Self::Scores { .. }
             | Self::NotFinite { .. }

@@ -108,33 +108,47 @@ impl Ledger {
         Self { dir: dir.into() }
     }
 
-    /// All runs, oldest first.
-    pub fn runs(&self) -> Result<Vec<Run>, WritebackError> {
+    /// All runs, oldest first, and why a damaged one is none, by its file.
+    pub fn runs(&self) -> Result<(Vec<Run>, Vec<WritebackError>), WritebackError> {
         let entries = match fs_err::read_dir(&self.dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((Vec::new(), Vec::new()));
+            }
             entries => entries.map_err(|e| failed("read", &self.dir, e))?,
         };
-        let mut runs = Vec::new();
+        let (mut runs, mut damaged) = (Vec::new(), Vec::new());
         for entry in entries {
             let path = entry.map_err(|e| failed("read", &self.dir, e))?.path();
             if path.is_dir() && path.extension().is_none_or(|e| e != PARTIAL) && path.join(RUN).is_file() {
-                runs.push(read_run(&path.join(RUN))?);
+                match read_run(&path.join(RUN))? {
+                    Ok(run) => runs.push(run),
+                    Err(error) => damaged.push(error),
+                }
             }
         }
         runs.sort_unstable_by(|a, b| a.run.cmp(&b.run));
-        Ok(runs)
+        damaged.sort_unstable_by_key(ToString::to_string);
+        Ok((runs, damaged))
     }
 
     /// One run by its id.
     pub fn run(&self, id: &str) -> Result<Run, WritebackError> {
-        let known = self.runs()?.into_iter().find(|run| run.run == id);
-        known.ok_or_else(|| WritebackError::NoRun { run: id.to_owned(), ledger: self.dir.clone() })
+        let (runs, damaged) = self.runs()?;
+        if let Some(run) = runs.into_iter().find(|run| run.run == id) {
+            return Ok(run);
+        }
+        let file = self.dir.join(id).join(RUN);
+        let its =
+            |error: &WritebackError| matches!(error, WritebackError::Ledger { path, .. } if *path == file);
+        let unknown = || WritebackError::NoRun { run: id.to_owned(), ledger: self.dir.clone() };
+        Err(damaged.into_iter().find(its).unwrap_or_else(unknown))
     }
 
     /// The run on this graph that broke off while it was written.
     pub(super) fn unfinished(&self, graph: &str, address: &str) -> Result<Option<Run>, WritebackError> {
         Ok(self
             .runs()?
+            .0
             .into_iter()
             .find(|run| run.state == RunState::Applying && run.graph == graph && run.address == address))
     }
@@ -211,9 +225,10 @@ fn failed(
     WritebackError::Ledger { doing, path: path.to_owned(), source: source.into() }
 }
 
-fn read_run(path: &Path) -> Result<Run, WritebackError> {
+/// A run, or why the file is none.
+fn read_run(path: &Path) -> Result<Result<Run, WritebackError>, WritebackError> {
     let text = fs_err::read(path).map_err(|e| failed("read", path, e))?;
-    serde_json::from_slice(&text).map_err(|e| failed("read", path, e))
+    Ok(serde_json::from_slice(&text).map_err(|e| failed("read", path, e)))
 }
 
 fn json(run: &Run) -> Vec<u8> {
@@ -395,7 +410,7 @@ mod tests {
     fn a_run_reads_back_as_it_was_written_and_half_a_folder_is_no_run() {
         let dir = tempfile::tempdir().expect("a folder");
         let ledger = Ledger::new(dir.path().join("runs"));
-        assert_eq!(ledger.runs().expect("none yet"), []);
+        assert_eq!(ledger.runs().expect("none yet").0, []);
         let mut run = Run {
             run: "r1".into(),
             state: RunState::Planned,
@@ -445,7 +460,13 @@ mod tests {
         assert_eq!(ledger.unfinished("g", "h:1").expect("a look"), Some(run.clone()));
         assert_eq!(ledger.unfinished("other", "h:1").expect("a look"), None);
         fs_err::create_dir(dir.path().join("runs/r2.partial")).expect("a left-over");
-        assert_eq!(ledger.runs().expect("one"), [run]);
+        assert_eq!(ledger.runs().expect("one").0, [run.clone()]);
         assert!(matches!(ledger.run("r2"), Err(WritebackError::NoRun { .. })));
+        fs_err::create_dir(dir.path().join("runs/r3")).expect("a folder");
+        fs_err::write(dir.path().join("runs/r3/run.json"), "{\"run\": \"r").expect("a torn file");
+        let (runs, damaged) = ledger.runs().expect("the others");
+        assert_eq!((runs, damaged.len()), (vec![run], 1));
+        let error = ledger.run("r3").expect_err("a torn file");
+        assert!(error.to_string().contains("r3/run.json") && error.fault() == Fault::Input, "{error}");
     }
 }

@@ -145,7 +145,8 @@ fn the_lock_of_a_writer_that_was_killed_lapses_while_the_next_one_waits_and_says
 /// What a process of this machine with that id and beginning would leave.
 fn left_by(pid: u32, born: u64) -> String {
     let mut holder: serde_json::Value = serde_json::from_str(OTHER).expect("a lock");
-    for (name, value) in serde_json::to_value(Process::this()).expect("plain data").as_object().expect("one") {
+    for (name, value) in serde_json::to_value(Process::this()).expect("plain data").as_object().expect("one")
+    {
         holder[name] = value.clone();
     }
     (holder["pid"], holder["born"]) = (pid.into(), born.into());
@@ -155,12 +156,19 @@ fn left_by(pid: u32, born: u64) -> String {
 #[test]
 fn the_lock_of_a_process_that_is_gone_is_taken_over_at_once_and_that_of_one_that_lives_is_not() {
     with_graph("lock_gone", async |client, graph| {
-        let born = serde_json::to_value(Process::this()).expect("plain data")["born"].as_u64().expect("ticks");
+        let born =
+            serde_json::to_value(Process::this()).expect("plain data")["born"].as_u64().expect("ticks");
         let mut child = std::process::Command::new("true").spawn().expect("it starts");
         child.wait().expect("it ends");
         // One that ended, and one whose id is by now another's: ours.
         for left in [left_by(child.id(), born), left_by(std::process::id(), born - 1)] {
-            redis::cmd("SET").arg(key(graph)).arg(&left).arg("PX").arg(30_000).exec(&mut raw()).expect("taken");
+            redis::cmd("SET")
+                .arg(key(graph))
+                .arg(&left)
+                .arg("PX")
+                .arg(30_000)
+                .exec(&mut raw())
+                .expect("taken");
             let titles = Titles::default();
             let cx = Context::new(Arc::new(titles.clone()), Cancel::default(), 1, 1);
             let began = Instant::now();

@@ -75,7 +75,10 @@ fn an_apply_is_refused_while_another_run_writes_and_a_plan_is_not() {
         assert!(told.contains("is being written by `mirror apply` (process 4711 on elsewhere"), "{told}");
         assert!(told.contains("hint: ") && told.contains("lapses by itself in"), "{told}");
         let waits = format!("to give back graph `{graph}`, or for its lock to lapse in at most 20 s");
-        assert!(told.starts_with("waiting for `mirror apply` (process 4711") && told.contains(&waits), "{told}");
+        assert!(
+            told.starts_with("waiting for `mirror apply` (process 4711") && told.contains(&waits),
+            "{told}"
+        );
         drop(other);
         mirror(&scratch.url(), graph, &["apply"]).assert().success();
     });

@@ -78,7 +78,7 @@ fn a_write_back_that_is_cut_anywhere_is_visible_completes_and_can_be_undone() {
             lapse(&url(), graph);
             assert!(matches!(error, WritebackError::Falkor(FalkorError::Lost { .. })), "{error:?}");
             assert_eq!(error.fault(), Fault::Environment);
-            let Some(run) = ledger.runs().expect("a look").pop() else {
+            let Some(run) = ledger.runs().expect("a look").0.pop() else {
                 assert_eq!(bytes, 300, "nothing was begun");
                 assert_eq!(dump(client, graph).await, before);
                 continue;
@@ -122,7 +122,7 @@ fn a_run_that_was_cut_is_completed_by_applying_again_undone_half_and_not_mixed_w
         left.store(40_000, Ordering::Relaxed);
         apply(&mut fragile, graph, &planned, &ledger, &cx).await.expect_err("cut");
         lapse(&url(), graph);
-        let run = ledger.runs().expect("a look").pop().expect("a run");
+        let run = ledger.runs().expect("a look").0.pop().expect("a run");
         // As if it had gone the usual way.
         let file = dir.path().join(&run.run).join("run.json");
         let text = std::fs::read_to_string(&file).expect("read").replace(&run.address, client.address());
@@ -148,7 +148,7 @@ fn a_run_that_was_cut_is_completed_by_applying_again_undone_half_and_not_mixed_w
         left.store(40_000, Ordering::Relaxed);
         apply(&mut fragile, graph, &planned, &ledger, &cx).await.expect_err("cut");
         lapse(&url(), graph);
-        let run = ledger.runs().expect("a look").pop().expect("a run");
+        let run = ledger.runs().expect("a look").0.pop().expect("a run");
         let file = dir.path().join(&run.run).join("run.json");
         let text = std::fs::read_to_string(&file).expect("read").replace(&run.address, client.address());
         std::fs::write(&file, text).expect("written");

@@ -56,6 +56,25 @@ fn plan_apply_history_and_undo_speak_json_on_a_pipe_and_keep_their_hands_still_o
 
         let (code, stdout, _) = run(&["writeback", "undo", id, "--dry-run"]);
         assert_eq!((code, &json(&stdout)["restored"]), (0, &2.into()));
+        let (written, runs) = (dump(client, graph).await, dir.path().join(".sonograph/writeback"));
+        let file = runs.join(id).join("before.parquet");
+        let whole = std::fs::read(&file).expect("read");
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 2] ^= 4;
+        std::fs::write(&file, damaged).expect("a flipped bit");
+        let (code, stdout, stderr) = run(&["writeback", "undo", id]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("before.parquet is damaged") && stderr.contains("hint:"), "{stderr}");
+        assert_eq!(dump(client, graph).await, written);
+        std::fs::write(&file, whole).expect("mended");
+
+        std::fs::create_dir(runs.join("torn")).expect("a folder");
+        std::fs::write(runs.join("torn/run.json"), "{").expect("a torn file");
+        for command in [&["writeback", "history"][..], &[&["writeback", "apply"][..], &WHERE].concat()] {
+            let (code, _, stderr) = run(command);
+            assert!(code == 0 && stderr.contains("passed over a damaged run: "), "{stderr}");
+            assert!(stderr.contains("torn/run.json"), "{stderr}");
+        }
         let (code, stdout, stderr) = run(&["writeback", "undo", id]);
         assert_eq!((code, &json(&stdout)["restored"]), (0, &2.into()), "{stderr}");
         assert_eq!(dump(client, graph).await, before);

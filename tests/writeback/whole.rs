@@ -64,7 +64,7 @@ fn scores_are_planned_written_verified_and_taken_back_to_the_bit() {
         let old = Some(Range { min: printed, mean: printed, max: printed });
         assert_eq!(line("Person", "influence_pagerank").old, old);
         assert_eq!(dump(client, graph).await, before, "planning writes nothing");
-        assert!(ledger.runs().expect("a look").is_empty());
+        assert!(ledger.runs().expect("a look").0.is_empty());
 
         let applied = apply(client, graph, &planned, &ledger, &cx).await.expect("written");
         let run = applied.run.expect("a run");
@@ -86,7 +86,7 @@ fn scores_are_planned_written_verified_and_taken_back_to_the_bit() {
         let again = plan(client, graph, &tables, &all_scores, &cx).await.expect("a plan");
         assert_eq!((again.set, again.unchanged), (0, 4));
         let idle = apply(client, graph, &again, &ledger, &cx).await.expect("nothing to do");
-        assert_eq!((idle.run, ledger.runs().expect("one").len()), (None, 1));
+        assert_eq!((idle.run, ledger.runs().expect("one").0.len()), (None, 1));
 
         let undone =
             undo(client, &ledger, &run, UndoOptions { dry_run: true, ..UndoOptions::default() }, &cx)
@@ -272,7 +272,7 @@ fn a_graph_that_is_not_there_is_not_made() {
             assert_eq!(error.fault(), Fault::Environment);
         }
         assert!(!client.exists(graph).await.expect("a look"));
-        assert!(ledger.runs().expect("a look").is_empty());
+        assert!(ledger.runs().expect("a look").0.is_empty());
     });
 }
 
