@@ -13,7 +13,9 @@ mod numbers;
 mod page;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::fs::TryLockError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use minijinja::value::Serde;
@@ -75,6 +77,14 @@ pub enum ReportError {
     /// The folder holds what a report would replace, and it is not a report's.
     #[error("`{}` holds something else than a report", .0.display())]
     Occupied(PathBuf),
+    /// The folder of an earlier report holds what that did not write, where a report replaces everything.
+    #[error("`{}` holds `{name}`, which is no part of a report", out.display())]
+    Foreign {
+        /// The folder.
+        out: PathBuf,
+        /// Path below it.
+        name: String,
+    },
     /// Another report, or an answer, is being written there.
     #[error("another report or study is being written into `{}`", .0.display())]
     Busy(PathBuf),
@@ -133,7 +143,7 @@ impl Diagnose for ReportError {
     fn fault(&self) -> Fault {
         match self {
             Self::Cancelled(cancelled) => cancelled.fault(),
-            Self::Occupied(_) => Fault::Input,
+            Self::Occupied(_) | Self::Foreign { .. } => Fault::Input,
             Self::Write { source, .. } => Fault::of_path(source),
             _ => Fault::Environment,
         }
@@ -143,6 +153,7 @@ impl Diagnose for ReportError {
         match self {
             Self::Write { .. } => Some("choose a folder you may write with --out".to_owned()),
             Self::Busy(_) => Some("wait until it is there, or name another folder with --out".to_owned()),
+            Self::Foreign { .. } => Some("move it, or name another folder with --out".to_owned()),
             Self::Occupied(_) => {
                 Some("name an empty folder, or that of an earlier report, with --out".to_owned())
             }
@@ -232,12 +243,36 @@ pub fn alone(out: &Path) -> std::io::Result<Option<fs_err::File>> {
 /// Refuses a folder that holds what a report would replace, and it is not a report's. Cheap, so that it can be asked
 /// before anything is computed.
 pub fn check_target(out: &Path) -> Result<(), ReportError> {
-    // A report has both; whoever has only one of the names we replace is somebody else.
-    let taken = ["index.html", "figures", "tables"].iter().any(|name| out.join(name).exists());
-    if taken && !(out.join("report.md").is_file() && out.join("index.html").is_file()) {
-        return Err(ReportError::Occupied(out.to_owned()));
+    if !["index.html", "report.md", "figures", "tables"].iter().any(|name| out.join(name).exists()) {
+        return Ok(());
     }
-    Ok(())
+    let occupied = || ReportError::Occupied(out.to_owned());
+    let failed = |source| ReportError::Write { path: out.to_owned(), source };
+    // A report has a page that names its files; whoever has only one of the names we replace is somebody else.
+    let page = std::fs::read_to_string(out.join("index.html")).map_err(|_| occupied())?;
+    let mut strangers = BTreeSet::new();
+    for (folder, endings) in [("figures", ["svg", "png"]), ("tables", ["parquet", "csv"])] {
+        let stems = stems(&page, folder).ok_or_else(occupied)?;
+        let files = endings.map(|ending| stems.split(' ').map(move |stem| format!("{stem}.{ending}")));
+        let files: BTreeSet<String> = files.into_iter().flatten().collect();
+        let entries = match fs_err::read_dir(out.join(folder)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if !files.contains(&name) {
+                strangers.insert(format!("{folder}/{name}"));
+            }
+        }
+    }
+    strangers.pop_first().map_or(Ok(()), |name| Err(ReportError::Foreign { out: out.to_owned(), name }))
+}
+
+/// The stems of its files in a folder that the page of a report names.
+fn stems<'a>(page: &'a str, folder: &str) -> Option<&'a str> {
+    let (_, after) = page.split_once(&format!("<meta name=\"sonograph-{folder}\" content=\""))?;
+    after.split_once('"').map(|(stems, _)| stems)
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -35,6 +35,9 @@ pub struct Page {
     sections: Vec<Section>,
     health: Health,
     glossary: Vec<Term>,
+    /// Stems of the files below `figures/` and `tables/`: by these a later report knows what it may replace.
+    figures: String,
+    files: String,
     version: &'static str,
 }
 
@@ -161,6 +164,13 @@ pub fn collect(input: &ReportInput<'_>) -> Result<Page, ReportError> {
         health: health(input, &sections),
         glossary: glossary(input.findings),
         sections,
+        figures: input
+            .findings
+            .iter()
+            .flat_map(|f| f.charts.iter().map(|c| c.name))
+            .collect::<Vec<_>>()
+            .join(" "),
+        files: input.findings.iter().flat_map(stems).collect::<Vec<_>>().join(" "),
         version: env!("CARGO_PKG_VERSION"),
     })
 }
@@ -270,6 +280,12 @@ fn section(
         caveats: findings.caveats.clone(),
         command: command(input, findings),
     })
+}
+
+/// File stems of all tables of one study.
+fn stems(findings: &Findings) -> impl Iterator<Item = String> {
+    let scores = findings.scores.iter().map(|_| "scores");
+    scores.chain(findings.tables.iter().map(|table| table.name)).map(|name| stem(findings, name))
 }
 
 /// File stem of a table: family and name.

@@ -35,6 +35,14 @@ pub enum SnapshotError {
     /// The folder holds something else.
     #[error("`{0}` is not empty and not a snapshot")]
     Occupied(PathBuf),
+    /// The folder is a snapshot that holds something else, too.
+    #[error("the snapshot `{dir}` holds `{name}`, which is no part of it")]
+    Foreign {
+        /// The snapshot.
+        dir: PathBuf,
+        /// Path below it.
+        name: String,
+    },
     /// Another process writes the same folder.
     #[error("`{0}` is being written by another process")]
     Busy(PathBuf),
@@ -115,6 +123,9 @@ impl Diagnose for SnapshotError {
         Some(match self {
             Self::Exists(_) => "`--force` replaces it".to_owned(),
             Self::Occupied(_) => "give a folder that does not exist yet".to_owned(),
+            Self::Foreign { .. } => {
+                "move it, or name another folder: a snapshot is replaced whole".to_owned()
+            }
             Self::Busy(_) => "run it again once the other one is done, or name another folder".to_owned(),
             Self::NotASnapshot(_) => "`sonograph snapshot list` names the snapshots there are".to_owned(),
             Self::NoSnapshot(_) => {

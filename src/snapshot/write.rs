@@ -3,7 +3,7 @@
 //! A folder is written as `<dir>.partial` and renamed when it is complete. While it is written a lock is held in it, so
 //! that a left-over of a process that was killed can be told from one that is at work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ use crate::context::Context;
 const PARTIAL: &str = ".partial";
 const REPLACED: &str = ".replaced";
 const LOCK: &str = ".writing";
+/// What we put into a snapshot that its manifest does not name: `synth` its truth, a process that was killed its lock.
+const BESIDE: [&str; 4] = [MANIFEST, RUN, "truth.json", LOCK];
 
 /// Writes `tables` as the snapshot folder `dir` and answers with its manifest.
 ///
@@ -57,6 +59,8 @@ pub fn write_with(
     cx: &Context,
 ) -> Result<Manifest, SnapshotError> {
     check_target(dir, input.replace)?;
+    // Through a link the folder is replaced, not the link.
+    let dir = &fs_err::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     let mentions = |memory: &Memory| {
         wrong_mention(tables, memory).map(|what| verify::Problem { place: MENTIONS.into(), what })
     };
@@ -230,7 +234,10 @@ pub fn check_target(dir: &Path, replace: bool) -> Result<(), SnapshotError> {
     if dir.join(MANIFEST).is_file() {
         // Other programs have a `manifest.json` too, and what is theirs is never replaced.
         return match (ours(&dir.join(MANIFEST)), replace) {
-            (true, true) => Ok(()),
+            (true, true) => match foreign(dir).map_err(SnapshotError::writing)? {
+                None => Ok(()),
+                Some(name) => Err(SnapshotError::Foreign { dir: dir.to_owned(), name }),
+            },
             (true, false) => Err(SnapshotError::Exists(dir.to_owned())),
             (false, _) => Err(SnapshotError::Occupied(dir.to_owned())),
         };
@@ -254,6 +261,44 @@ fn ours(manifest: &Path) -> bool {
     serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|m| {
         ["schema_version", "tool_version", "node_count", "edges"].iter().all(|key| m.get(key).is_some())
     })
+}
+
+/// The first thing in a snapshot that neither its manifest names nor we put beside it, as a path below `dir`.
+fn foreign(dir: &Path) -> io::Result<Option<String>> {
+    let manifest = fs_err::read(dir.join(MANIFEST))?;
+    let mut known: BTreeSet<String> = BESIDE.map(str::to_owned).into();
+    files(&serde_json::from_slice(&manifest)?, &mut known);
+    let (mut folders, mut found) = (vec![PathBuf::new()], BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        let mut empty = true;
+        for entry in fs_err::read_dir(dir.join(&folder))? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            empty = false;
+            // A link is nothing that we make, wherever it leads.
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if !known.contains(path.to_string_lossy().as_ref()) {
+                found.insert(path.to_string_lossy().into_owned());
+            }
+        }
+        if empty && !["nodes", "edges", "tables"].iter().any(|ours| folder.ends_with(ours)) {
+            found.insert(folder.to_string_lossy().into_owned());
+        }
+    }
+    Ok(found.pop_first())
+}
+
+/// Every `file` that a manifest of whatever version names.
+fn files(manifest: &serde_json::Value, known: &mut BTreeSet<String>) {
+    match manifest {
+        serde_json::Value::Object(fields) => {
+            known.extend(fields.get("file").and_then(|file| file.as_str()).map(str::to_owned));
+            fields.values().for_each(|value| files(value, known));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| files(value, known)),
+        _ => {}
+    }
 }
 
 /// A folder that is being written; removed unless it is finished.

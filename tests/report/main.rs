@@ -9,7 +9,7 @@ use clap::Parser;
 use polars::prelude::df;
 use samples::{chart, empty, files, findings, hostile, page, plain, tables, uids, write};
 use sonograph::context::{Context, Diagnose, Fault};
-use sonograph::report::{ReportInput, SnapshotFacts, weekly};
+use sonograph::report::{ReportError, ReportInput, SnapshotFacts, check_target, weekly};
 use sonograph::snapshot::tables::Tables;
 use sonograph::studies::Question;
 use sonograph::studies::findings::{Findings, Marks, ScoreColumn, Scores, Table};
@@ -39,6 +39,22 @@ fn a_later_report_replaces_the_earlier_one_and_leaves_other_files_alone() {
     assert!(page(&paths).contains("Second"));
     let names: Vec<String> = files(dir.path()).into_keys().collect();
     assert_eq!(names, ["index.html", "mine.txt", "report.md"]);
+}
+
+#[test]
+fn a_report_refuses_by_name_what_it_would_have_replaced_and_did_not_write() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let paths = write("First", &tables(&plain()), &findings(&plain()), dir.path());
+    check_target(dir.path()).expect("it is all ours");
+    for name in ["tables/mine.txt", "figures/own.png"] {
+        std::fs::write(dir.path().join(name), "mine").expect("written");
+        let error = check_target(dir.path()).expect_err("refused");
+        assert!(error.to_string().contains(&format!("holds `{name}`")), "{error}");
+        assert_eq!(error.fault(), Fault::Input);
+        std::fs::remove_file(dir.path().join(name)).expect("removed");
+    }
+    std::fs::write(&paths.html, "<h1>my own page</h1>").expect("written");
+    assert!(matches!(check_target(dir.path()), Err(ReportError::Occupied(_))));
 }
 
 #[test]

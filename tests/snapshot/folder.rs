@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use sonograph::context::Context;
-use sonograph::snapshot::{ManifestInput, SnapshotError, latest, list, locate, read, write};
+use sonograph::snapshot::{ManifestInput, SnapshotError, check_target, latest, list, locate, read, write};
 
 use crate::graphs;
 
@@ -32,6 +32,40 @@ fn a_snapshot_is_replaced_only_where_that_is_asked_for() {
     assert!(!dir.join("tables/touchpoints.parquet").exists());
     assert_eq!(names(keep.path()), ["s"]);
     assert_eq!(fs::read_dir(keep.path()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_snapshot_with_something_of_its_user_in_it_is_refused_by_name() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let dir = keep.path().join("s");
+    frozen(&dir);
+    fs::write(dir.join("truth.json"), "{}").expect("written");
+    for name in ["notes.md", "nodes/mine.parquet", "photos/2026/ben.jpg"] {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(&path, "mine").expect("written");
+        let error = check_target(&dir, true).expect_err("refused");
+        assert!(matches!(&error, SnapshotError::Foreign { name: found, .. } if found == name), "{error}");
+        fs::remove_file(&path).expect("removed");
+    }
+    assert!(check_target(&dir, true).is_err(), "not even an empty folder");
+    fs::remove_dir_all(dir.join("photos")).expect("removed");
+    check_target(&dir, true).expect("it is all ours");
+}
+
+#[test]
+fn through_a_link_the_folder_is_replaced_and_not_the_link() {
+    let keep = tempfile::tempdir().expect("a folder");
+    let (dir, link) = (keep.path().join("disk/s"), keep.path().join("s"));
+    frozen(&dir);
+    std::os::unix::fs::symlink(&dir, &link).expect("a link");
+    let mut tables = graphs::small();
+    tables.companions.clear();
+    let input = ManifestInput { replace: true, ..graphs::input() };
+    write(&link, &tables, &input, &Context::silent()).expect("replaced");
+    assert!(link.is_symlink());
+    assert!(!dir.join("tables/touchpoints.parquet").exists(), "the new one is where the link leads");
+    assert_eq!(fs::read_dir(keep.path().join("disk")).expect("a folder").count(), 1, "no left-over");
 }
 
 #[test]
@@ -131,7 +165,7 @@ fn a_manifest_of_another_program_is_never_replaced() {
     std::fs::write(dir.path().join("manifest.json"), "{\"name\": \"my-extension\"}").expect("written");
     std::fs::write(dir.path().join("code.js"), "1").expect("written");
     for replace in [false, true] {
-        assert!(sonograph::snapshot::check_target(dir.path(), replace).is_err(), "replace: {replace}");
+        assert!(check_target(dir.path(), replace).is_err(), "replace: {replace}");
     }
     assert!(dir.path().join("code.js").is_file());
 }
