@@ -71,7 +71,7 @@ pub enum StudyError {
     },
     /// The weights at one node have no finite sum, and the study needs it.
     #[error(
-        "the weights in `{column}` add up to more than a number can hold at one node; the greatest is {value}, in row {row} of \
+        "the weights in `{column}` add up to more than a number can hold at one node; the greatest is {value:?}, in row {row} of \
          `{relation}`"
     )]
     WeightOverflow {

@@ -263,7 +263,11 @@ fn weights_that_no_number_can_sum_are_refused_with_what_to_do() {
     done(sonograph(dir.path()).args(["snapshot", "import", "--edges", "edges.csv", "--out", "frozen"]));
     for metrics in ["pagerank", "strength", "out_strength", "degree,pagerank,strength"] {
         let line = format!("study influence --snapshot frozen --metrics {metrics}");
-        let told = ["the weights in `weight`", "row 1 of `OWES`", "`--weight none` counts every edge once"];
+        let told = [
+            "the weights in `weight`",
+            "the greatest is 1.1e308, in row 1 of `OWES`",
+            "`--weight none` counts every edge once",
+        ];
         refused(dir.path(), &line, &told);
     }
     for more in [
