@@ -123,10 +123,12 @@ mod tests {
 
     fn rows() -> (BTreeMap<String, Vec<NodeRow>>, BTreeMap<String, Vec<EdgeRow>>) {
         let node = |uid: &str, properties| NodeRow { uid: uid.into(), labels: vec!["Fan"], properties };
-        let edge =
-            |at| EdgeRow { src: "a".into(), dst: "v".into(), properties: vec![("timestamp", at), SRC_TEXT] };
         let text = || Value::Text("x".into());
-        const SRC_TEXT: (&str, Value) = ("src", Value::Boolean(true));
+        let edge = |at| EdgeRow {
+            src: "a".into(),
+            dst: "v".into(),
+            properties: vec![("timestamp", at), ("src", text())],
+        };
         let place = Value::Point { latitude: 1.0, longitude: 2.0 };
         let nodes = BTreeMap::from([
             (
