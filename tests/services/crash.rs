@@ -10,6 +10,15 @@ fn pid(running: &Running, name: &str) -> i32 {
     running.servers.iter().find(|server| server.name == name).and_then(|server| server.pid).expect("it runs")
 }
 
+/// Waits until what was loaded is built again; a server answers before that.
+fn operational(running: &Running, query: &str) {
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    while !rows(running, query).contains("OPERATIONAL") {
+        assert!(std::time::Instant::now() < deadline, "{}", rows(running, query));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn falkordb_killed_after_writing_comes_back_with_graph_index_and_constraint() {
     let pair = Pair::new();
@@ -36,13 +45,8 @@ fn falkordb_killed_after_writing_comes_back_with_graph_index_and_constraint() {
     assert!(rows(&after, "MATCH (f:Fan) RETURN count(f)").contains("int(4999)"));
     assert!(rows(&after, "MATCH (:Fan)-[r:FOLLOWS]->(:Act) RETURN sum(r.weight)").contains("12502492"));
     assert!(rows(&after, "MATCH (f:Fan {uid: 'fan:7'}) RETURN f.score").contains("0.25"));
-    assert!(
-        rows(&after, "CALL db.constraints() YIELD type, label, status RETURN type, label, status")
-            .contains("OPERATIONAL")
-    );
-    assert!(
-        rows(&after, "CALL db.indexes() YIELD label, status RETURN label, status").contains("OPERATIONAL")
-    );
+    operational(&after, "CALL db.constraints() YIELD type, label, status RETURN type, label, status");
+    operational(&after, "CALL db.indexes() YIELD label, status RETURN label, status");
     let twin = graph(&after, "CREATE (:Fan {uid: 'fan:7'})").expect_err("the constraint holds");
     assert!(twin.to_string().contains("constraint violation"), "{twin}");
 }
