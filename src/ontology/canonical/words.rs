@@ -29,5 +29,6 @@ pub fn genre(raw: &str) -> Option<String> {
     let folded = clean(&clean(raw).to_lowercase());
     let key = folded.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty());
     let key = key.collect::<Vec<_>>().join(" ");
-    (1..=255).contains(&key.len()).then_some(key)
+    // Lower case may make an address of what was none: `İ` becomes two letters.
+    ((1..=255).contains(&key.len()) && masked(&key) == key).then_some(key)
 }
