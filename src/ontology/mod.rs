@@ -5,6 +5,7 @@
 
 pub mod canonical;
 pub mod content;
+pub mod names;
 mod schema;
 mod uid;
 mod value;

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::canonical::{email_sha256, masked, phone_sha256, sha256};
+use super::names::Held;
 
 /// The unique, lasting name of a node: `ent:<uuid>` where a unified entity exists, `<system>:<table>:<pk>` otherwise,
 /// `anon:<anonymous_id>` for a visitor, the normalised URL for content.
@@ -70,6 +71,19 @@ impl SourceRef {
             [system, table, pk] => format!("{system}:{table}:{}", safe_id(pk)),
             _ => text.to_owned(),
         }
+    }
+}
+
+impl Serialize for SourceRef {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (Held(&self.system), &self.table, &self.pk).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for SourceRef {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (Held(system), table, pk) = Deserialize::deserialize(from)?;
+        Ok(Self { system, table, pk })
     }
 }
 

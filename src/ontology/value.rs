@@ -1,7 +1,9 @@
 //! What a property of a node or edge holds.
 
+use serde::{Deserialize, Serialize};
+
 /// A value of a property. What is missing is not there: there is no null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// A truth value.
     Boolean(bool),

@@ -2,10 +2,12 @@
 //!
 //! A fact says what one source row claims. Nothing is merged or normalised here: resolving is the mirror's work.
 
-use crate::ontology::{Label, Relation, SourceRef};
+use serde::{Deserialize, Serialize};
+
+use crate::ontology::{Label, Relation, SourceRef, names};
 
 /// A value of a property.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     Text(String),
     Integer(i64),
@@ -26,7 +28,7 @@ pub enum Value {
 }
 
 /// An address by which a thing is known outside its source, as raw as the source holds it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Address {
     Instagram(String),
     /// A URL, host or e-mail whose registrable domain names an organisation.
@@ -43,15 +45,17 @@ pub enum Address {
 }
 
 /// A source row that is, or is evidence of, one node.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeFact {
     pub label: Label,
     /// `Artist`, `Fan`, `Contact`.
+    #[serde(with = "names::list")]
     pub extra_labels: Vec<&'static str>,
     pub source: SourceRef,
     pub name: Option<String>,
     pub addresses: Vec<Address>,
     /// Declared properties of the label; names as in the ontology.
+    #[serde(with = "names::pairs")]
     pub properties: Vec<(&'static str, Value)>,
 }
 
@@ -59,7 +63,7 @@ pub struct NodeFact {
 pub const BY_NAME: f64 = 0.5;
 
 /// One end of a link.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum End {
     /// The node that a source row became.
     Row(SourceRef),
@@ -72,21 +76,23 @@ pub enum End {
 }
 
 /// A source row that is, or is evidence of, one edge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EdgeFact {
     pub relation: Relation,
     pub src: End,
     pub dst: End,
+    #[serde(with = "names::pairs")]
     pub properties: Vec<(&'static str, Value)>,
 }
 
 /// A unified entity: the one row per real-world thing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntityFact {
     /// uuid.
     pub id: String,
     /// Person, Venue or Organization.
     pub label: Label,
+    #[serde(with = "names::list")]
     pub extra_labels: Vec<&'static str>,
     pub source: SourceRef,
     pub canonical_id: Option<String>,
@@ -96,7 +102,7 @@ pub struct EntityFact {
 }
 
 /// The crosswalk says that a source row belongs to an entity.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CrosswalkFact {
     /// uuid of the entity.
     pub entity: String,

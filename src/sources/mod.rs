@@ -10,6 +10,7 @@ pub mod falkordb;
 pub mod files;
 pub mod postgres;
 pub mod rows;
+pub mod spool;
 pub mod synthetic;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 //! and counted. Empty text is `None`.
 
 use jiff::civil::DateTime;
+use serde::{Deserialize, Serialize};
 
 /// What Directus holds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -226,7 +227,7 @@ pub struct CrosswalkRow {
 }
 
 /// A row of `unified.claim_events`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClaimEventRow {
     pub id: String,
     pub entity: String,
@@ -253,7 +254,7 @@ pub struct TouchpointRows {
 }
 
 /// A row of `identifies`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IdentifyRow {
     pub id: String,
     pub at: i64,
@@ -273,7 +274,7 @@ pub struct UserRow {
 }
 
 /// A row of `aliases`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AliasRow {
     pub id: String,
     pub at: i64,
@@ -282,7 +283,7 @@ pub struct AliasRow {
 }
 
 /// A row of `tracks` with the properties of its event's own table.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TouchRow {
     pub id: String,
     pub at: i64,
@@ -297,7 +298,7 @@ pub struct TouchRow {
 }
 
 /// What was done, with the properties of the event's own table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Touch {
     /// `event_viewed`: `events.id`.
     Viewed { event: Option<String> },

@@ -10,32 +10,42 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame};
+use serde::{Deserialize, Serialize};
 
 use super::column::{Cells, ints, label_lists, texts};
 pub use super::column::{fifteen_digits, single};
 use super::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID};
 use crate::context::{Diagnose, Fault};
+use crate::ontology::names::{self, Name};
 use crate::ontology::{Label, Property, PropertyKind, Relation, Value};
 
 /// One node; `N` is how property names and further labels are held.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(serialize = "N: Name", deserialize = "N: Name"))]
 pub struct NodeRow<N = &'static str> {
     /// Its lasting name, unique over the whole graph.
+    #[serde(with = "names::one")]
     pub uid: Arc<str>,
     /// Labels beside its vertex, in any order.
+    #[serde(with = "names::list")]
     pub labels: Vec<N>,
     /// Properties, `name` among them and `uid` not, in any order, each at most once.
+    #[serde(with = "names::pairs")]
     pub properties: Vec<(N, Value)>,
 }
 
 /// One edge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound(serialize = "N: Name", deserialize = "N: Name"))]
 pub struct EdgeRow<N = &'static str> {
     /// `uid` of its source.
+    #[serde(with = "names::one")]
     pub src: Arc<str>,
     /// `uid` of its target.
+    #[serde(with = "names::one")]
     pub dst: Arc<str>,
     /// Properties in any order, each at most once.
+    #[serde(with = "names::pairs")]
     pub properties: Vec<(N, Value)>,
 }
 
