@@ -142,12 +142,21 @@ pub struct ContactRow {
     pub phone: Option<String>,
     /// Of the country, for example `+44`.
     pub calling_code: Option<String>,
+    pub additional_phones: Vec<PhoneRow>,
     pub job_title: Option<String>,
     pub instagram_url: Option<String>,
     /// `company.id`.
     pub company: Option<String>,
     pub created_at: Option<i64>,
     pub updated_at: Option<i64>,
+}
+
+/// A telephone number beside a person's primary one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PhoneRow {
+    pub number: String,
+    /// Of the country, for example `+44`.
+    pub calling_code: Option<String>,
 }
 
 /// A row of `opportunity`.

@@ -1,5 +1,6 @@
 //! Twenty CRM: companies, people, opportunities and the moments a stage was reached.
 
+mod phones;
 mod workspace;
 
 use std::collections::{HashMap, HashSet};
@@ -124,6 +125,7 @@ async fn people(
     let additional_emails = select.optional("additional_emails", &["emailsAdditionalEmails"])?;
     let phone = select.optional("phone", &["phonesPrimaryPhoneNumber", "phone"])?;
     let calling_code = select.optional("calling_code", &["phonesPrimaryPhoneCallingCode"])?;
+    let additional_phones: Field<Json> = select.optional("additional_phones", &["phonesAdditionalPhones"])?;
     let job_title = select.optional("job_title", &["jobTitle"])?;
     let instagram_url = select.optional("instagram", &["instagramPrimaryLinkUrl", "instagram"])?;
     let company = select.optional("company", &["companyId"])?;
@@ -140,6 +142,12 @@ async fn people(
                 additional_emails: row.get(additional_emails)?.unwrap_or_default(),
                 phone: row.get(phone)?,
                 calling_code: row.get(calling_code)?,
+                additional_phones: match row.get(additional_phones)? {
+                    Some(told) => {
+                        phones::further(&told).map_err(|reason| row.refuse(additional_phones, &reason))?
+                    }
+                    None => Vec::new(),
+                },
                 job_title: row.get(job_title)?,
                 instagram_url: row.get(instagram_url)?,
                 company: row.get(company)?,
@@ -383,8 +391,12 @@ fn person(row: &ContactRow, table: &str) -> NodeFact {
         [&row.first_name, &row.last_name].into_iter().flatten().map(String::as_str).collect();
     let mut addresses: Vec<Address> = row.primary_email.iter().cloned().map(Address::Email).collect();
     addresses.extend(row.additional_emails.iter().cloned().map(Address::Email));
-    let calling_code = || row.calling_code.clone().unwrap_or_default();
-    addresses.extend(row.phone.clone().map(|number| Address::Phone { calling_code: calling_code(), number }));
+    let phone = |number: &String, calling_code: &Option<String>| Address::Phone {
+        calling_code: calling_code.clone().unwrap_or_default(),
+        number: number.clone(),
+    };
+    addresses.extend(row.phone.iter().map(|number| phone(number, &row.calling_code)));
+    addresses.extend(row.additional_phones.iter().map(|row| phone(&row.number, &row.calling_code)));
     addresses.extend(row.instagram_url.clone().map(Address::Instagram));
     NodeFact {
         label: Label::Person,
