@@ -3,6 +3,7 @@
 //! [`resolve`] is pure: what sources claim becomes one graph, the same whatever order the rows came in. [`plan`] is
 //! pure too: the difference between that graph and the one on the server. Only `apply` writes.
 
+mod aliases;
 mod apply;
 mod current;
 mod digest;

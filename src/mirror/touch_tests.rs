@@ -154,3 +154,140 @@ fn aliases_in_a_chain_or_a_ring_are_one_person_and_a_shared_device_joins_nobody(
     assert_eq!(property(tablet, "shared"), Some(&Value::Boolean(true)));
     assert!(graph.nodes[&Label::Person].iter().any(|person| &*person.uid == BEN), "Ben is another");
 }
+
+fn alias(from: &str, to: &str) -> AliasRow {
+    AliasRow {
+        id: format!("{from}>{to}"),
+        at: at("2025-12-10T08:00:00Z"),
+        previous_id: from.into(),
+        user_id: to.into(),
+    }
+}
+
+#[test]
+fn a_chain_of_devices_leads_to_the_one_user_at_its_end_and_is_known_by_its_last_link() {
+    let later = |row: AliasRow, when: &str| AliasRow { at: at(when), ..row };
+    let graph = with_touches(
+        vec![],
+        vec![
+            // An old phone became a new one, that one is Ben's; of `between` no touch was ever recorded.
+            alias("old", "new"),
+            later(alias("older", "between"), "2025-12-12T08:00:00Z"),
+            alias("between", "old"),
+            later(alias("new", "u-ben"), "2025-12-11T08:00:00Z"),
+        ],
+        ["old", "new", "older"].map(|device| viewed(device, Some(device), None, "1")).into(),
+    );
+    let owned = ["between", "new", "old", "older"].map(|device| pair(&format!("anon:{device}"), BEN));
+    assert_eq!(ends(&graph, Relation::IdentifiedAs), owned);
+    let since: Vec<_> =
+        edges(&graph, Relation::IdentifiedAs).iter().map(|e| property(&e.properties, "timestamp")).collect();
+    let [known, last] = ["2025-12-11T08:00:00Z", "2025-12-12T08:00:00Z"].map(instant);
+    assert_eq!(since, [Some(&known), Some(&known), Some(&known), Some(&last)]);
+    assert!(
+        graph.nodes[&Label::Person].iter().all(|person| !person.uid.ends_with(":new")),
+        "no device is a person"
+    );
+    let between = &node(&graph, Label::Visitor, "anon:between").properties;
+    assert_eq!(
+        property(between, "refs"),
+        Some(&Value::TextList(vec![
+            "touchpoints:sonik_web.aliases.previous_id:between".into(),
+            "touchpoints:sonik_web.aliases.user_id:between".into()
+        ]))
+    );
+}
+
+#[test]
+fn an_alias_from_a_user_to_a_device_says_whose_the_device_is() {
+    let graph =
+        with_touches(vec![], vec![alias("u-ana", "tablet")], vec![viewed("v1", Some("tablet"), None, "1")]);
+    assert_eq!(ends(&graph, Relation::IdentifiedAs), [pair("anon:tablet", ANA)]);
+}
+
+#[test]
+fn a_chain_that_meets_a_shared_device_or_a_second_person_makes_nobody_anothers() {
+    let mine = |device: &str, user: &str| identify(device, "2025-12-09T08:00:00Z", device, user, "", "");
+    let graph = with_touches(
+        vec![
+            mine("kiosk", "u-ana"),
+            mine("kiosk", "u-ben"),
+            mine("phone", "u-cy"),
+            mine("left", "u-ana"),
+            mine("right", "u-ben"),
+        ],
+        vec![
+            // The kiosk is two people's, and became Cy's phone; somebody's phone became the kiosk.
+            alias("kiosk", "phone"),
+            alias("visitor", "kiosk"),
+            // Ana's and Ben's devices are said to be one visitor's.
+            alias("left", "middle"),
+            alias("middle", "right"),
+            // A shared device that a user is said to be.
+            alias("kiosk", "u-cy"),
+        ],
+        ["kiosk", "phone", "visitor", "left", "middle", "right"]
+            .map(|device| viewed(device, Some(device), None, "1"))
+            .into(),
+    );
+    let cy = "touchpoints:sonik_web.users:u-cy";
+    assert_eq!(ends(&graph, Relation::IdentifiedAs), [pair("anon:phone", cy)]);
+    let shared = |device: &str| property(&node(&graph, Label::Visitor, device).properties, "shared").cloned();
+    for (device, is) in [
+        ("kiosk", true),
+        ("phone", false),
+        ("visitor", false),
+        ("left", true),
+        ("middle", true),
+        ("right", true),
+    ] {
+        assert_eq!(shared(&format!("anon:{device}")), Some(Value::Boolean(is)), "{device}");
+    }
+    for person in [ANA, BEN, cy] {
+        node(&graph, Label::Person, person);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_chain_of_any_length_leads_to_one_person_and_a_device_of_two_users_joins_nobody(
+        devices in 1..12_usize,
+        users in 1..12_usize,
+        ring in any::<bool>(),
+        seen in 1..4_usize,
+        kiosk in proptest::option::of(0..12_usize),
+        seed in any::<u64>(),
+    ) {
+        // d0 → d1 → … → x0 → x1 → …, perhaps back to x0; only every few of the ids were ever seen in a row of their own.
+        let chain: Vec<String> =
+            (0..devices).map(|n| format!("d{n}")).chain((0..users).map(|n| format!("x{n}"))).collect();
+        let mut aliases: Vec<AliasRow> = chain.windows(2).map(|pair| alias(&pair[0], &pair[1])).collect();
+        aliases.extend(ring.then(|| alias(&chain[chain.len() - 1], "x0")));
+        // Two more people use one of the devices.
+        let kiosk = kiosk.map(|n| n % devices);
+        let used = |n: usize, user: &str| viewed(&format!("{user}-{n}"), Some(&format!("d{n}")), Some(user), "1");
+        let mut touches: Vec<TouchRow> = (0..devices)
+            .filter(|n| n % seen == 0 || n + 1 == devices)
+            .map(|n| viewed(&format!("t{n}"), Some(&format!("d{n}")), None, "1"))
+            .collect();
+        touches.extend(kiosk.into_iter().flat_map(|n| [used(n, "u-ana"), used(n, "u-ben")]));
+        let users = (0..users).map(|n| identify(&format!("i{n}"), "2025-12-09T08:00:00Z", "elsewhere", &format!("x{n}"), "", ""));
+        let identifies: Vec<IdentifyRow> = users.map(|row| IdentifyRow { anonymous_id: None, ..row }).collect();
+
+        let mut rows = sample::touchpoints();
+        (rows.identifies, rows.aliases, rows.touches) = (identifies, aliases, touches);
+        let facts = sample::of(&sample::directus(), &sample::twenty(), &sample::unified(), &rows);
+        let graph = resolved(&facts);
+        prop_assert_eq!(&resolved(&shuffled(&facts, seed)), &graph);
+
+        // Behind the kiosk the chain leads to the users, before it to nobody.
+        let first = kiosk.map_or(0, |n| n + 1);
+        let one = "touchpoints:sonik_web.users:x0";
+        let mut owned: Vec<_> = (first..devices).map(|n| pair(&format!("anon:d{n}"), one)).collect();
+        owned.sort();
+        prop_assert_eq!(ends(&graph, Relation::IdentifiedAs), owned);
+        for person in [one, ANA, BEN] {
+            node(&graph, Label::Person, person);
+        }
+    }
+}

@@ -3,10 +3,15 @@
 //! A touch with a `user_id` of its own is the person's, every other one the device's: the graph keeps what was known at
 //! the time, and `IDENTIFIED_AS` joins the two for whoever asks. A device that more than one person used is shared: its
 //! anonymous touches stay with it, and it is identified as nobody.
+//!
+//! An alias between two users makes them one person, one between a user and a device says whose the device is, and one
+//! between two devices makes them one visitor (see [`aliases`]). An id is a user where any row uses it as one, or where an
+//! alias gives it as a later id and nothing says that it is a device.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::MirrorError;
+use super::aliases::{self, Known, Link};
 use super::report::Report;
 use super::resolve::{Places, millis};
 use super::resolved::{At, Draft};
@@ -26,6 +31,12 @@ pub const WEIGHT_SAVED: f64 = 0.4;
 pub const WEIGHT_VIEWED: f64 = 0.2;
 /// Being told who uses the device.
 pub const WEIGHT_IDENTIFIED: f64 = 1.0;
+
+/// Columns that hold the id of a device.
+const TRACKS: &str = "tracks.anonymous_id";
+const IDENTIFIES: &str = "identifies.anonymous_id";
+const FORMER: &str = "aliases.previous_id";
+const LATER: &str = "aliases.user_id";
 
 /// One device.
 #[derive(Debug, Default)]
@@ -72,30 +83,60 @@ impl<'a> Devices<'a> {
         let mut devices = Self::default();
         for touch in touches {
             if let Some(id) = &touch.anonymous_id {
-                devices
-                    .seen(id, "tracks.anonymous_id", touch.at)
-                    .people
-                    .extend(touch.user_id.as_deref().and_then(person));
+                devices.seen(id, TRACKS, touch.at).people.extend(touch.user_id.as_deref().and_then(person));
             }
         }
-        let identified = |devices: &mut Self, id: &'a str, at, evidence, person: Option<At>| {
-            let column = if evidence == "alias" { "aliases.previous_id" } else { "identifies.anonymous_id" };
+        let identified = |devices: &mut Self, id: &'a str, column, at, person: Option<At>| {
+            let evidence = if column == IDENTIFIES { "identify" } else { "alias" };
             let device = devices.seen(id, column, at);
             device.people.extend(person);
             device.identified.extend(person.map(|person| (at, evidence, person)));
         };
         for row in &facts.identifies {
             if let Some(id) = &row.anonymous_id {
-                identified(&mut devices, id, row.at, "identify", row.user_id.as_deref().and_then(person));
+                identified(&mut devices, id, IDENTIFIES, row.at, row.user_id.as_deref().and_then(person));
             }
         }
+        let mut links = Vec::new();
         for row in &facts.aliases {
-            // A former id that is a user and no device joined two users; that was done when people were merged.
-            if devices.0.contains_key(row.previous_id.as_str()) || person(&row.previous_id).is_none() {
-                identified(&mut devices, &row.previous_id, row.at, "alias", person(&row.user_id));
+            let is_device =
+                devices.0.contains_key(row.previous_id.as_str()) || person(&row.previous_id).is_none();
+            match (is_device, person(&row.user_id)) {
+                (true, Some(user)) => identified(&mut devices, &row.previous_id, FORMER, row.at, Some(user)),
+                // A former id that is a user and no device joined two users; that was done when people were merged.
+                (false, Some(_)) => {}
+                (false, None) => {
+                    identified(&mut devices, &row.user_id, LATER, row.at, person(&row.previous_id));
+                }
+                (true, None) => {
+                    devices.seen(&row.previous_id, FORMER, row.at);
+                    devices.seen(&row.user_id, LATER, row.at);
+                    links.push((row.at, row.previous_id.as_str(), row.user_id.as_str()));
+                }
             }
         }
+        devices.follow(&links);
         devices
+    }
+
+    /// Gives the devices that aliases join to others what is known of those.
+    fn follow(&mut self, links: &[Link<'a>]) {
+        let own = |(_, id, later): &Link<'a>| {
+            [*id, *later].map(|id| {
+                let Device { people, identified, .. } = &self.0[id];
+                (id, Known { people: people.clone(), since: identified.first().map(|(at, ..)| *at) })
+            })
+        };
+        let known: BTreeMap<&str, Known> = links.iter().flat_map(own).collect();
+        for (id, Known { people, since }) in aliases::follow(links, &known) {
+            let device = self.0.get_mut(id).expect("a device that was seen");
+            if let (Some(since), Some(&person)) = (since, people.first())
+                && device.identified.first().is_none_or(|(first, ..)| since < *first)
+            {
+                device.identified.insert((since, "alias", person));
+            }
+            device.people = people;
+        }
     }
 }
 

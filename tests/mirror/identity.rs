@@ -34,8 +34,9 @@ fn worlds() -> impl Strategy<Value = World> {
     let late = || 0..1440_u16;
     let touches = proptest::collection::vec((minute(), late(), device(), user(0.3)), 0..20);
     let identifies = proptest::collection::vec((minute(), device(), user(0.9), 0..6_u8), 0..6);
-    // Of a device or of a user, some of whom nobody else knows.
-    let aliases = proptest::collection::vec((minute(), any::<bool>(), 0..7_u8, 0..5_u8), 0..3);
+    // From a device or a user to one, some of whom nobody else knows.
+    let end = || (any::<bool>(), 0..7_u8);
+    let aliases = proptest::collection::vec((minute(), end(), end()), 0..6);
     let users = proptest::collection::btree_map(0..5_u8, 0..6_u8, 0..3);
     (touches, identifies, aliases, users, any::<u64>()).prop_map(|(touches, identifies, aliases, users, seed)| {
         let device = |n: Option<u8>| text(n.map(|n| format!("dev-{n}")));
@@ -61,10 +62,11 @@ fn worlds() -> impl Strategy<Value = World> {
                  VALUES ('i{nth}', {at}, {at}, {on}, {by}, {mail})"
             ));
         }
-        for (nth, (minute, of_user, from, to)) in aliases.into_iter().enumerate() {
-            let (at, kind) = (instant(minute), if of_user { "u" } else { "dev" });
+        for (nth, (minute, from, to)) in aliases.into_iter().enumerate() {
+            let [from, to] = [from, to].map(|(of_user, n)| format!("{}-{n}", if of_user { "u" } else { "dev" }));
+            let at = instant(minute);
             statements.push(format!(
-                "INSERT INTO aliases(id, \"timestamp\", previous_id, user_id) VALUES ('a{nth}', {at}, '{kind}-{from}', 'u-{to}')"
+                "INSERT INTO aliases(id, \"timestamp\", previous_id, user_id) VALUES ('a{nth}', {at}, '{from}', '{to}')"
             ));
         }
         for (id, mail) in users {

@@ -99,6 +99,33 @@ pub fn user_ref(schema: &str, user_id: &str) -> SourceRef {
     SourceRef::new(SYSTEM, format!("{schema}.users"), user_id)
 }
 
+/// The ids that only an alias tells to be a user's: later ids that no row uses as a device's, and that are not the former
+/// id of a device either. `is_user`: whether a row uses an id as a user's.
+fn users_by_alias<'a>(rows: &'a TouchpointRows, is_user: impl Fn(&str) -> bool) -> BTreeSet<&'a str> {
+    let mut open: BTreeSet<&str> = rows
+        .aliases
+        .iter()
+        .flat_map(|row| [row.previous_id.as_str(), &row.user_id])
+        .filter(|id| !is_user(id))
+        .collect();
+    let touched = rows.touches.iter().filter_map(|row| row.anonymous_id.as_deref());
+    for id in touched.chain(rows.identifies.iter().filter_map(|row| row.anonymous_id.as_deref())) {
+        open.remove(id);
+    }
+    let mut formers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in &rows.aliases {
+        formers.entry(&row.user_id).or_default().push(&row.previous_id);
+    }
+    let mut devices: Vec<&str> =
+        formers.keys().copied().filter(|id| !open.contains(id) && !is_user(id)).collect();
+    while let Some(device) = devices.pop() {
+        let former = formers.get(device).into_iter().flatten();
+        devices.extend(former.filter(|id| open.remove(*id)));
+    }
+    open.retain(|id| formers.contains_key(id));
+    open
+}
+
 #[derive(Default)]
 struct User<'a> {
     name: Option<&'a str>,
@@ -121,9 +148,6 @@ fn people(rows: &TouchpointRows) -> Vec<NodeFact> {
         user.name = row.name.as_deref().or(user.name);
         user.emails.extend(row.email.as_deref());
     }
-    for row in &rows.aliases {
-        users.entry(&row.user_id).or_default();
-    }
     for row in &rows.touches {
         if let Some(id) = row.user_id.as_deref() {
             users.entry(id).or_default();
@@ -131,6 +155,9 @@ fn people(rows: &TouchpointRows) -> Vec<NodeFact> {
         if let Touch::UserFollowed { user: Some(id) } = &row.touch {
             users.entry(id).or_default();
         }
+    }
+    for id in users_by_alias(rows, |id| users.contains_key(id)) {
+        users.entry(id).or_default();
     }
     let node = |(id, user): (&str, User)| {
         let mut addresses = vec![Address::User(id.to_owned())];
