@@ -73,7 +73,7 @@ impl Drop for Private {
 }
 
 /// Ends a server process of this test as a power cut would, and waits until it is gone.
-fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     let process = nix::unistd::Pid::from_raw(pid);
     nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).expect("the process is ours");
     let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -7,8 +7,10 @@ mod city;
 mod command_line;
 mod generations;
 mod identity;
+mod kills;
 mod layouts;
 mod odd_rows;
+mod orders;
 mod secrets;
 mod worlds;
 
