@@ -114,11 +114,11 @@ fn to_snapshot(args: &CityArgs, session: &Session, cx: &Context) -> Result<Vec<(
     input.replace = args.replace;
     input.options.insert("suffix_list".into(), SUFFIX_LIST.into());
     let city = generate(args.people, cx.seed, cx)?;
-    let facts = city.facts(&connect::source_options(&session.config));
+    let facts = city.facts(&connect::source_options(&session.config))?;
     let resolved = mirror::resolve(&facts, &connect::resolve_options(&session.config)?)?;
     let mut tables = resolved.to_tables()?;
     drop(resolved);
-    tables.companions.extend(sources::companions(&facts));
+    tables.companions.extend(sources::companions(&facts)?);
     drop(facts);
     let frames = tables.nodes.iter().chain(&tables.edges).chain(&tables.companions);
     let counts = frames.map(|(name, frame)| (name.clone(), frame.height() as u64)).collect();

@@ -12,6 +12,7 @@ use super::resolve::ResolveOptions;
 use crate::ontology::canonical::{self, MapsFeature, NoPlaceId, SharedHosts, feature_in, feature_of};
 use crate::ontology::{Label, SourceRef, Uid, safe_id};
 use crate::sources::facts::{Address, EntityFact, Facts, NodeFact};
+use crate::sources::spool::SpoolError;
 
 /// A group of rows that are one thing.
 #[derive(Debug)]
@@ -144,7 +145,11 @@ impl<'a> Elements<'a> {
 pub(super) type Keys = BTreeMap<(Label, Evidence, String), Vec<usize>>;
 
 /// Joins the rows of `facts` into things.
-pub(super) fn merge<'a>(facts: &'a Facts, options: &ResolveOptions, report: &mut Report) -> Merged<'a> {
+pub(super) fn merge<'a>(
+    facts: &'a Facts,
+    options: &ResolveOptions,
+    report: &mut Report,
+) -> Result<Merged<'a>, SpoolError> {
     let elements = Elements::of(facts);
     let mut joins = Joins {
         parent: (0..elements.len()).collect(),
@@ -170,14 +175,14 @@ pub(super) fn merge<'a>(facts: &'a Facts, options: &ResolveOptions, report: &mut
     };
     joins_of(Evidence::Canonical, &mut joins, report);
     joins_of(Evidence::User, &mut joins, report);
-    for (previous, user) in user_aliases(facts) {
+    for (previous, user) in user_aliases(facts)? {
         let of = |id: &str| keys.get(&(Label::Person, Evidence::User, id.to_owned())).map(|m| m[0]);
         if let (Some(a), Some(b)) = (of(previous), of(user)) {
             join_all(&[a, b], (Label::Person, user), &elements, &mut joins, report);
         }
     }
     joins_of(Evidence::Email, &mut joins, report);
-    group(&elements, &keys, joins, candidates, options, report)
+    Ok(group(&elements, &keys, joins, candidates, options, report))
 }
 
 /// Gives crosswalked rows to their entities; what is less than certain is handed back as a candidate.
@@ -322,19 +327,18 @@ fn canonical_of(label: Label, raw: &str, shared: &SharedHosts) -> Option<String>
 }
 
 /// Aliases whose former id is a user and no device, in byte order.
-fn user_aliases(facts: &Facts) -> BTreeSet<(&str, &str)> {
-    let devices: HashSet<&str> = facts
-        .touches
-        .iter()
-        .filter_map(|t| t.anonymous_id.as_deref())
-        .chain(facts.identifies.iter().filter_map(|i| i.anonymous_id.as_deref()))
-        .collect();
-    facts
-        .aliases
-        .iter()
-        .map(|alias| (alias.previous_id.as_str(), alias.user_id.as_str()))
-        .filter(|(previous, _)| !devices.contains(previous))
-        .collect()
+fn user_aliases(facts: &Facts) -> Result<BTreeSet<(&str, &str)>, SpoolError> {
+    let mut users: HashSet<&str> = facts.aliases.iter().map(|alias| alias.previous_id.as_str()).collect();
+    for identify in &facts.identifies {
+        users.remove(identify.anonymous_id.as_deref().unwrap_or_default());
+    }
+    if !users.is_empty() {
+        for touch in &facts.touches {
+            users.remove(touch?.anonymous_id.as_deref().unwrap_or_default());
+        }
+    }
+    let aliases = facts.aliases.iter().map(|alias| (alias.previous_id.as_str(), alias.user_id.as_str()));
+    Ok(aliases.filter(|(previous, _)| users.contains(previous)).collect())
 }
 
 /// Joins everything that has one address.

@@ -23,6 +23,7 @@ mod touches;
 use crate::context::{Cancelled, Diagnose, Fault};
 use crate::snapshot::tables::assemble::AssembleError;
 use crate::sources::falkordb::FalkorError;
+use crate::sources::spool::SpoolError;
 
 pub use apply::{Applied, apply, apply_noting, state};
 pub use current::{kept_uids, read_graph};
@@ -86,6 +87,9 @@ pub enum MirrorError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Rows could not be kept aside.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -97,6 +101,7 @@ impl Diagnose for MirrorError {
             Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
             Self::Moved { .. } | Self::OtherPlan { .. } | Self::Ledger { .. } => Fault::Environment,
             Self::Unread(error) | Self::Unwritten(error) => error.fault(),
+            Self::Spool(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
         }
     }
@@ -112,6 +117,7 @@ impl Diagnose for MirrorError {
                 Some("somebody else writes to it: run `sonograph mirror apply` again".to_owned())
             }
             Self::Unread(error) | Self::Unwritten(error) => error.hint(),
+            Self::Spool(error) => error.hint(),
         }
     }
 }

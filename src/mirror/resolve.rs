@@ -76,7 +76,7 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     let mut draft = Draft::default();
     let mut places = Places::default();
     let shared = &options.shared;
-    let Merged { groups, by_domain, by_user, candidates } = merge(facts, options, &mut report);
+    let Merged { groups, by_domain, by_user, candidates } = merge(facts, options, &mut report)?;
     let mut at_group = Vec::with_capacity(groups.len());
     for group in &groups {
         at_group.push(thing(group, &mut draft, &mut places, &mut report)?);
@@ -87,18 +87,17 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
 
     start_times(facts, &mut draft, &places, &mut report);
     links::edges(facts, &mut draft, &mut places, shared, &mut report)?;
-    touches::edges(facts, &mut draft, &places, &mut report)?;
+    let newest_touch = touches::edges(facts, &mut draft, &places, &mut report)?;
     links::claims(facts, &mut draft, &places, &mut report);
     links::same_as(&candidates, options.name_group_limit, &mut draft, &places, &mut report);
-    Ok(draft.finish(report, clock(facts)))
+    Ok(draft.finish(report, clock(facts, newest_touch)))
 }
 
 /// When the newest row was received, in epoch ms.
-fn clock(facts: &Facts) -> Option<i64> {
-    let touches = facts.touches.iter().map(|t| t.received_at);
+fn clock(facts: &Facts, newest_touch: Option<i64>) -> Option<i64> {
     let identifies = facts.identifies.iter().map(|i| i.received_at);
     let claims = facts.claims.iter().flatten().map(|c| c.occurred_at);
-    touches.chain(identifies).chain(claims).max().map(millis)
+    newest_touch.into_iter().chain(identifies).chain(claims).max().map(millis)
 }
 
 /// Epoch µs → epoch ms, towards the past.

@@ -189,7 +189,7 @@ pub(super) fn shuffled(facts: &Facts, seed: u64) -> Facts {
     mixed.crosswalk.shuffle(&mut rng);
     mixed.identifies.shuffle(&mut rng);
     mixed.aliases.shuffle(&mut rng);
-    mixed.touches.shuffle(&mut rng);
+    mixed.touches.revise(|touches| touches.shuffle(&mut rng)).expect("there is room");
     if let Some(claims) = &mut mixed.claims {
         claims.shuffle(&mut rng);
     }

@@ -405,5 +405,5 @@ pub(crate) fn facts() -> Facts {
 }
 
 pub(crate) fn of(d: &DirectusRows, t: &TwentyRows, u: &UnifiedRows, p: &TouchpointRows) -> Facts {
-    facts_of(d, t, u, p, &SourceOptions::default())
+    facts_of(d, t, u, p, &SourceOptions::default()).expect("there is room")
 }

@@ -10,7 +10,7 @@ use crate::sources::rows::{DirectusRows, EventRow, TouchpointRows, TwentyRows, U
 /// Forty events at twenty venues, of which each event has two lookers.
 fn town() -> (DirectusRows, TouchpointRows) {
     let mut directus = DirectusRows { schema: "directus".into(), ..DirectusRows::default() };
-    let mut touchpoints = TouchpointRows { schema: "web".into(), ..TouchpointRows::default() };
+    let mut touchpoints = TouchpointRows { schema: "web".into(), ..<TouchpointRows>::default() };
     for n in 0..20 {
         let venue = VenueRow { id: format!("v{n}"), name: format!("Venue {n}"), ..VenueRow::default() };
         directus.venues.push(venue);
@@ -92,7 +92,7 @@ fn a_source_that_vanished_leaves_everything_as_it_was() {
         sample::of(&DirectusRows::default(), &t, &u, &p),
         sample::of(&d, &TwentyRows::default(), &u, &p),
         sample::of(&d, &t, &UnifiedRows::default(), &p),
-        sample::of(&d, &t, &u, &TouchpointRows::default()),
+        sample::of(&d, &t, &u, &<TouchpointRows>::default()),
     ];
     for (nth, facts) in without.iter().enumerate() {
         let (nodes, edges, held) = run(&SweepGuard::default(), facts, &current);

@@ -140,14 +140,16 @@ impl<'a> Devices<'a> {
     }
 }
 
-/// Drafts devices, content, and every edge that a touch is evidence of.
+/// Drafts devices, content, and every edge that a touch is evidence of; tells when the newest touch was received.
 pub(super) fn edges(
     facts: &Facts,
     draft: &mut Draft,
     places: &Places,
     report: &mut Report,
-) -> Result<(), MirrorError> {
-    let touches = once_each(facts, report);
+) -> Result<Option<i64>, MirrorError> {
+    let all = facts.touches.rows()?;
+    let newest = all.iter().map(|touch| touch.received_at).max();
+    let touches = once_each(&all, report);
     let devices = Devices::of(facts, &touches, places);
     let mut visitors: HashMap<&str, At> = HashMap::with_capacity(devices.0.len());
     for (id, device) in &devices.0 {
@@ -199,7 +201,7 @@ pub(super) fn edges(
             }
         }
     }
-    Ok(())
+    Ok(newest)
 }
 
 /// What stands behind a node that has no row of its own: the column of the touchpoints that names it, and its value.
@@ -210,8 +212,8 @@ fn reference(facts: &Facts, column: &str, value: &str) -> String {
 }
 
 /// The touches by message id, each once: a message that was loaded twice is one touch.
-fn once_each<'a>(facts: &'a Facts, report: &mut Report) -> Vec<&'a TouchRow> {
-    let mut touches: Vec<&TouchRow> = facts.touches.iter().collect();
+fn once_each<'a>(all: &'a [TouchRow], report: &mut Report) -> Vec<&'a TouchRow> {
+    let mut touches: Vec<&TouchRow> = all.iter().collect();
     touches.sort_unstable_by(|a, b| {
         (&a.id, a.at).cmp(&(&b.id, b.at)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
     });

@@ -1,6 +1,7 @@
 //! What can go wrong while sources are read. No variant holds a password, a URL with credentials or the value of a row.
 
 use super::postgres::client::{POOLER, is_pooler};
+use super::spool::SpoolError;
 use crate::context::{Cancelled, Diagnose, Fault};
 
 /// A source could not be read.
@@ -202,6 +203,9 @@ pub enum SourceError {
         /// What is wrong with the value.
         reason: String,
     },
+    /// Rows could not be kept aside.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -230,6 +234,7 @@ impl Diagnose for SourceError {
             | Self::NamedColumnMissing { .. }
             | Self::WorkspaceMissing { .. } => Fault::Input,
             Self::Cancelled(_) => Fault::Cancelled,
+            Self::Spool(error) => error.fault(),
             _ => Fault::Environment,
         }
     }
@@ -239,6 +244,7 @@ impl Diagnose for SourceError {
             return Some(POOLER.to_owned());
         }
         Some(match self {
+            Self::Spool(error) => return error.hint(),
             Self::Url { .. } => "it looks like postgresql://user:password@host:5432/database; \
                                  percent-encode special characters of the password"
                 .to_owned(),

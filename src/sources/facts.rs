@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::spool::Spool;
 use crate::ontology::{Label, Relation, SourceRef, names};
 
 /// A value of a property.
@@ -112,7 +113,7 @@ pub struct CrosswalkFact {
 }
 
 /// Facts of all sources, in the order the sources delivered them; resolving does not depend on that order.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub nodes: Vec<NodeFact>,
     pub edges: Vec<EdgeFact>,
@@ -124,7 +125,7 @@ pub struct Facts {
     pub claims: Option<Vec<super::rows::ClaimEventRow>>,
     pub identifies: Vec<super::rows::IdentifyRow>,
     pub aliases: Vec<super::rows::AliasRow>,
-    pub touches: Vec<super::rows::TouchRow>,
+    pub touches: Spool<super::rows::TouchRow>,
     /// Schema of the touchpoints and of the events and artists they point at: `touches` name these by primary key.
     pub touch_schema: String,
     /// `directus.events`, as named in [`SourceRef::table`].

@@ -26,6 +26,7 @@ use facts::Facts;
 use polars::prelude::DataFrame;
 use postgres::Session;
 use rows::{DirectusRows, TouchpointRows, TwentyRows, UnifiedRows};
+use spool::SpoolError;
 
 /// One layout that facts can be read from.
 pub trait Source: std::fmt::Debug + Sync {
@@ -240,26 +241,32 @@ async fn layout(
 }
 
 /// What a snapshot keeps beside the graph, by file stem: `touchpoints`, and `claim_events` where the installation has them.
-pub fn companions(facts: &Facts) -> BTreeMap<String, DataFrame> {
+///
+/// # Errors
+/// When the touches that were kept aside cannot be read.
+pub fn companions(facts: &Facts) -> Result<BTreeMap<String, DataFrame>, SpoolError> {
     const EQUAL: &str = "the columns of a companion are of one height";
     let claims = postgres::unified::claim_events_companion(facts).expect(EQUAL);
-    let touches = postgres::touchpoints::companion(facts).expect(EQUAL);
+    let touches = postgres::touchpoints::companion(facts)?.expect(EQUAL);
     let named = [("touchpoints", Some(touches)), ("claim_events", claims)];
-    named.into_iter().filter_map(|(name, frame)| Some((name.to_owned(), frame?))).collect()
+    Ok(named.into_iter().filter_map(|(name, frame)| Some((name.to_owned(), frame?))).collect())
 }
 
 /// What the rows of all four layouts claim together.
+///
+/// # Errors
+/// When there is no room to keep the touches aside.
 pub fn facts_of(
     directus: &DirectusRows,
     twenty: &TwentyRows,
     unified: &UnifiedRows,
     touchpoints: &TouchpointRows,
     options: &SourceOptions,
-) -> Facts {
+) -> Result<Facts, SpoolError> {
     let mut facts = Facts::default();
     postgres::directus::facts(directus, &mut facts);
     postgres::twenty::facts(twenty, &options.won_stages, &mut facts);
     postgres::unified::facts(unified, &mut facts);
-    postgres::touchpoints::facts(touchpoints, &mut facts);
-    facts
+    postgres::touchpoints::facts(touchpoints, &mut facts)?;
+    Ok(facts)
 }

@@ -247,9 +247,9 @@ pub struct ClaimEventRow {
     pub occurred_at: i64,
 }
 
-/// What one Segment-style warehouse schema holds.
+/// What one Segment-style warehouse schema holds; `T` is how its touches are held.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TouchpointRows {
+pub struct TouchpointRows<T = Vec<TouchRow>> {
     /// The schema, named after the Segment source.
     pub schema: String,
     /// `identifies`.
@@ -259,7 +259,7 @@ pub struct TouchpointRows {
     /// `aliases`.
     pub aliases: Vec<AliasRow>,
     /// `tracks` joined to each event's own table; `pages` are no touches.
-    pub touches: Vec<TouchRow>,
+    pub touches: T,
 }
 
 /// A row of `identifies`.

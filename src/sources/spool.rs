@@ -202,7 +202,28 @@ impl<T: Serialize> Spool<T> {
     }
 }
 
+impl<T: Serialize + DeserializeOwned> Spool<T> {
+    /// Lets few rows be changed in memory.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push) and [`get`](Self::get).
+    pub fn revise(&mut self, change: impl FnOnce(&mut Vec<T>)) -> Result<(), SpoolError> {
+        let mut rows = self.rows()?;
+        change(&mut rows);
+        *self = Self::buffered(self.buffer);
+        self.extend(rows)
+    }
+}
+
 impl<T: DeserializeOwned> Spool<T> {
+    /// All rows in memory.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn rows(&self) -> Result<Vec<T>, SpoolError> {
+        self.iter().collect()
+    }
+
     /// The row at a place that [`push`](Self::push) gave.
     ///
     /// # Errors

@@ -261,7 +261,7 @@ fn the_cookbook_and_the_studies_say_the_same_about_the_published_layouts() {
 fn the_cookbook_and_the_studies_say_the_same_about_a_synthetic_city() {
     with_graph("cookbook_city", async |client, key| {
         let city = generate(500, 7, &Context::silent()).expect("five hundred people make a city");
-        let facts = city.facts(&SourceOptions::default());
+        let facts = city.facts(&SourceOptions::default()).expect("there is room");
         let (mut book, graph) = mirrored(client, key, &facts).await;
         compare(&mut book, &graph).await;
         let fans: Vec<String> =
@@ -316,7 +316,7 @@ fn touches_before(graph: &BusinessGraph, person: u32, event: u32) -> usize {
 fn no_query_of_the_cookbook_scans_a_whole_label() {
     with_graph("cookbook_plans", async |client, key| {
         let city = generate(300, 3, &Context::silent()).expect("a city");
-        let facts = city.facts(&SourceOptions::default());
+        let facts = city.facts(&SourceOptions::default()).expect("there is room");
         let (book, _) = mirrored(client, key, &facts).await;
         let server = redis::Client::open(url()).expect("a URL");
         let mut connection = server.get_connection().expect("the test server answers");

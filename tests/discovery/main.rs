@@ -23,7 +23,7 @@ use sonograph::studies::{Findings, Question};
 fn frozen(facts: &Facts) -> (Resolved, Tables) {
     let resolved = resolve(facts, &ResolveOptions::default()).expect("the facts are free of contradictions");
     let mut tables = resolved.to_tables().expect("nodes have one uid each");
-    tables.companions.extend(companions(facts));
+    tables.companions.extend(companions(facts).expect("they read"));
     (resolved, tables)
 }
 

@@ -14,6 +14,7 @@ use crate::{bytes, is_settled, read, resolved, run};
 pub fn facts(people: usize, seed: u64) -> Facts {
     let city = synthetic::generate(people, seed, &Context::silent()).expect("a city");
     facts_of(&city.directus, &city.twenty, &city.unified, &city.touchpoints, &SourceOptions::default())
+        .expect("there is room")
 }
 
 #[test]

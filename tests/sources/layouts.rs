@@ -155,7 +155,8 @@ async fn values_arrive_as_the_rows_hold_them() {
     ];
     assert_eq!(ana.addresses, expected);
 
-    let touch = |id: &str| facts.touches.iter().find(|touch| touch.id == id).expect("the touch is read");
+    let touches = facts.touches.rows().expect("they read");
+    let touch = |id: &str| touches.iter().find(|touch| touch.id == id).expect("the touch is read");
     let late = touch("t4"); // loaded an hour after it happened
     assert_eq!(late.received_at - late.at, 3_600_000_000);
     let event = || Some("1".to_owned());
@@ -210,8 +211,9 @@ async fn what_an_installation_lacks_counts_as_empty() {
     assert_eq!((facts.entities.len(), facts.crosswalk.len(), facts.claims.clone()), (7, 0, None));
     assert_eq!(unified::claim_events_companion(&facts).expect("no frame").map(|frame| frame.height()), None);
     assert_eq!(facts.touches.len(), 8);
-    assert!(facts.touches.iter().any(|touch| touch.touch == Touch::Attended { event: None }));
-    assert!(facts.touches.iter().all(|touch| touch.source.is_none() && touch.session.is_none()));
+    let touches = facts.touches.rows().expect("they read");
+    assert!(touches.iter().any(|touch| touch.touch == Touch::Attended { event: None }));
+    assert!(touches.iter().all(|touch| touch.source.is_none() && touch.session.is_none()));
     // Without `users` people are still known by their identifies.
     assert_eq!(node(&facts, "touchpoints:sonik_web.users:u-ben").name.as_deref(), Some("Ben Ode"));
 
@@ -280,12 +282,12 @@ async fn only_an_entry_into_the_won_set_is_a_conversion() {
 async fn companions_have_the_same_rows_whatever_order_they_came_in() {
     let Some(scratch) = Scratch::with_layouts().await else { return };
     let mut facts = scratch.facts().await.expect("the layouts can be read");
-    let touches = touchpoints::companion(&facts).expect("a frame");
+    let touches = touchpoints::companion(&facts).expect("they read").expect("a frame");
     let claims = unified::claim_events_companion(&facts).expect("a frame").expect("claim_events is there");
     assert_eq!((touches.height(), claims.height()), (8, 7));
-    facts.touches.reverse();
+    facts.touches.revise(|touches| touches.reverse()).expect("there is room");
     facts.claims.as_mut().expect("claims").reverse();
-    assert!(touches.equals_missing(&touchpoints::companion(&facts).expect("a frame")));
+    assert!(touches.equals_missing(&touchpoints::companion(&facts).expect("they read").expect("a frame")));
     assert!(
         claims.equals_missing(&unified::claim_events_companion(&facts).expect("a frame").expect("claims"))
     );

@@ -56,8 +56,9 @@ fn instant(text: &str) -> Value {
 fn told(mut facts: Facts) -> String {
     facts.nodes.sort_by_key(|node| node.source.clone());
     facts.edges.sort_by_key(|edge| format!("{edge:?}"));
-    facts.touches.sort_by_key(|touch| touch.id.clone());
     facts.identifies.sort_by_key(|identify| identify.id.clone());
     facts.read.clear();
-    format!("{facts:#?}")
+    let mut touches = facts.touches.rows().expect("they read");
+    touches.sort_by_key(|touch| touch.id.clone());
+    format!("{facts:#?}{touches:#?}")
 }

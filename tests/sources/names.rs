@@ -241,7 +241,8 @@ async fn people_who_follow_people_are_read_from_the_table_that_says_so() {
         ..Naming::default()
     };
     let facts = read(&scratch, &naming("touchpoints", names)).await.expect("reads");
-    let touch = facts.touches.iter().find(|touch| touch.id == "f1").expect("the touch is read");
+    let touches = facts.touches.rows().expect("they read");
+    let touch = touches.iter().find(|touch| touch.id == "f1").expect("the touch is read");
     assert_eq!(touch.touch, Touch::UserFollowed { user: Some("u-ben".into()) });
     node(&facts, "touchpoints:sonik_web.users:u-new"); // known by being followed
 

@@ -238,7 +238,7 @@ fn used(facts: &Facts) -> Result<(), TestCaseError> {
     let resolved = resolved.map_err(|error| TestCaseError::fail(format!("cannot resolve: {error}")))?;
     let tables = resolved.to_tables();
     tables.map_err(|error| TestCaseError::fail(format!("no tables: {error}")))?;
-    companions(facts);
+    companions(facts).map_err(|error| TestCaseError::fail(format!("no companions: {error}")))?;
     Ok(())
 }
 

@@ -53,7 +53,8 @@ async fn legal_but_odd_content_is_taken() {
         .await;
     let facts = scratch.facts().await.expect("odd rows are legal");
     assert_eq!(edges(&facts, Relation::Promotes).len(), 2); // '' is no promoter
-    let touch = |id: &str| facts.touches.iter().find(|touch| touch.id == id).expect("the touch is read");
+    let touches = facts.touches.rows().expect("they read");
+    let touch = |id: &str| touches.iter().find(|touch| touch.id == id).expect("the touch is read");
     assert_eq!(touch("t1").at, touch("t1").received_at); // no clock of its own
     assert_eq!(touch("t1").user_id, None);
     assert_eq!(touch("t5").touch, Touch::Other { action: "Some Other Event".to_owned() });

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use sonograph::config::{Naming, TouchLayout};
 use sonograph::context::{Diagnose as _, Fault};
 use sonograph::sources::facts::{Address, Facts};
+use sonograph::sources::rows::TouchRow;
 
 use crate::names::{naming, read};
 use crate::scratch::Scratch;
@@ -61,9 +62,10 @@ INSERT INTO events(event_id, event_name, derived_tstamp, load_tstamp, domain_use
 /// What the facts say but for the name of the schema.
 fn of_schema(mut facts: Facts, schema: &str, keeps_loading: bool) -> String {
     if !keeps_loading {
-        for touch in &mut facts.touches {
-            touch.received_at = touch.at;
-        }
+        let as_happened = |touches: &mut Vec<TouchRow>| {
+            touches.iter_mut().for_each(|touch| touch.received_at = touch.at);
+        };
+        facts.touches.revise(as_happened).expect("there is room");
         for identify in &mut facts.identifies {
             identify.received_at = identify.at;
         }

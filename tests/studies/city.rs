@@ -9,7 +9,7 @@ use sonograph::studies::{Findings, Question};
 
 fn city() -> (City, BusinessGraph) {
     let city = generate(4_000, 7, &Context::silent()).expect("four thousand people make a city");
-    let facts = city.facts(&SourceOptions::default());
+    let facts = city.facts(&SourceOptions::default()).expect("there is room");
     let resolved = resolve(&facts, &ResolveOptions::default()).expect("the city is free of contradictions");
     let tables = resolved.to_tables().expect("nodes have one uid each");
     (city, BusinessGraph::build(tables).expect("the tables are canonical"))

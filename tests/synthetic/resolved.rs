@@ -13,7 +13,7 @@ static CITY: LazyLock<City> =
     LazyLock::new(|| generate(3_000, 7, &Context::silent()).expect("nobody cancels"));
 
 static GRAPH: LazyLock<Resolved> = LazyLock::new(|| {
-    resolve(&CITY.facts(&SourceOptions::default()), &ResolveOptions::default())
+    resolve(&CITY.facts(&SourceOptions::default()).expect("there is room"), &ResolveOptions::default())
         .expect("the city is one graph")
 });
 

@@ -41,11 +41,11 @@ impl Loop<'_> {
         let clock = Instant::now();
         let options = connect::source_options(&self.session.config);
         let facts =
-            sources::facts_of(&city.directus, &city.twenty, &city.unified, &city.touchpoints, &options);
+            sources::facts_of(&city.directus, &city.twenty, &city.unified, &city.touchpoints, &options)?;
         drop(city);
         let resolved = mirror::resolve(&facts, &connect::resolve_options(&self.session.config)?)?;
         let mut tables = resolved.to_tables()?;
-        tables.companions.extend(sources::companions(&facts));
+        tables.companions.extend(sources::companions(&facts)?);
         drop(facts);
         let origin = Origin::new("synthetic", "1").with("people", self.people).with("seed", self.seed);
         let dir = stage.dir.join("snapshot");

@@ -186,7 +186,7 @@ pub(in crate::cli) async fn freeze(
             origin = origin.with("bad_rows", json!(facts.bad_rows));
         }
         input.sources.push(origin);
-        tables.companions.extend(sources::companions(&facts));
+        tables.companions.extend(sources::companions(&facts)?);
     }
     let mut remembered = BTreeMap::new();
     if let Some(memory) = memory {

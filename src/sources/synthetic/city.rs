@@ -18,6 +18,7 @@ use crate::sources::facts::Facts;
 use crate::sources::rows::{
     ArtistRow, DirectusRows, EventRow, LineupRow, TouchpointRows, TwentyRows, UnifiedRows, UserRow, VenueRow,
 };
+use crate::sources::spool::SpoolError;
 use crate::sources::{SourceOptions, facts_of};
 
 /// A city of any number of people must at least have these few to have a night life.
@@ -42,7 +43,10 @@ pub struct City {
 
 impl City {
     /// What the readers would say of the city, without a database between.
-    pub fn facts(&self, options: &SourceOptions) -> Facts {
+    ///
+    /// # Errors
+    /// When there is no room to keep the touches aside.
+    pub fn facts(&self, options: &SourceOptions) -> Result<Facts, SpoolError> {
         facts_of(&self.directus, &self.twenty, &self.unified, &self.touchpoints, options)
     }
 }
@@ -167,7 +171,7 @@ fn touchpoints(
     strangers: Vec<Life>,
     spreads: Vec<Spread>,
 ) -> TouchpointRows {
-    let mut rows = TouchpointRows { schema: "sonik_web".into(), ..TouchpointRows::default() };
+    let mut rows = TouchpointRows { schema: "sonik_web".into(), ..<TouchpointRows>::default() };
     rows.users = crowd
         .fans
         .iter()

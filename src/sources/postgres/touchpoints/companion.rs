@@ -9,6 +9,7 @@ use crate::ontology::canonical::{self, masked};
 use crate::ontology::{SourceRef, safe_id};
 use crate::sources::facts::Facts;
 use crate::sources::rows::{Touch, TouchRow};
+use crate::sources::spool::SpoolError;
 
 /// The snapshot's `touchpoints` table: one row per touch, by time and message id.
 ///
@@ -27,12 +28,12 @@ use crate::sources::rows::{Touch, TouchRow};
 /// | `channel`, `parent` | of a share: where to, and which share it passes on |
 ///
 /// # Errors
-/// Only if polars refuses columns of equal length.
-pub fn companion(facts: &Facts) -> PolarsResult<DataFrame> {
-    let mut rows: Vec<&TouchRow> = facts.touches.iter().collect();
-    rows.sort_unstable_by_key(|row| (row.at, row.id.as_str()));
-    let object_of = |row: &&TouchRow| object(&row.touch, facts);
-    let about = |row: &&TouchRow| match &row.touch {
+/// When the touches that were kept aside cannot be read; within, only if polars refuses columns of equal length.
+pub fn companion(facts: &Facts) -> Result<PolarsResult<DataFrame>, SpoolError> {
+    let mut rows = facts.touches.rows()?;
+    rows.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    let object_of = |row: &TouchRow| object(&row.touch, facts);
+    let about = |row: &TouchRow| match &row.touch {
         Touch::Shared { event: Some(id), .. } => Some(event_ref(facts, id)),
         _ => None,
     };
@@ -56,7 +57,7 @@ pub fn companion(facts: &Facts) -> PolarsResult<DataFrame> {
         told("channel", |row| share(&row.touch).0),
         ids("parent", |row| share(&row.touch).1),
     ];
-    DataFrame::new(rows.len(), columns)
+    Ok(DataFrame::new(rows.len(), columns))
 }
 
 fn event_ref(facts: &Facts, id: &str) -> String {

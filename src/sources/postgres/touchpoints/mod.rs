@@ -9,7 +9,7 @@ mod posthog;
 mod segment;
 mod snowplow;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::catalog::Catalog;
 use super::client::Session;
@@ -18,7 +18,8 @@ use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::ontology::{Label, SourceRef};
 use crate::sources::facts::{Address, Facts, NodeFact};
-use crate::sources::rows::{IdentifyRow, Touch, TouchpointRows};
+use crate::sources::rows::{IdentifyRow, Touch, TouchRow, TouchpointRows};
+use crate::sources::spool::{Spool, SpoolError};
 use crate::sources::{Found, SourceError, SourceOptions};
 
 pub use companion::companion;
@@ -40,7 +41,7 @@ pub async fn read(
         TouchLayout::Snowplow => snowplow::rows(session, &scope, cx).await?,
     };
     notes.insert(0, format!("layout of {}", layout.name()));
-    into_facts(rows, into);
+    into_facts(rows, into)?;
     Ok(Some(Found { schema: scope.schema, notes }))
 }
 
@@ -77,21 +78,32 @@ fn discover<'o>(
 
 /// What the rows claim: a person per `user_id`; identifies, aliases and touches are handed on as rows, because whose
 /// they are is decided when identities are resolved.
-pub fn facts(rows: &TouchpointRows, facts: &mut Facts) {
-    facts.nodes.extend(people(rows));
-    facts.touch_schema.clone_from(&rows.schema);
-    facts.identifies.extend(rows.identifies.iter().cloned());
-    facts.aliases.extend(rows.aliases.iter().cloned());
-    facts.touches.extend(rows.touches.iter().cloned());
+///
+/// # Errors
+/// When there is no room to keep the touches aside.
+pub fn facts(rows: &TouchpointRows, facts: &mut Facts) -> Result<(), SpoolError> {
+    let mut touches = Spool::default();
+    rows.touches.iter().try_for_each(|touch| touches.push(touch).map(drop))?;
+    let rows = TouchpointRows {
+        schema: rows.schema.clone(),
+        identifies: rows.identifies.clone(),
+        users: rows.users.clone(),
+        aliases: rows.aliases.clone(),
+        touches,
+    };
+    into_facts(rows, facts)
 }
 
-/// The same as [`facts`] without a second copy of the rows in memory.
-pub fn into_facts(rows: TouchpointRows, facts: &mut Facts) {
-    facts.nodes.extend(people(&rows));
+fn into_facts(rows: TouchpointRows<Spool<TouchRow>>, facts: &mut Facts) -> Result<(), SpoolError> {
+    facts.nodes.extend(people(&rows)?);
     facts.touch_schema = rows.schema;
     facts.identifies.extend(rows.identifies);
     facts.aliases.extend(rows.aliases);
-    facts.touches.extend(rows.touches);
+    if facts.touches.is_empty() {
+        facts.touches = rows.touches;
+        return Ok(());
+    }
+    rows.touches.iter().try_for_each(|touch| facts.touches.push(&touch?).map(drop))
 }
 
 /// The reference of the person behind a `user_id`, whether or not `users` has a row for it.
@@ -100,15 +112,20 @@ pub fn user_ref(schema: &str, user_id: &str) -> SourceRef {
 }
 
 /// The ids that only an alias tells to be a user's: later ids that no row uses as a device's, and that are not the former
-/// id of a device either. `is_user`: whether a row uses an id as a user's.
-fn users_by_alias<'a>(rows: &'a TouchpointRows, is_user: impl Fn(&str) -> bool) -> BTreeSet<&'a str> {
+/// id of a device either. `touched`: those among them that touches use as a device's; `is_user`: whether a row uses an id
+/// as a user's.
+fn users_by_alias<'a>(
+    rows: &'a TouchpointRows<Spool<TouchRow>>,
+    touched: &BTreeSet<String>,
+    is_user: impl Fn(&str) -> bool,
+) -> BTreeSet<&'a str> {
     let mut open: BTreeSet<&str> = rows
         .aliases
         .iter()
         .flat_map(|row| [row.previous_id.as_str(), &row.user_id])
         .filter(|id| !is_user(id))
         .collect();
-    let touched = rows.touches.iter().filter_map(|row| row.anonymous_id.as_deref());
+    let touched = touched.iter().map(String::as_str);
     for id in touched.chain(rows.identifies.iter().filter_map(|row| row.anonymous_id.as_deref())) {
         open.remove(id);
     }
@@ -133,7 +150,18 @@ struct User<'a> {
 }
 
 /// One person per `user_id` seen anywhere, in order of `user_id`: named as in `users`, else as last identified.
-fn people(rows: &TouchpointRows) -> Vec<NodeFact> {
+fn people(rows: &TouchpointRows<Spool<TouchRow>>) -> Result<Vec<NodeFact>, SpoolError> {
+    let linked: HashSet<&str> =
+        rows.aliases.iter().flat_map(|row| [row.previous_id.as_str(), &row.user_id]).collect();
+    let (mut touching, mut touched) = (BTreeSet::new(), BTreeSet::new());
+    for touch in &rows.touches {
+        let touch = touch?;
+        touching.extend(touch.user_id);
+        touched.extend(touch.anonymous_id.filter(|id| linked.contains(id.as_str())));
+        if let Touch::UserFollowed { user: Some(user) } = touch.touch {
+            touching.insert(user);
+        }
+    }
     let mut users: BTreeMap<&str, User> = BTreeMap::new();
     let mut identifies: Vec<&IdentifyRow> = rows.identifies.iter().collect();
     identifies.sort_unstable_by_key(|row| (row.at, row.id.as_str()));
@@ -148,15 +176,10 @@ fn people(rows: &TouchpointRows) -> Vec<NodeFact> {
         user.name = row.name.as_deref().or(user.name);
         user.emails.extend(row.email.as_deref());
     }
-    for row in &rows.touches {
-        if let Some(id) = row.user_id.as_deref() {
-            users.entry(id).or_default();
-        }
-        if let Touch::UserFollowed { user: Some(id) } = &row.touch {
-            users.entry(id).or_default();
-        }
+    for id in &touching {
+        users.entry(id).or_default();
     }
-    for id in users_by_alias(rows, |id| users.contains_key(id)) {
+    for id in users_by_alias(rows, &touched, |id| users.contains_key(id)) {
         users.entry(id).or_default();
     }
     let node = |(id, user): (&str, User)| {
@@ -171,5 +194,5 @@ fn people(rows: &TouchpointRows) -> Vec<NodeFact> {
             properties: Vec::new(),
         }
     };
-    users.into_iter().map(node).collect()
+    Ok(users.into_iter().map(node).collect())
 }

@@ -14,6 +14,7 @@ use crate::config::Naming;
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
+use crate::sources::spool::{Spool, SpoolError};
 
 const IDENTIFY: &str = "$identify";
 const ALIAS: &str = "$create_alias";
@@ -32,7 +33,7 @@ pub(super) async fn rows(
     session: &mut Session,
     scope: &Scope<'_>,
     cx: &Context,
-) -> Result<(TouchpointRows, Vec<String>), SourceError> {
+) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
     let mut rows = TouchpointRows { schema: scope.schema.clone(), ..TouchpointRows::default() };
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
@@ -49,7 +50,7 @@ pub(super) async fn rows(
     users.extend(rows.aliases.iter().map(|alias| alias.user_id.clone()));
     let persons = Persons::of(persons.unwrap_or_default(), &mut users);
     rows.touches = touches(session, scope, events, &users, cx).await?;
-    persons.tell(&mut rows);
+    persons.tell(&mut rows)?;
     Ok((rows, notes))
 }
 
@@ -97,7 +98,7 @@ async fn identities(
     session: &mut Session,
     scope: &Scope<'_>,
     events: Named<'_>,
-    rows: &mut TouchpointRows,
+    rows: &mut TouchpointRows<Spool<TouchRow>>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     enum Link {
@@ -223,10 +224,11 @@ impl Persons {
         persons
     }
 
-    fn tell(self, rows: &mut TouchpointRows) {
-        let mut first: HashMap<&str, i64> = HashMap::new();
+    fn tell(self, rows: &mut TouchpointRows<Spool<TouchRow>>) -> Result<(), SpoolError> {
+        let mut first: HashMap<String, i64> = HashMap::new();
         for touch in &rows.touches {
-            if let Some(id) = touch.anonymous_id.as_deref() {
+            let touch = touch?;
+            if let Some(id) = touch.anonymous_id {
                 let at = first.entry(id).or_insert(touch.at);
                 *at = (*at).min(touch.at);
             }
@@ -246,6 +248,7 @@ impl Persons {
         let devices: Vec<AliasRow> = devices.collect();
         rows.aliases.extend(devices);
         rows.users = self.users;
+        Ok(())
     }
 }
 
@@ -256,7 +259,7 @@ async fn touches(
     events: Named<'_>,
     users: &BTreeSet<String>,
     cx: &Context,
-) -> Result<Vec<TouchRow>, SourceError> {
+) -> Result<Spool<TouchRow>, SourceError> {
     let named = |logical, usual| events.configured(logical).unwrap_or(usual);
     let [device, number] = [named("anonymous_id", "$device_id"), named("session", "$session_id")];
     let utm =
@@ -269,6 +272,7 @@ async fn touches(
     let event = select.quoted(fields.event).expect("a required column was found");
     let wanted = names.actions().map(str::to_owned).collect();
     select.clauses(format!("WHERE left({event}, 1) <> '$' OR {event} = ANY($1)"), Some(wanted));
+    let mut all = Spool::default();
     session
         .read(&select, cx, |row| {
             let Some((at, received_at)) = fields.clocks(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
@@ -278,7 +282,7 @@ async fn touches(
             // Before somebody is identified their id is that of the device.
             let (anonymous_id, user_id) =
                 if users.contains(&who) { (text(device)?, Some(who)) } else { (Some(who), None) };
-            Ok(Taken::Row(TouchRow {
+            all.push(&TouchRow {
                 id: row.need(fields.id)?,
                 at,
                 received_at,
@@ -289,7 +293,9 @@ async fn touches(
                 medium: text(utm[1])?,
                 campaign: text(utm[2])?,
                 session: text(number)?.as_deref().map(session_number),
-            }))
+            })?;
+            Ok(Taken::Row(()))
         })
-        .await
+        .await?;
+    Ok(all)
 }

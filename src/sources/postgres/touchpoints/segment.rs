@@ -13,6 +13,7 @@ use crate::config::Naming;
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
+use crate::sources::spool::Spool;
 
 /// Schemas that hold this layout.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, _: &Naming) -> Vec<&'c str> {
@@ -24,7 +25,7 @@ pub(super) async fn rows(
     session: &mut Session,
     scope: &Scope<'_>,
     cx: &Context,
-) -> Result<(TouchpointRows, Vec<String>), SourceError> {
+) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
     let mut notes = Vec::new();
     for action in ACTIONS {
@@ -138,12 +139,12 @@ async fn touches(
     session: &mut Session,
     scope: &Scope<'_>,
     cx: &Context,
-) -> Result<Vec<TouchRow>, SourceError> {
-    let mut all = Vec::new();
+) -> Result<Spool<TouchRow>, SourceError> {
+    let mut all = Spool::default();
     for action in ACTIONS {
-        all.extend(touches_of(session, scope, Some(action), cx).await?);
+        touches_of(session, scope, Some(action), &mut all, cx).await?;
     }
-    all.extend(touches_of(session, scope, None, cx).await?);
+    touches_of(session, scope, None, &mut all, cx).await?;
     Ok(all)
 }
 
@@ -151,10 +152,11 @@ async fn touches_of(
     session: &mut Session,
     scope: &Scope<'_>,
     action: Option<&'static Action>,
+    into: &mut Spool<TouchRow>,
     cx: &Context,
-) -> Result<Vec<TouchRow>, SourceError> {
+) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let Some(table) = scope.table(&catalog, "tracks", "tracks")? else { return Ok(Vec::new()) };
+    let Some(table) = scope.table(&catalog, "tracks", "tracks")? else { return Ok(()) };
     let (mut select, id) = Select::new(table, "id")?;
     let clocks = Clocks::of(&mut select)?;
     let anonymous_id = select.optional("anonymous_id", &["anonymous_id"])?;
@@ -187,7 +189,7 @@ async fn touches_of(
                 return Ok(Taken::LeftOut(NOBODYS));
             }
             let Some(event) = row.get(event)? else { return Ok(Taken::LeftOut("without an event's name")) };
-            Ok(Taken::Row(TouchRow {
+            into.push(&TouchRow {
                 id: row.need(id)?,
                 at,
                 received_at,
@@ -201,7 +203,9 @@ async fn touches_of(
                 medium: row.get(medium)?,
                 campaign: row.get(campaign)?,
                 session: row.get(session_id)?,
-            }))
+            })?;
+            Ok(Taken::Row(()))
         })
         .await
+        .map(drop)
 }

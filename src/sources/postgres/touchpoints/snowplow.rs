@@ -3,6 +3,7 @@
 //! Written from the documentation of its columns, not against a live installation.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
@@ -14,6 +15,7 @@ use crate::config::Naming;
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{IdentifyRow, TouchRow, TouchpointRows};
+use crate::sources::spool::{Spool, SpoolError};
 
 /// The event that tells a user's traits; no touch.
 const IDENTIFY: &str = "identify";
@@ -35,33 +37,24 @@ pub(super) async fn rows(
     session: &mut Session,
     scope: &Scope<'_>,
     cx: &Context,
-) -> Result<(TouchpointRows, Vec<String>), SourceError> {
+) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
     let mut rows = TouchpointRows { schema: scope.schema.clone(), ..TouchpointRows::default() };
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
         return Ok((rows, Vec::new()));
     };
-    for told in read(session, scope, events, cx).await? {
-        match told {
-            Told::Identify(row) => rows.identifies.push(row),
-            Told::Touch(row) => rows.touches.push(row),
-        }
-    }
-    identify_by_touches(&mut rows);
+    read(session, scope, events, &mut rows, cx).await?;
+    identify_by_touches(&mut rows)?;
     Ok((rows, Vec::new()))
-}
-
-enum Told {
-    Identify(IdentifyRow),
-    Touch(TouchRow),
 }
 
 async fn read(
     session: &mut Session,
     scope: &Scope<'_>,
     events: Named<'_>,
+    into: &mut TouchpointRows<Spool<TouchRow>>,
     cx: &Context,
-) -> Result<Vec<Told>, SourceError> {
+) -> Result<(), SourceError> {
     let names = Properties::named(scope);
     let email_of = scope.column("identifies", "email").unwrap_or("email");
     let name_of = scope.column("identifies", "name").unwrap_or("name");
@@ -115,10 +108,10 @@ async fn read(
             };
             if event == IDENTIFY {
                 let (email, name) = (text(email_of)?, text(name_of)?);
-                let identify = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name };
-                return Ok(Taken::Row(Told::Identify(identify)));
+                into.identifies.push(IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name });
+                return Ok(Taken::Row(()));
             }
-            Ok(Taken::Row(Told::Touch(TouchRow {
+            into.touches.push(&TouchRow {
                 id,
                 at,
                 received_at,
@@ -129,9 +122,11 @@ async fn read(
                 medium: row.get(medium)?,
                 campaign: row.get(campaign)?,
                 session: row.get(number)?.as_deref().map(session_number),
-            })))
+            })?;
+            Ok(Taken::Row(()))
         })
         .await
+        .map(drop)
 }
 
 /// The event's own object inside the envelopes that say which schema each part has.
@@ -147,7 +142,7 @@ fn inner(Json(mut value): Json) -> Json {
 
 /// A user id beside a device id links both: the first such touch of each pair stands for an identify, unless one came
 /// before it.
-fn identify_by_touches(rows: &mut TouchpointRows) {
+fn identify_by_touches(rows: &mut TouchpointRows<Spool<TouchRow>>) -> Result<(), SpoolError> {
     let mut told: HashMap<(&str, &str), i64> = HashMap::new();
     for row in &rows.identifies {
         if let (Some(device), Some(user)) = (row.anonymous_id.as_deref(), row.user_id.as_deref()) {
@@ -155,30 +150,38 @@ fn identify_by_touches(rows: &mut TouchpointRows) {
             *at = (*at).min(row.at);
         }
     }
-    let mut first: HashMap<(&str, &str), &TouchRow> = HashMap::new();
+    let mut first: HashMap<(String, String), (i64, String, i64)> = HashMap::new();
     for touch in &rows.touches {
-        let (Some(device), Some(user)) = (touch.anonymous_id.as_deref(), touch.user_id.as_deref()) else {
+        let TouchRow { id, at, received_at, anonymous_id: Some(device), user_id: Some(user), .. } = touch?
+        else {
             continue;
         };
-        if told.get(&(device, user)).is_none_or(|at| touch.at < *at) {
-            let known = first.entry((device, user)).or_insert(touch);
-            if (touch.at, &touch.id) < (known.at, &known.id) {
-                *known = touch;
+        if told.get(&(&*device, &*user)).is_none_or(|told| at < *told) {
+            let this = (at, id, received_at);
+            match first.entry((device, user)) {
+                Entry::Vacant(place) => {
+                    place.insert(this);
+                }
+                Entry::Occupied(mut known) if this < *known.get() => {
+                    known.insert(this);
+                }
+                Entry::Occupied(_) => {}
             }
         }
     }
     let mut links: Vec<IdentifyRow> = first
-        .into_values()
-        .map(|touch| IdentifyRow {
-            id: touch.id.clone(),
-            at: touch.at,
-            received_at: touch.received_at,
-            anonymous_id: touch.anonymous_id.clone(),
-            user_id: touch.user_id.clone(),
+        .into_iter()
+        .map(|((device, user), (at, id, received_at))| IdentifyRow {
+            id,
+            at,
+            received_at,
+            anonymous_id: Some(device),
+            user_id: Some(user),
             email: None,
             name: None,
         })
         .collect();
     links.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     rows.identifies.extend(links);
+    Ok(())
 }
