@@ -12,6 +12,7 @@ mod layouts;
 mod odd_rows;
 mod orders;
 mod secrets;
+mod spaces;
 mod worlds;
 
 #[path = "../support/mod.rs"]
