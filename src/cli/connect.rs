@@ -1,9 +1,13 @@
 //! From configuration to connections.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
 use super::{Failure, Session};
-use crate::config::{Config, ConfigError, SecretUrl};
+use crate::config::{Config, ConfigError, SecretUrl, Sources};
 use crate::mirror::ResolveOptions;
-use crate::ontology::canonical::SharedHosts;
+use crate::ontology::canonical::{SUFFIX_LIST, SharedHosts};
 use crate::sources::facts::{BadRow, Facts};
 use crate::sources::falkordb::Client;
 use crate::sources::{Databases, SourceOptions};
@@ -61,6 +65,22 @@ pub(super) fn resolve_options(config: &Config) -> Result<ResolveOptions, Failure
     let all = keys.into_iter().flat_map(|(_, entries)| entries.iter().cloned());
     let shared = SharedHosts::with(all).expect("every entry was just taken alone");
     Ok(ResolveOptions { shared, ..ResolveOptions::default() })
+}
+
+/// What the identities of a graph rest on, for its records: the list of public suffixes, what the configuration adds to the lists
+/// of hosts that name nobody, and the stages that count as won. In order, each once, whatever the order in the file.
+pub(super) fn identity_rules(config: &Config) -> Map<String, Value> {
+    let Sources { shared_hosts, free_mail, won_stages, .. } = &config.sources;
+    let set = |entries: &Vec<String>| {
+        Value::from(entries.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect::<Vec<_>>())
+    };
+    let rules = [
+        ("suffix_list", SUFFIX_LIST.into()),
+        ("shared_hosts", set(shared_hosts)),
+        ("free_mail", set(free_mail)),
+        ("won_stages", set(won_stages)),
+    ];
+    rules.into_iter().map(|(name, rule)| (name.to_owned(), rule)).collect()
 }
 
 /// How many bad rows are listed for people; programs are given them all.

@@ -244,6 +244,7 @@ async fn read_and_plan(
     }
     let ledger = Ledger::new(&session.config.mirror_dir);
     let mut run = Run::begin(&settings.graph, client.address(), &summary, &facts.read);
+    run.rules = connect::identity_rules(&session.config);
     ledger.save(&run)?;
     let mut applied = Applied::default();
     let done = mirror::apply_noting(client, &settings.graph, &plan, &mut applied, &session.cx).await;

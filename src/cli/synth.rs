@@ -8,7 +8,6 @@ use polars::prelude::df;
 use super::{Failure, Format, Outcome, Session, connect, print_frame};
 use crate::context::Context;
 use crate::mirror;
-use crate::ontology::canonical::SUFFIX_LIST;
 use crate::snapshot::{self, ManifestInput, Origin, SnapshotError};
 use crate::sources;
 use crate::sources::synthetic::{City, FEWEST_PEOPLE, LoadOptions, MOST_PEOPLE, generate, load};
@@ -112,7 +111,7 @@ fn to_snapshot(args: &CityArgs, session: &Session, cx: &Context) -> Result<Vec<(
         Origin::new("synthetic", "1").with("people", args.people as u64).with("seed", cx.seed),
     ]);
     input.replace = args.replace;
-    input.options.insert("suffix_list".into(), SUFFIX_LIST.into());
+    input.options.extend(connect::identity_rules(&session.config));
     let city = generate(args.people, cx.seed, cx)?;
     let facts = city.facts(&connect::source_options(&session.config))?;
     let resolved = mirror::resolve(&facts, &connect::resolve_options(&session.config)?)?;

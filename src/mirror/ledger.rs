@@ -59,6 +59,9 @@ pub struct Run {
     pub read: BTreeMap<String, u64>,
     /// Conflicts between the sources.
     pub conflicts: u64,
+    /// What the identities rest on, by name: versions of lists, and what the installation adds to them.
+    #[serde(default)]
+    pub rules: serde_json::Map<String, serde_json::Value>,
     /// The generation it wrote; `None` before its end.
     pub generation: Option<i64>,
     /// Rows it wrote; of a failed run, those that the server confirmed. `None`: not known.
@@ -101,6 +104,7 @@ impl Run {
                 .map(|table| (format!("{}:{}", table.system, table.table), table.rows))
                 .collect(),
             conflicts: summary.conflicts.len() as u64,
+            rules: serde_json::Map::new(),
             generation: None,
             rows: None,
             longest_batch_ms: 0.0,

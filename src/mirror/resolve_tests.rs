@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::super::sample::{self, artist, at, entity, venue};
 use super::*;
 use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
+use crate::sources::rows::PhoneRow;
 
 pub(super) fn resolved(facts: &Facts) -> Resolved {
     resolve(facts, &ResolveOptions::default()).expect("facts that make a graph")
@@ -168,6 +169,32 @@ fn the_tables_of_a_graph_hold_what_it_holds() {
     assert_eq!((tables.node_count(), tables.edge_count()), (26, 34));
     let generations = tables.nodes["Person"].column("gen").expect("every node has one");
     assert!(generations.i64().expect("integers").iter().all(|g| g == Some(1)));
+}
+
+#[test]
+fn a_person_shows_the_primary_phone_and_a_further_one_only_where_that_is_none() {
+    let further =
+        |number: &str, code: &str| PhoneRow { number: number.into(), calling_code: Some(code.into()) };
+    let mut rows = sample::twenty();
+    let [mara, leo, ana] = &mut rows.people[..] else { panic!("three people") };
+    (mara.phone, mara.calling_code) = (Some("6145550101".into()), Some("+1".into()));
+    mara.additional_phones = vec![further("20 7946 0001", "+44")];
+    // Not the calling code of the primary one, which is none.
+    (leo.phone, leo.calling_code) = (Some("ask at the door".into()), Some("+1".into()));
+    leo.additional_phones =
+        vec![further("12", "+44"), further("020 7946 0001", "+44"), further("6145550102", "+1")];
+    // The same number as Leo's: a telephone may be an office's and joins nobody.
+    ana.additional_phones = vec![further("+44 20 7946 0001", "")];
+    let graph = resolved(&sample::of(&sample::directus(), &rows, &sample::unified(), &sample::touchpoints()));
+    let phone = |n: u8| {
+        let reference = format!("twenty:{}.person:{}", sample::WORKSPACE, sample::contact(n));
+        let stands = |row: &&NodeRow| matches!(property(&row.properties, "refs"), Some(Value::TextList(refs)) if refs.contains(&reference));
+        let person = graph.nodes[&Label::Person].iter().find(stands).expect("everybody is there");
+        property(&person.properties, "phone_sha256").cloned()
+    };
+    let hash = |number: &str| Some(Value::Text(canonical::phone_sha256("", number).expect("a number")));
+    assert_eq!([phone(1), phone(2), phone(3)], ["+16145550101", "+442079460001", "+442079460001"].map(hash));
+    assert_eq!(graph.node_count(Label::Person), 9, "nobody was joined");
 }
 
 #[test]

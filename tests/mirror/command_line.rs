@@ -210,6 +210,7 @@ fn a_table_that_vanished_is_not_swept_until_somebody_says_that_it_is_meant() {
         let states: Vec<&str> = runs.iter().filter_map(|run| run["state"].as_str()).collect();
         assert_eq!(states, ["complete"; 3], "a refused plan is no run");
         assert_eq!(runs[2]["digest"], digest);
+        assert_eq!(runs[2]["rules"]["won_stages"], serde_json::json!(["CUSTOMER"]));
         assert!(runs[1]["held_back"]["directus:directus.artists"].as_u64() > Some(0), "{:#?}", runs[1]);
         mirror(&postgres, graph, &["apply", "--plan", "xyz"]).assert().code(2);
         mirror(&postgres, graph, &["plan", "--max-shrink", "1.5"]).assert().code(2);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use assert_cmd::Command;
 use polars::prelude::{AnyValue, Series};
 use sonograph::snapshot;
-use sonograph::sources::falkordb::Params;
+use sonograph::sources::falkordb::{CypherValue, Params};
 
 use crate::command_line::{Runs, mirror};
 use crate::graph::with_graph;
@@ -69,6 +69,9 @@ fn no_address_number_or_token_of_the_sources_comes_out_anywhere() {
         for hash in [sha("zq7.mark@secret.example"), sha("+4915198769876")] {
             assert!(told.contains(&hash), "{hash}");
         }
+        let by_further = "MATCH (p:Person {name: 'Leo Tran'}) RETURN p.phone_sha256";
+        let reply = client.ro_query(graph, by_further, &Params::new()).await.expect("it is a query");
+        assert_eq!(reply.rows, [vec![CypherValue::Text(sha("+4915198769876"))]]);
         for entry in walkdir(&runs.0) {
             holds_none(
                 &entry.display().to_string(),

@@ -13,6 +13,9 @@ UPDATE workspace_1wgvd1injqtife6y4rvfbu3h5.company SET name = 'Night Shift +49 (
 UPDATE workspace_1wgvd1injqtife6y4rvfbu3h5.person SET "nameLastName" = 'zq7.mark@secret.example', "jobTitle" = 'reach +4915198769876',
   "emailsPrimaryEmail" = 'ZQ7.mark@secret.example', "emailsAdditionalEmails" = '["zq7.mark@secret.example", "zq7.mark+b@secret.example"]',
   "phonesPrimaryPhoneNumber" = '0151 98769876', "phonesPrimaryPhoneCallingCode" = '+49' WHERE "nameFirstName" = 'Mara';
+UPDATE workspace_1wgvd1injqtife6y4rvfbu3h5.person SET "phonesPrimaryPhoneNumber" = '', "phonesAdditionalPhones" =
+  '[{"number": "", "callingCode": "+49"}, {"number": "0151 98769876", "countryCode": "DE", "callingCode": "+49"}, "+49 151 98769876"]'
+  WHERE "nameFirstName" = 'Leo';
 UPDATE workspace_1wgvd1injqtife6y4rvfbu3h5.opportunity SET name = 'deal with zq7.mark@secret.example, +4915198769876';
 UPDATE unified.entities SET canonical_id = 'zq7.mark@secret.example', metadata = '{"name": "zq7.mark@secret.example", "roles": ["artist"]}'
   WHERE canonical_id IS NULL;

@@ -59,6 +59,35 @@ fn the_same_city_has_the_same_bytes_on_one_thread_and_on_two() {
 }
 
 #[test]
+fn a_snapshot_tells_what_its_identities_rest_on_whatever_the_order_in_the_configuration() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let rules = |name: &str, sources: &str| {
+        std::fs::write(temp.path().join("sonograph.toml"), format!("[sources]\n{sources}\n"))
+            .expect("written");
+        let mut command = sonograph();
+        command
+            .current_dir(temp.path())
+            .args(["synth", "city", "--people", "60", "--seed", "3", "--to", "snapshot", "--out", name]);
+        command.assert().success();
+        let manifest = std::fs::read(temp.path().join(name).join("manifest.json")).expect("it is there");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("an object");
+        let options = manifest["options"].clone();
+        let suffixes = options["suffix_list"].as_str().expect("the list is named").to_owned();
+        assert!(suffixes.starts_with("psl "), "{suffixes}");
+        ["shared_hosts", "free_mail", "won_stages"].map(|rule| options[rule].clone())
+    };
+    let list = |entries: &[&str]| serde_json::json!(entries);
+    assert_eq!(rules("stock", ""), [list(&[]), list(&[]), list(&["CUSTOMER"])]);
+    let extended =
+        [list(&["stages.example", "tickets.*"]), list(&["mail.example"]), list(&["CUSTOMER", "SIGNED"])];
+    let one = "shared_hosts = ['tickets.*', 'stages.example']\nfree_mail = ['mail.example']\nwon_stages = ['SIGNED', 'CUSTOMER']";
+    assert_eq!(rules("one", one), extended);
+    let two = "shared_hosts = ['stages.example', 'tickets.*', 'stages.example']\nfree_mail = ['mail.example']\nwon_stages = ['CUSTOMER', 'SIGNED']";
+    assert_eq!(rules("two", two), extended);
+    assert_eq!(files(&temp.path().join("one")), files(&temp.path().join("two")), "the same to the last byte");
+}
+
+#[test]
 fn a_city_is_not_written_over_a_snapshot_unless_told_to() {
     let temp = tempfile::tempdir().expect("a folder");
     let city = |more: &[&str]| {

@@ -9,7 +9,6 @@ use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, s
 use crate::context::Context;
 use crate::graph::BusinessGraph;
 use crate::mirror;
-use crate::ontology::canonical::SUFFIX_LIST;
 use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
 use crate::sources::falkordb::Client;
@@ -50,7 +49,7 @@ impl Loop<'_> {
         let origin = Origin::new("synthetic", "1").with("people", self.people).with("seed", self.seed);
         let dir = stage.dir.join("snapshot");
         let mut input = ManifestInput::of(vec![origin]);
-        input.options.insert("suffix_list".into(), SUFFIX_LIST.into());
+        input.options.extend(connect::identity_rules(&self.session.config));
         let manifest = snapshot::write(&dir, &tables, &input, self.cx)?;
         let frozen = Snapshot { dir, manifest, tables };
         stage.done("resolve and freeze", clock, size(&frozen));

@@ -12,7 +12,6 @@ use super::memory::Memories;
 use super::told;
 use crate::cli::{Failure, Outcome, Session, connect};
 use crate::context::{Context, Fault};
-use crate::ontology::canonical::SUFFIX_LIST;
 use crate::snapshot::{self, Manifest, ManifestInput, Origin};
 use crate::sources::falkordb::marker::{self, Marker, Progress};
 use crate::sources::falkordb::{self, Client};
@@ -165,7 +164,7 @@ pub(in crate::cli) async fn freeze(
     }
     input.sources.push(origin);
     input.options.insert("consistency".into(), "paged".into());
-    input.options.insert("suffix_list".into(), SUFFIX_LIST.into());
+    input.options.extend(connect::identity_rules(&session.config));
     input.positions.insert(
         "falkordb".into(),
         json!({
