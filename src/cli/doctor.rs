@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{Failure, Outcome, Session, connect};
 use crate::context::Fault;
+use crate::sources::falkordb::marker::{self, Progress};
 use crate::sources::falkordb::{Client, FalkorError, schema};
 use crate::sources::postgres::client::{POOLER, is_pooler};
 use crate::sources::{self, DatabaseLayout};
@@ -155,6 +156,7 @@ async fn graph(client: &mut Client, session: &Session, checks: &mut Vec<Check>) 
         return Ok(());
     }
     checks.push(Check::ok(FALKORDB, "graph", graph));
+    checks.push(last_run(client, graph).await?);
     let pieces = schema::settled(client, graph, PATIENCE, &session.cx).await?;
     let all = pieces.len();
     let (open, settled): (Vec<_>, Vec<_>) =
@@ -175,6 +177,27 @@ async fn graph(client: &mut Client, session: &Session, checks: &mut Vec<Check>) 
         }
     }
     Ok(())
+}
+
+/// Whether the last mirror run into the graph came to its end.
+async fn last_run(client: &mut Client, graph: &str) -> Result<Check, FalkorError> {
+    const WHAT: &str = "last mirror run";
+    Ok(match marker::read(client, graph).await {
+        Err(FalkorError::Forbidden { .. }) => {
+            let hint = format!("`~{} +hgetall` lets it be read", marker::key(graph));
+            Check::note(FALKORDB, WHAT, "not told to this user", &hint)
+        }
+        Err(error) => return Err(error),
+        Ok(None) => Check::note(FALKORDB, WHAT, "none left its mark", "`sonograph mirror apply` leaves one"),
+        Ok(Some(mark)) if mark.progress == Progress::Complete => {
+            Check::ok(FALKORDB, WHAT, format!("complete, generation {}", mark.generation))
+        }
+        Ok(Some(mark)) => {
+            let found = format!("generation {} did not come to its end", mark.generation);
+            let hint = "it is running still, or broke off: `sonograph mirror apply` completes it";
+            Check { hint: Some(hint.to_owned()), ..Check::new(FALKORDB, WHAT, Verdict::Failed, found) }
+        }
+    })
 }
 
 async fn postgres(session: &Session, checks: &mut Vec<Check>) {

@@ -169,6 +169,64 @@ async fn a_graph_whose_mirror_run_broke_off_is_not_frozen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_read_the_mark_of_a_half_written_graph_is_told_and_so_is_the_manifest() {
+    let place = Place::new().await;
+    let mut client = Client::connect(&place.falkordb).await.expect("the server answers");
+    client.query(&place.graph, "CREATE (:Person {uid: 'p'})", &Params::new()).await.expect("made");
+    let running = Marker { generation: 1, progress: Progress::Running };
+    marker::write(&mut client, &place.graph, running).await.expect("marked");
+    let mut admin =
+        redis::Client::open(place.falkordb.as_str()).expect("a URL").get_connection().expect("it answers");
+    let mut may = |rules: &str| {
+        let mut user = redis::cmd("ACL");
+        user.arg("SETUSER").arg(&place.graph);
+        for rule in rules.split(' ') {
+            user.arg(rule);
+        }
+        user.exec(&mut admin).expect("a user");
+    };
+    let mut reader = url::Url::parse(&place.falkordb).expect("a URL");
+    reader.set_username(&place.graph).expect("a name");
+    reader.set_password(Some("only-reads")).expect("a password");
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let output = sonograph(dir.path(), reader.as_str(), &place.graph).args(arguments).output();
+        output.expect("it runs")
+    };
+    let checked = |output: &Output| {
+        let told = String::from_utf8(output.stdout.clone()).expect("text");
+        told.lines().find(|line| line.contains("last mirror run")).map(str::to_owned).expect("it is checked")
+    };
+
+    // The least that a reader of the graph has: the mark is not the graph.
+    may(&format!("on >only-reads ~{} -@all +graph.ro_query +graph.explain +graph.list", place.graph));
+    let taken = run(&["snapshot", "take", "--out", "s"]);
+    assert!(taken.status.success(), "{}", said(&taken));
+    assert!(said(&taken).contains("cannot tell whether the last mirror run"), "{}", said(&taken));
+    assert_eq!(whole(&dir.path().join("s")).manifest.sources[0].detail["mirror_run"], "unknown");
+    let doctor = checked(&run(&["doctor"]));
+    assert!(doctor.contains("note") && doctor.contains("not told to this user"), "{doctor}");
+
+    // With what the warning asks for, the same user is refused, and doctor says why.
+    may(&format!("~{} +hgetall", marker::key(&place.graph)));
+    let refused = run(&["snapshot", "take", "--out", "t"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("did not come to its end"), "{}", said(&refused));
+    let doctor = checked(&run(&["doctor"]));
+    assert!(doctor.contains("FAILED") && doctor.contains("did not come to its end"), "{doctor}");
+
+    marker::write(&mut client, &place.graph, Marker { progress: Progress::Complete, ..running })
+        .await
+        .expect("marked");
+    let taken = run(&["snapshot", "take", "--out", "t"]);
+    assert!(taken.status.success() && !said(&taken).contains("cannot tell"), "{}", said(&taken));
+    assert!(!whole(&dir.path().join("t")).manifest.sources[0].detail.contains_key("mirror_run"));
+    assert!(checked(&run(&["doctor"])).contains("complete, generation 1"));
+    redis::cmd("ACL").arg("DELUSER").arg(&place.graph).exec(&mut admin).expect("the user goes");
+    place.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_tables_have_no_place_for_is_left_out_told_and_kept_in_the_manifest() {
     let place = Place::new().await;
     let mut client = Client::connect(&place.falkordb).await.expect("the server answers");

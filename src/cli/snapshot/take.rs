@@ -14,13 +14,15 @@ use crate::cli::{Failure, Outcome, Session, connect};
 use crate::context::{Context, Fault};
 use crate::snapshot::{self, Manifest, ManifestInput, Origin};
 use crate::sources::falkordb::marker::{self, Marker, Progress};
-use crate::sources::falkordb::{self, Client};
+use crate::sources::falkordb::{self, Client, FalkorError};
 use crate::sources::{self, Databases, SourceOptions};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
-    transaction. What others write meanwhile is noticed, said, and noted in the manifest.\n\n\
+    transaction. What others write meanwhile is noticed, said, and noted in the manifest. \
+    A graph whose last mirror run did not come to its end is refused; where this user may not read the mark that tells \
+    (`~<graph>:sonograph +hgetall`), that is said, and noted as `mirror_run: unknown`.\n\n\
     A graph of agent memory goes to memory/<GRAPH>/ with dense ids of its own. Its vectors are not fetched. Business nodes its \
     entities may mean, by equal name and fitting type, are listed in mentions.parquet with a confidence below 1; nothing is \
     merged and neither graph is written. It is read through SONOGRAPH_MEMORY_URL where that is set; a user with \
@@ -148,6 +150,13 @@ pub(in crate::cli) async fn freeze(
     if before != after {
         drift.push("a mirror run came to its end while the graph was being read".to_owned());
     }
+    if before == Mark::Withheld {
+        session.printer.warn(format_args!(
+            "cannot tell whether the last mirror run into `{graph}` came to its end: this user may not read the mark of it, \
+             for which `~{} +hgetall` is enough",
+            marker::key(graph)
+        ));
+    }
     for left_out in &scanned.left_out {
         session.printer.note(left_out);
     }
@@ -156,6 +165,9 @@ pub(in crate::cli) async fn freeze(
     }
     let version = scanned.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     let mut origin = Origin::new("falkordb", version).with("graph", graph);
+    if before == Mark::Withheld {
+        origin = origin.with("mirror_run", "unknown");
+    }
     if !drift.is_empty() {
         origin = origin.with("drift", drift);
     }
@@ -168,7 +180,7 @@ pub(in crate::cli) async fn freeze(
     input.positions.insert(
         "falkordb".into(),
         json!({
-            "generation": after.map(|mark| mark.generation),
+            "generation": after.generation(),
             "pages": scanned.pages,
             "longest_page_ms": scanned.longest_page_ms,
         }),
@@ -196,9 +208,31 @@ pub(in crate::cli) async fn freeze(
     Ok(snapshot::write_with(out, &tables, &remembered, &input, cx)?)
 }
 
+/// What is known of the last mirror run into a graph; it is not running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// It came to its end, or there was none.
+    Settled(Option<Marker>),
+    /// This user may not read the mark.
+    Withheld,
+}
+
+impl Mark {
+    fn generation(self) -> Option<i64> {
+        match self {
+            Self::Settled(mark) => mark.map(|mark| mark.generation),
+            Self::Withheld => None,
+        }
+    }
+}
+
 /// The mark of the last mirror run, unless that run is not over.
-async fn settled(client: &mut Client, graph: &str) -> Result<Option<Marker>, Failure> {
-    let mark = marker::read(client, graph).await?;
+async fn settled(client: &mut Client, graph: &str) -> Result<Mark, Failure> {
+    let mark = match marker::read(client, graph).await {
+        // Who may read nothing but the graph may still freeze it.
+        Err(FalkorError::Forbidden { .. }) => return Ok(Mark::Withheld),
+        read => read?,
+    };
     if mark.is_some_and(|mark| mark.progress == Progress::Running) {
         return Err(Failure {
             error: anyhow::anyhow!(
@@ -208,5 +242,5 @@ async fn settled(client: &mut Client, graph: &str) -> Result<Option<Marker>, Fai
             hint: Some("`sonograph mirror apply` completes it".to_owned()),
         });
     }
-    Ok(mark)
+    Ok(Mark::Settled(mark))
 }

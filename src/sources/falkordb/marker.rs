@@ -34,16 +34,17 @@ pub struct Marker {
     pub progress: Progress,
 }
 
-fn key(graph: &str) -> String {
+/// The key of the mark beside a graph.
+pub fn key(graph: &str) -> String {
     format!("{graph}:sonograph")
 }
 
-/// The mark of the last mirror run; `None` where there was none, or where this user may not read it.
+/// The mark of the last mirror run; `None` where there was none.
+///
+/// # Errors
+/// [`FalkorError::Forbidden`] where this user may not read it: a user who may read the graph alone never may.
 pub async fn read(client: &mut Client, graph: &str) -> Result<Option<Marker>, FalkorError> {
-    let wire = match client.command(&["HGETALL", &key(graph)], None).await {
-        Err(FalkorError::Forbidden { .. }) => return Ok(None),
-        other => other?,
-    };
+    let wire = client.command(&["HGETALL", &key(graph)], None).await?;
     let shape =
         |reason: &str| FalkorError::Reply { doing: format!("HGETALL {}", key(graph)), reason: reason.into() };
     let fields: HashMap<String, String> =
