@@ -305,6 +305,11 @@ fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: Pr
     for sample in summary.samples.iter().filter(|sample| sample.change != "create") {
         printer.note(format_args!("{} {} {}: {}", sample.change, sample.of, sample.what, sample.why));
     }
+    for source in &facts.absent {
+        printer.note(format_args!(
+            "{source}: no such layout was found, so nothing of it was read (`sonograph doctor` lists what is)"
+        ));
+    }
     for read in &facts.read {
         for (reason, rows) in &read.left_out {
             printer.note(format_args!("left out of {}: {rows} ({reason})", read.table));

@@ -18,7 +18,8 @@ pub enum Value {
     Instant(i64),
     /// A wall clock at the venue that hosts the event. On an Event (property `starts_at`) it becomes `local_start` and,
     /// with the merged venue's zone, `starts_at`; on an edge (property `timestamp`) it is the start of the event that
-    /// the edge leads to, and needs the same zone.
+    /// the edge leads to, and needs the same zone. Where the source tells an instant, it is that, and `local_start` follows
+    /// where the venue's zone is known.
     WallClock(jiff::civil::DateTime),
     /// Degrees.
     Point {
@@ -136,6 +137,8 @@ pub struct Facts {
     pub servers: Vec<u32>,
     /// Rows read and left out, per table, for the plan and the data-health page.
     pub read: Vec<TableRead>,
+    /// Sources whose layout was looked for and is in no database.
+    pub absent: Vec<&'static str>,
     /// Rows that could not be taken and were skipped because that was asked for, at most [`BAD_ROWS_KEPT`] a table;
     /// `read` counts them all.
     pub bad_rows: Vec<BadRow>,

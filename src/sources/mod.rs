@@ -190,6 +190,7 @@ pub async fn read_facts(
                 return Err(SourceError::LayoutMissing { place, looked_for });
             }
             found += usize::from(is_there);
+            facts.absent.extend((!is_there).then(|| source.name()));
         }
         if found == 0 {
             let looked_for = sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");

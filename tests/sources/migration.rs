@@ -170,7 +170,8 @@ async fn rows_and_sequences_that_changed_are_found_and_named() {
         ),
         ("DELETE FROM sonik_web.tracks WHERE id = 't4'", "row counts", Fail, "sonik_web.tracks: 8 → 7"),
         ("DELETE FROM sonik_web.tracks WHERE id = 't4'", "service touchpoints", Fail, "schema sonik_web"),
-        ("DROP TABLE sonik_web.identifies", "service touchpoints", Fail, "not found"),
+        ("DROP TABLE sonik_web.identifies", "service touchpoints", Fail, "is schema sonik_web, 3 tables"),
+        ("DROP TABLE sonik_web.identifies, sonik_web.tracks", "service touchpoints", Fail, "not found"),
         (
             "ALTER SEQUENCE directus.events_id_seq RESTART",
             "sequences against max(column)",

@@ -154,3 +154,30 @@ async fn where_two_layouts_are_found_one_has_to_be_named() {
     assert_eq!(told(renamed), told(posthog));
     assert_eq!(error.fault(), Fault::Input);
 }
+
+#[tokio::test]
+async fn a_warehouse_whose_other_tables_no_message_has_made_yet_is_read_and_a_source_that_is_absent_is_named()
+{
+    let Some(scratch) = Scratch::with(&["directus", "touchpoints"]).await else { return };
+    let whole = scratch.facts().await.expect("reads");
+    assert_eq!(whole.absent, ["twenty", "unified"]);
+    // A collection of pieces of music has the name, and no messages.
+    scratch.run("CREATE TABLE directus.tracks (id uuid PRIMARY KEY, name text, event integer)").await;
+    scratch.run("DROP TABLE sonik_web.identifies, sonik_web.users, sonik_web.aliases, sonik_web.pages").await;
+    let facts = scratch.facts().await.expect("reads");
+    let ids = |facts: &Facts| {
+        let mut ids: Vec<String> =
+            facts.touches.rows().expect("they read").into_iter().map(|touch| touch.id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(&facts), ids(&whole));
+    assert_eq!((facts.identifies.len(), facts.touch_schema.as_str()), (0, "sonik_web"));
+
+    let scratch = Scratch::with(&["directus", "touchpoints"]).await.expect("it was at hand");
+    scratch.run("DROP TABLE sonik_web.tracks").await;
+    let facts = scratch.facts().await.expect("reads");
+    assert_eq!((facts.identifies.len(), facts.touches.len()), (whole.identifies.len(), 0));
+    scratch.run("DROP SCHEMA sonik_web CASCADE").await;
+    assert_eq!(scratch.facts().await.expect("reads").absent, ["twenty", "unified", "touchpoints"]);
+}

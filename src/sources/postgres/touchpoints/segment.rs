@@ -15,9 +15,24 @@ use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
 use crate::sources::spool::Spool;
 
-/// Schemas that hold this layout.
-pub(super) fn schemas<'c>(catalog: &'c Catalog, _: &Naming) -> Vec<&'c str> {
-    catalog.schemas_with(&["tracks", "identifies"])
+/// Schemas that hold this layout: tables come with their first message, so that `tracks` or `identifies` may be alone. What
+/// says who did something tells them from tables of other things of that name.
+pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
+    let holds = |schema: &str, logical: &str, needed: &[&str]| {
+        let Some(table) = catalog.table(schema, logical) else { return false };
+        let is_there = |column: &str| {
+            let configured = naming.columns.get(logical).and_then(|columns| columns.get(column));
+            table.has(&[configured.map_or(column, String::as_str)])
+        };
+        needed.iter().all(|column| is_there(column)) && (is_there("anonymous_id") || is_there("user_id"))
+    };
+    let mut schemas = catalog.schemas_with(&["tracks"]);
+    schemas.extend(catalog.schemas_with(&["identifies"]));
+    schemas.sort_unstable();
+    schemas.dedup();
+    schemas
+        .retain(|schema| holds(schema, "tracks", &["id", "event"]) || holds(schema, "identifies", &["id"]));
+    schemas
 }
 
 /// Reads the layout; with it, what to tell the user.
@@ -28,6 +43,9 @@ pub(super) async fn rows(
 ) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
     let mut notes = Vec::new();
+    for table in ["tracks", "identifies"] {
+        notes.extend(catalog.table(&scope.schema, table).is_none().then(|| format!("no {table} yet")));
+    }
     for action in ACTIONS {
         if scope.table(&catalog, action.name, action.name)?.is_none() {
             notes.push(format!("no {}", action.name));
