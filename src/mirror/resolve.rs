@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
@@ -49,8 +50,17 @@ pub(super) struct Places {
     pub by_user: HashMap<String, At>,
     /// Label and name key → things of that name.
     pub by_name: BTreeMap<(Label, String), Vec<At>>,
-    /// Event → its wall clock.
-    clocks: BTreeMap<At, DateTime>,
+    /// Event → its start.
+    starts: BTreeMap<At, Start>,
+}
+
+/// When an event begins, as its source tells.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// By the clock on the wall of its venue.
+    WallClock(DateTime),
+    /// Epoch ms.
+    Instant(i64),
 }
 
 impl Places {
@@ -160,8 +170,13 @@ fn thing(
     }
     for row in &group.rows {
         for (property, value) in &row.fact.properties {
-            if let facts::Value::WallClock(clock) = value {
-                places.clocks.entry(at).or_insert(*clock);
+            let start = match value {
+                facts::Value::WallClock(clock) => Some(Start::WallClock(*clock)),
+                facts::Value::Instant(ms) if *property == "starts_at" => Some(Start::Instant(*ms)),
+                _ => None,
+            };
+            if let Some(start) = start {
+                places.starts.entry(at).or_insert(start);
             } else if let ("source_url", facts::Value::Text(raw)) = (*property, value) {
                 // Pages are linked to with tokens and addresses of people, as shared ones are.
                 let url = canonical::content_url(raw).map(Value::Text);
@@ -219,7 +234,7 @@ pub(super) fn held(value: &facts::Value) -> Option<Value> {
     })
 }
 
-/// Reads every event's wall clock in the zone of its resolved venue.
+/// Reads every event's wall clock in the zone of its resolved venue; of an event that tells an instant, makes the clock.
 ///
 /// A time that a clock change skips is read as if the clocks had not been changed, one that it repeats is the first of the
 /// two, as RFC 5545 has it; both are noted.
@@ -236,7 +251,7 @@ fn start_times(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut R
     // The time zones compiled in, not the machine's: the same facts give the same times everywhere.
     let zones = TimeZoneDatabase::bundled();
     let mut known: HashMap<String, Option<TimeZone>> = HashMap::new();
-    for (&event, &clock) in &places.clocks {
+    for (&event, &start) in &places.starts {
         let uid = draft.nodes[event].uid.to_string();
         let zone = hosts
             .get(&event)
@@ -246,13 +261,25 @@ fn start_times(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut R
             .filter_map(|(venue, zone)| Some((venue, zone?)))
             .min()
             .map(|(_, zone)| zone.to_owned());
+        let zone = zone
+            .map(|name| known.entry(name).or_insert_with_key(|name| zones.get(name.trim()).ok()).as_ref());
         let properties = &mut draft.nodes[event].properties;
+        let clock = match start {
+            Start::WallClock(clock) => clock,
+            Start::Instant(ms) => {
+                properties.insert("starts_at", Value::Instant(ms));
+                if let (Some(Some(zone)), Ok(at)) = (zone, Timestamp::from_millisecond(ms)) {
+                    let clock = zone.to_datetime(at);
+                    properties.insert("local_start", Value::Text(clock.to_string()));
+                }
+                continue;
+            }
+        };
         properties.insert("local_start", Value::Text(clock.to_string()));
         let Some(zone) = zone else {
             report.note("events have a wall clock and no venue with a time zone, so no starts_at", uid);
             continue;
         };
-        let zone = known.entry(zone).or_insert_with_key(|name| zones.get(name.trim()).ok());
         let Some(zone) = zone else {
             report.note("events hang on a venue whose time zone is unknown, so no starts_at", uid);
             continue;

@@ -78,6 +78,8 @@ pub struct EventRow {
     pub name: String,
     /// Wall clock at the venue; needs the venue's zone.
     pub start_date: Option<DateTime>,
+    /// Instead of the wall clock, where the column has a zone.
+    pub starts_at: Option<i64>,
     pub end_date: Option<i64>,
     pub source: Option<String>,
     pub source_url: Option<String>,

@@ -1,6 +1,8 @@
 //! The four published layouts, from Postgres into the graph. Every number has its reason.
 
 use sonograph::context::Context;
+use sonograph::mirror::Resolved;
+use sonograph::snapshot::tables::Tables;
 use sonograph::sources::falkordb::{CypherValue, Params};
 
 use crate::graph::with_graph;
@@ -167,5 +169,35 @@ fn the_published_layouts_become_the_graph_that_the_rules_give() {
             "what was read is what was meant"
         );
         is_settled(client, graph, &facts, 1).await;
+    });
+}
+
+#[test]
+fn a_start_with_a_zone_gives_the_graph_that_its_wall_clock_gives() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let Some(scratch) = Scratch::with(&["directus"]).await else { return };
+        let graph = async || {
+            let facts = scratch.facts().await.expect("the layout can be read");
+            resolved(&facts, &Tables::default())
+        };
+        let by_clock = graph().await;
+        scratch
+            .run(
+                "ALTER TABLE directus.events ALTER start_date TYPE timestamptz
+                 USING start_date AT TIME ZONE 'America/New_York'",
+            )
+            .await;
+        let by_instant = graph().await;
+        let tables = |graph: &Resolved| bytes(&graph.to_tables().expect("tables"));
+        assert_eq!(tables(&by_instant), tables(&by_clock));
+
+        // An instant needs no zone: without one only the clock on the wall is unknown.
+        scratch.run("UPDATE directus.venues SET timezone = NULL").await;
+        let zoneless = graph().await;
+        let events = zoneless.to_tables().expect("tables").nodes["Event"].clone();
+        assert_eq!(events.column("starts_at").expect("it is there").null_count(), 0);
+        assert!(zoneless.notes.iter().all(|note| !note.what.contains("starts_at")), "{:?}", zoneless.notes);
+        assert!(events.column("local_start").is_err());
     });
 }

@@ -20,6 +20,8 @@ pub enum Wire {
     Json,
     /// In the binary form of the wanted type.
     Binary,
+    /// In the binary form of an instant, where a wall clock may come as well.
+    Instant,
 }
 
 /// A type that a column can be read as.
@@ -147,6 +149,33 @@ impl FromColumn for DateTime {
 
     fn decode(bytes: &[u8], _: Wire) -> Result<Option<Self>, String> {
         clock(since_2000(bytes)?).map(Some)
+    }
+}
+
+/// When something begins, as its column tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// By the clock on the wall, in a zone that the column does not tell.
+    WallClock(DateTime),
+    /// By all clocks.
+    Instant(Instant),
+}
+
+impl FromColumn for Start {
+    const WANTED: &'static str = "a timestamp, or a date";
+
+    fn expression(column: &str, kind: &str) -> Option<(String, Wire)> {
+        match kind {
+            "timestamp with time zone" => Some((column.to_owned(), Wire::Instant)),
+            _ => DateTime::expression(column, kind),
+        }
+    }
+
+    fn decode(bytes: &[u8], wire: Wire) -> Result<Option<Self>, String> {
+        Ok(match wire {
+            Wire::Instant => Instant::decode(bytes, wire)?.map(Self::Instant),
+            _ => DateTime::decode(bytes, wire)?.map(Self::WallClock),
+        })
     }
 }
 

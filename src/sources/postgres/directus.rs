@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::civil::DateTime;
-
 use super::client::{Session, Taken};
-use super::columns::Instant;
+use super::columns::{Instant, Start};
 use super::millis;
 use super::scope::{Named, Scope};
 use super::select::{Field, Row, Select};
@@ -219,7 +217,7 @@ impl<'o> Layout<'o> {
         let archived = self.archived(&mut select, "events")?;
         let status = select.optional("status", &["status"])?;
         let name = select.required("name", &["name", "title"])?;
-        let start: Field<DateTime> =
+        let start: Field<Start> =
             select.optional("start_date", &["start_date", "starts_at", "start", "date"])?;
         let end = select.optional("end_date", &["end_date", "ends_at"])?;
         let source = select.optional("source", &["source"])?;
@@ -241,11 +239,17 @@ impl<'o> Layout<'o> {
                 }
                 let status: String = row.get(status)?.unwrap_or_default();
                 let is_published = self.published.contains(&status);
+                let (start_date, starts_at) = match row.get(start)? {
+                    Some(Start::WallClock(clock)) => (Some(clock), None),
+                    Some(Start::Instant(Instant(at))) => (None, Some(at)),
+                    None => (None, None),
+                };
                 Ok(Taken::Row(EventRow {
                     id: row.need(id)?,
                     status: if is_published { PUBLISHED.to_owned() } else { status },
                     name: row.get(name)?.unwrap_or_default(),
-                    start_date: row.get(start)?,
+                    start_date,
+                    starts_at,
                     end_date: row.get(end)?.map(|Instant(at)| at),
                     source: row.get(source)?,
                     source_url: row.get(source_url)?,
@@ -457,7 +461,9 @@ fn event(row: &EventRow, table: &str) -> NodeFact {
 }
 
 fn start(row: &EventRow, property: &'static str) -> Option<(&'static str, Value)> {
-    row.start_date.map(|clock| (property, Value::WallClock(clock)))
+    let clock = row.start_date.map(Value::WallClock);
+    let start = clock.or_else(|| row.starts_at.map(|at| Value::Instant(millis(at))));
+    start.map(|start| (property, start))
 }
 
 fn genres<'a>(of: &'a SourceRef, names: &'a [String]) -> impl Iterator<Item = EdgeFact> + 'a {

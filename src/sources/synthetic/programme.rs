@@ -395,6 +395,7 @@ fn date(
         status: if happens(rng, 0.03) { "draft" } else { "published" }.into(),
         name,
         start_date: Some(wall_clock(event.night, hour, minute)),
+        starts_at: None,
         end_date: happens(rng, 0.6).then(|| start + between(rng, 2, 6) * HOUR),
         source: Some(format!("scraper:{site}")),
         source_url: Some(format!("https://{site}.example/e/{}", event.row)),
