@@ -67,6 +67,25 @@ fn an_alias_names_the_owner_of_a_device_or_joins_two_users() {
 }
 
 #[test]
+fn nobody_follows_themselves_even_where_two_users_turn_out_to_be_one() {
+    let follows = |id: &str, who: &str, whom: &str| {
+        let touch = Touch::UserFollowed { user: Some(whom.into()) };
+        self::touch(id, "2025-12-10T10:00:00Z", None, Some(who), touch)
+    };
+    let graph = with_touches(
+        vec![],
+        vec![alias("u-cy", "u-ben")],
+        vec![
+            follows("own", "u-ana", "u-ana"),
+            follows("merged", "u-cy", "u-ben"),
+            follows("other", "u-cy", "u-ana"),
+        ],
+    );
+    assert_eq!(ends(&graph, Relation::Follows), [pair(BEN, ANA)]);
+    assert_eq!(noted(&graph, "touches follow the one who follows"), 2, "own, merged");
+}
+
+#[test]
 fn a_share_of_a_share_refers_from_sharer_to_sharer() {
     let share = |id: &str, minute: u8, user: &str, parent: Option<&str>| {
         let shared = Touch::Shared {

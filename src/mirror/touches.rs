@@ -38,6 +38,9 @@ const IDENTIFIES: &str = "identifies.anonymous_id";
 const FORMER: &str = "aliases.previous_id";
 const LATER: &str = "aliases.user_id";
 
+/// Why a follow is no edge whose both ends are one person, as it is where two who follow each other turn out to be one.
+const OWN_FOLLOWER: &str = "touches follow the one who follows";
+
 /// One device.
 #[derive(Debug, Default)]
 struct Device {
@@ -339,12 +342,14 @@ impl Found<'_> {
             }
             Touch::ArtistFollowed { artist } => {
                 match self.row(&self.facts.artists_table, artist.as_deref()) {
+                    Some(artist) if artist == actor => report.note(OWN_FOLLOWER, &touch.id),
                     Some(artist) => draft.edge(Relation::Follows, actor, artist, [at(touch)]),
                     None => report.note("touches follow an artist who was not read", &touch.id),
                 }
             }
             Touch::UserFollowed { user } => {
                 match user.as_deref().and_then(|user| self.places.by_user.get(user)) {
+                    Some(&user) if user == actor => report.note(OWN_FOLLOWER, &touch.id),
                     Some(&user) => draft.edge(Relation::Follows, actor, user, [at(touch)]),
                     None => report.note("touches follow a user whom no source knows", &touch.id),
                 }
