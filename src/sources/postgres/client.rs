@@ -84,6 +84,12 @@ fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
     Ok((options, place))
 }
 
+/// Where a libpq URL leads (`host:port/database`) and as whom.
+pub(super) fn whereabouts(url: &str) -> Result<(String, String), SourceError> {
+    let (options, place) = options(url)?;
+    Ok((place, options.get_username().to_owned()))
+}
+
 /// Whether a place (`host:port/database`) has the port of a transaction pooler.
 pub fn is_pooler(place: &str) -> bool {
     let address = place.split('/').next().unwrap_or_default();
@@ -385,22 +391,27 @@ impl Session {
     }
 
     fn failure(&self, error: sqlx::Error, what: &str) -> SourceError {
-        let (place, user) = (self.place.clone(), self.user.clone());
-        match error {
-            sqlx::Error::Io(source) => SourceError::Lost { place, what: what.to_owned(), source },
-            sqlx::Error::Database(ref answer) => match answer.code().as_deref() {
-                Some("42501") if answer.message().contains("row-level security") => {
-                    SourceError::RowSecurity { place, user, table: what.to_owned() }
-                }
-                Some("42501") => self.denied(what),
-                Some("57P01" | "57P02") => {
-                    let source = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, said(&error));
-                    SourceError::Lost { place, what: what.to_owned(), source }
-                }
-                _ => SourceError::Query { place, what: what.to_owned(), reason: said(&error) },
-            },
-            _ => SourceError::Query { place, what: what.to_owned(), reason: said(&error) },
-        }
+        failure(&self.place, &self.user, error, what)
+    }
+}
+
+/// What became of reading `what` at a place as a user.
+pub(super) fn failure(place: &str, user: &str, error: sqlx::Error, what: &str) -> SourceError {
+    let (place, user, what) = (place.to_owned(), user.to_owned(), what.to_owned());
+    match error {
+        sqlx::Error::Io(source) => SourceError::Lost { place, what, source },
+        sqlx::Error::Database(ref answer) => match answer.code().as_deref() {
+            Some("42501") if answer.message().contains("row-level security") => {
+                SourceError::RowSecurity { place, user, table: what }
+            }
+            Some("42501") => SourceError::Denied { place, user, what },
+            Some("57P01" | "57P02") => {
+                let source = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, said(&error));
+                SourceError::Lost { place, what, source }
+            }
+            _ => SourceError::Query { place, what, reason: said(&error) },
+        },
+        _ => SourceError::Query { place, what, reason: said(&error) },
     }
 }
 

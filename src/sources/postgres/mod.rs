@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod checksum;
 pub mod client;
 pub mod columns;
+pub mod copy;
 pub mod directus;
 mod frame;
 pub mod grants;

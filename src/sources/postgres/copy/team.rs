@@ -1,0 +1,142 @@
+//! Several connections that read one table at one moment, and whose rows come out in the table's order.
+//!
+//! The first connection leads: it settles what is read and exports its snapshot, the others import it. Each takes the
+//! next part that nobody has taken, so that none waits for another; how far they run ahead of what was handed on is
+//! bounded.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::TryStreamExt as _;
+use polars::prelude::DataFrame;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+
+use super::CopyError;
+use super::decode::{Decoder, Flaw};
+use super::link::Link;
+use super::table::{Part, Plan};
+
+/// Bytes of the stream after which rows are handed on, though the part is not at its end: blocks may hold little and
+/// point at much.
+const CHUNK: u64 = 16 << 20;
+
+/// Parts that each connection may be ahead of what was handed on.
+const AHEAD: usize = 2;
+
+/// What comes of a part.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Some of its rows, in order.
+    Rows(DataFrame),
+    /// It is read: its blocks, and how many values of each column became null because no column holds them.
+    End { blocks: u64, odd: Vec<u64> },
+    /// It cannot be read.
+    Failed(CopyError),
+}
+
+/// The parts still to be read, and where to.
+struct Queue {
+    parts: Box<dyn Iterator<Item = Part> + Send>,
+    open: UnboundedSender<Receiver<Piece>>,
+}
+
+/// What the connections share.
+pub(super) struct Work {
+    plan: Arc<Plan>,
+    forgiving: bool,
+    queue: Mutex<Queue>,
+    ahead: Arc<Semaphore>,
+    readers: Arc<AtomicU64>,
+}
+
+/// What whoever takes the pieces holds of the work.
+pub(super) struct Yield {
+    /// The pieces of every part, in the table's order; ends when all connections have.
+    pub opened: UnboundedReceiver<Receiver<Piece>>,
+    /// A permit for every part that was handed on.
+    pub ahead: Arc<Semaphore>,
+    /// How many connections took part.
+    pub readers: Arc<AtomicU64>,
+}
+
+impl Work {
+    /// The parts of a table, to be read by `connections`.
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        part_blocks: u64,
+        forgiving: bool,
+        connections: usize,
+    ) -> (Arc<Self>, Yield) {
+        let (open, opened) = mpsc::unbounded_channel();
+        let ahead = Arc::new(Semaphore::new(AHEAD * connections));
+        let queue = Mutex::new(Queue { parts: Box::new(plan.parts(part_blocks)), open });
+        let readers = Arc::<AtomicU64>::default();
+        let outcome = Yield { opened, ahead: Arc::clone(&ahead), readers: Arc::clone(&readers) };
+        (Arc::new(Self { plan, forgiving, queue, ahead, readers }), outcome)
+    }
+
+    /// The next part, and where its pieces go.
+    async fn next(&self) -> Option<(Part, Sender<Piece>)> {
+        self.ahead.acquire().await.ok()?.forget();
+        // Two pieces: a part that is one chunk and its end keeps nobody waiting.
+        let (pieces, receiver) = mpsc::channel(2);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = queue.parts.next()?;
+        queue.open.send(receiver).ok()?;
+        Some((part, pieces))
+    }
+
+    /// Reads parts until there are none; answers with the connection, where it still is of use.
+    pub(super) async fn read(self: Arc<Self>, mut link: Link) -> Option<Link> {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        let mut room = 0;
+        while let Some((part, pieces)) = self.next().await {
+            match self.part(&mut link, &part, &pieces, &mut room).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    pieces.send(Piece::Failed(error)).await.ok();
+                    return None;
+                }
+            }
+        }
+        Some(link)
+    }
+
+    /// Reads one part; `false` where nobody takes its pieces any more.
+    async fn part(
+        &self,
+        link: &mut Link,
+        part: &Part,
+        pieces: &Sender<Piece>,
+        room: &mut usize,
+    ) -> Result<bool, CopyError> {
+        let mut decoder = Decoder::new(&self.plan.shape, self.forgiving, *room);
+        let flawed = |flaw| told(flaw, part);
+        let sql = self.plan.copy(part);
+        let mut stream = link.copy(&sql, &self.plan.table).await?;
+        while let Some(bytes) = stream.try_next().await? {
+            decoder.feed(bytes.as_ref()).map_err(flawed)?;
+            if decoder.held_bytes() >= CHUNK && pieces.send(Piece::Rows(decoder.take())).await.is_err() {
+                return Ok(false);
+            }
+        }
+        drop(stream);
+        *room = decoder.held_rows();
+        if *room > 0 && pieces.send(Piece::Rows(decoder.take())).await.is_err() {
+            return Ok(false);
+        }
+        let odd = decoder.finish().map_err(flawed)?.to_vec();
+        Ok(pieces.send(Piece::End { blocks: part.blocks, odd }).await.is_ok())
+    }
+}
+
+fn told(flaw: Flaw, part: &Part) -> CopyError {
+    let Flaw { row, column, offset, reason } = flaw;
+    let (part, query) = (part.name.clone(), part.show(row));
+    match column {
+        Some(column) => CopyError::Cell { part, row, column, offset, reason, query },
+        None => CopyError::Stream { part, row, offset, reason },
+    }
+}
