@@ -41,6 +41,16 @@ pub enum StudyError {
     /// Parameters contradict each other or the graph.
     #[error("{0}")]
     Unfit(String),
+    /// No edge with a time can lie in the range.
+    #[error("no moment is at or after {since} and not after {until}")]
+    EmptyRange {
+        /// Where the range begins, RFC 3339.
+        since: String,
+        /// Where it ends, RFC 3339.
+        until: String,
+        /// Whether the end was asked for; else it is the newest moment of the data.
+        asked: bool,
+    },
     /// No node has this uid.
     #[error("there is no node with uid `{uid}` in this graph")]
     UnknownNode {
@@ -119,6 +129,7 @@ impl Diagnose for StudyError {
             | Self::UnknownParameter { .. }
             | Self::Parameter { .. }
             | Self::Unfit(_)
+            | Self::EmptyRange { .. }
             | Self::UnknownNode { .. }
             | Self::PageRank(_)
             | Self::NegativeWeight { .. }
@@ -148,6 +159,15 @@ impl Diagnose for StudyError {
                  by a common factor"
                     .into(),
             ),
+            Self::EmptyRange { asked: true, .. } => {
+                Some("`--since` takes the earlier moment, `--as-of` the later one".into())
+            }
+            Self::EmptyRange { until, .. } => {
+                Some(format!("the newest moment of this snapshot is {until}: name an earlier one with `--since`"))
+            }
+            Self::PageRank(PageRankError::NoIterations) => {
+                Some("`--max-iterations` takes 1 or more; `--tolerance 0` runs every one of them".into())
+            }
             Self::Table { .. } => Some("check the snapshot with `sonograph snapshot verify`".into()),
             Self::Graph(error) => error.hint(),
             _ => None,

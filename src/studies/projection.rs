@@ -112,6 +112,12 @@ impl Projecting {
         }
         let some = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
         let clock = || self.as_of.map(|at| at.0).or_else(|| graph.as_of());
+        if let Some((since, until)) =
+            self.since.zip(clock().map(Instant)).filter(|(since, until)| since.0 > until.0)
+        {
+            let (since, until) = (since.to_string(), until.to_string());
+            return Err(StudyError::EmptyRange { since, until, asked: self.as_of.is_some() });
+        }
         Ok(Projection {
             relations: some(&self.relations),
             labels: some(&self.labels),

@@ -30,7 +30,7 @@ pub struct Params {
     /// Stop once all ranks together change by no more than this in one iteration (L1); 0 runs every iteration
     #[arg(long, value_name = "T", default_value_t = Params::DEFAULT.tolerance)]
     pub tolerance: f64,
-    /// Stop after this many iterations, converged or not
+    /// Stop after this many iterations, at least 1, converged or not
     #[arg(long, value_name = "N", default_value_t = Params::DEFAULT.max_iterations)]
     pub max_iterations: u32,
     /// Where the rank of a node without out-edges goes
@@ -83,6 +83,9 @@ pub enum PageRankError {
     /// The tolerance is negative or not a number.
     #[error("tolerance {0} is not a number of at least 0")]
     Tolerance(f64),
+    /// Nothing may be computed.
+    #[error("0 iterations rank nothing")]
+    NoIterations,
     /// An edge weighs less than nothing, or is not a number.
     #[error("an edge weighs {0}; PageRank needs finite weights of at least 0")]
     Weight(f64),
@@ -129,6 +132,9 @@ pub fn pagerank(
     }
     if !(params.tolerance >= 0.0 && params.tolerance.is_finite()) {
         return Err(PageRankError::Tolerance(params.tolerance));
+    }
+    if params.max_iterations == 0 {
+        return Err(PageRankError::NoIterations);
     }
     let t = normalised(teleport, n)?;
     if n == 0 {
