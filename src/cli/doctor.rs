@@ -9,9 +9,10 @@ mod unified_schema;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use polars::prelude::df;
 use serde::Serialize;
 
-use super::{Failure, Outcome, Session, connect};
+use super::{Failure, Format, Outcome, Session, connect, print_frame};
 use crate::context::Fault;
 use crate::sources::falkordb::marker::{self, Progress};
 use crate::sources::falkordb::{Client, FalkorError, schema};
@@ -27,9 +28,12 @@ use crate::terminal::{Align, Grid};
     Examples:\n  sonograph doctor --json\n  sonograph doctor --prove-read-only"
 )]
 pub(super) struct DoctorArgs {
-    /// One JSON object a line
-    #[arg(long, help_heading = "Output")]
+    /// One JSON object a line, as `--format json`
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
     json: bool,
+    /// How the checks come out [default: table]
+    #[arg(long, value_enum, help_heading = "Output")]
+    format: Option<Format>,
     /// Also prove that reading touches nothing: what the role may do, and checksums before and after a full read
     #[arg(long)]
     prove_read_only: bool,
@@ -65,6 +69,16 @@ enum Verdict {
     Ok,
     Note,
     Failed,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 impl Check {
@@ -114,7 +128,7 @@ pub(super) fn run(args: &DoctorArgs, session: &Session) -> Result<Outcome, Failu
         proven = failures(&proof) == 0;
         checks.extend(proof);
     }
-    print(&checks, args.json, session)?;
+    print(&checks, if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) }, session)?;
     if failed == 0 {
         return Ok(if proven { Outcome::Done } else { Outcome::AnswerIsNo });
     }
@@ -252,14 +266,26 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
     }
 }
 
-fn print(checks: &[Check], json: bool, session: &Session) -> Result<(), Failure> {
-    if json {
+fn print(checks: &[Check], format: Format, session: &Session) -> Result<(), Failure> {
+    if format == Format::Json {
         for check in checks {
             let line =
                 serde_json::to_string(check).map_err(|e| Failure::environment("cannot write JSON", e))?;
             session.printer.data(line)?;
         }
         return Ok(());
+    }
+    if format != Format::Table {
+        let text = |of: fn(&Check) -> String| checks.iter().map(of).collect::<Vec<_>>();
+        let frame = df!(
+            "system" => text(|c| c.system.to_owned()),
+            "check" => text(|c| c.what.clone()),
+            "verdict" => text(|c| c.verdict.to_string()),
+            "found" => text(|c| c.found.clone()),
+            "hint" => checks.iter().map(|c| c.hint.clone()).collect::<Vec<_>>(),
+        )
+        .map_err(|error| Failure::environment("cannot tabulate the checks", error))?;
+        return print_frame(&frame, format, session.printer);
     }
     let mut grid = Grid::new(&[
         ("", Align::Left),
@@ -269,12 +295,11 @@ fn print(checks: &[Check], json: bool, session: &Session) -> Result<(), Failure>
     ]);
     for check in checks {
         let mark = match check.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Note => "note",
-            Verdict::Failed => "FAILED",
+            Verdict::Failed => "FAILED".to_owned(),
+            verdict => verdict.to_string(),
         };
         let hint = check.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-        grid.row([mark, check.system, &check.what, &format!("{}{hint}", check.found)]);
+        grid.row([&*mark, check.system, &check.what, &format!("{}{hint}", check.found)]);
     }
     Ok(session.printer.data(grid)?)
 }

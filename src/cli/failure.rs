@@ -1,6 +1,6 @@
 //! How a command ends.
 
-use crate::context::{Diagnose, Fault};
+use crate::context::{Diagnose, Fault, hint_for};
 
 /// A command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl<E: Diagnose> From<E> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self { fault: Fault::of_path(&error), error: anyhow::Error::new(error), hint: None }
+        Self { fault: Fault::of_path(&error), hint: hint_for(&error), error: anyhow::Error::new(error) }
     }
 }
 

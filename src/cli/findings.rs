@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::output::{Format, save_frame};
 use super::target::{self, Held};
 use super::{Failure, Session};
+use crate::context::Unfinished;
 use crate::studies::{Findings, Question};
 
 const FINDINGS: &str = "findings.json";
@@ -44,6 +45,7 @@ pub(super) fn save(
     remove(&partial)?;
     remove(&replaced)?;
     fs_err::create_dir_all(&partial)?;
+    let _unfinished = Unfinished(&partial);
     let mut formats = earlier(&dir);
     formats.insert(format);
     write(findings, &formats, &partial)?;
@@ -102,7 +104,7 @@ fn earlier(dir: &Path) -> BTreeSet<Format> {
 }
 
 fn write(findings: &Findings, formats: &BTreeSet<Format>, dir: &Path) -> Result<(), Failure> {
-    let mut rows = Map::new();
+    let (mut rows, mut sums) = (Map::new(), Map::new());
     let scores = findings.scores.as_ref();
     for (name, frame) in scores
         .map(|s| ("scores", &s.frame))
@@ -110,7 +112,8 @@ fn write(findings: &Findings, formats: &BTreeSet<Format>, dir: &Path) -> Result<
         .chain(findings.tables.iter().map(|t| (t.name, &t.frame)))
     {
         for &format in formats {
-            save_frame(frame, format, dir, name)?;
+            let sum = save_frame(frame, format, dir, name)?;
+            sums.insert(format!("{name}.{}", format.extension()), sum.into());
         }
         rows.insert(name.to_owned(), frame.height().into());
     }
@@ -118,6 +121,7 @@ fn write(findings: &Findings, formats: &BTreeSet<Format>, dir: &Path) -> Result<
         "family": findings.family,
         "parameters": findings.parameters,
         "rows": Value::Object(rows),
+        "sha256": Value::Object(sums),
         "scores": scores.map(|s| &s.columns),
         "facts": findings.facts,
         "caveats": findings.caveats,

@@ -63,13 +63,12 @@ fn write_frame(frame: &DataFrame, format: Format, out: &mut impl Write) -> Resul
     Ok(())
 }
 
-/// Writes a frame to `dir/stem.<ending>`.
-pub fn save_frame(frame: &DataFrame, format: Format, dir: &Path, stem: &str) -> Result<(), Failure> {
-    let path = dir.join(format!("{stem}.{}", format.extension()));
-    let mut file = std::io::BufWriter::new(fs_err::File::create(path)?);
-    write_frame(frame, format, &mut file)?;
-    file.flush()?;
-    Ok(())
+/// Writes a frame to `dir/stem.<ending>`; answers the SHA-256 of the file.
+pub fn save_frame(frame: &DataFrame, format: Format, dir: &Path, stem: &str) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    write_frame(frame, format, &mut bytes)?;
+    fs_err::write(dir.join(format!("{stem}.{}", format.extension())), &bytes)?;
+    Ok(crate::snapshot::sha256(&bytes))
 }
 
 /// The first `top` rows as a grid for a terminal.
@@ -85,10 +84,31 @@ pub fn grid(frame: &DataFrame, top: usize) -> Grid {
     for row in 0..frame.height().min(top) {
         grid.row(columns.iter().map(|c| match c.get(row).unwrap_or(AnyValue::Null) {
             AnyValue::Float64(v) => rounded(v),
-            value => text(&value),
+            AnyValue::List(series) => {
+                let item = |value: AnyValue<'_>| match json(&value) {
+                    serde_json::Value::String(text) => cut(text).into(),
+                    other => other,
+                };
+                series.iter().map(item).collect::<serde_json::Value>().to_string()
+            }
+            value => cut(text(&value)),
         }));
     }
     grid
+}
+
+/// Longest text that people are shown whole: hardly an id or a name is longer, and one that is fills screens.
+const LONGEST: usize = 256;
+
+/// A text for people: of a huge one its beginning and its end, by which it is known again.
+fn cut(text: String) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST {
+        return text;
+    }
+    let head: String = text.chars().take(160).collect();
+    let tail: String = text.chars().skip(length - 60).collect();
+    format!("{head} … {tail} ({length} characters)")
 }
 
 /// A number for people: whole ones as they are, others to four significant digits and no zeros that say nothing.
@@ -189,6 +209,26 @@ mod tests {
         write_frame(&frame(), Format::Csv, &mut out).expect("written");
         let expected = "name,n,x,at\n\"a \"\"b\"\", c\",1,0.1,1970-01-01T00:00:00Z\n\"d\ne\",,2,\n";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
+    }
+
+    #[test]
+    fn a_huge_id_is_cut_for_people_and_for_nobody_else() {
+        let huge = format!("begins{}ends", "x".repeat(9_990));
+        let ids = Series::new("id".into(), [&*huge, "short"]);
+        let lists = Series::new("ids".into(), [ids.clone(), ids.slice(1, 1)]);
+        let frame = DataFrame::new(2, vec![ids.into_column(), lists.into_column()]).expect("two columns");
+        let written = |format| {
+            let mut out = Vec::new();
+            write_frame(&frame, format, &mut out).expect("written");
+            String::from_utf8(out).expect("text")
+        };
+        let people = written(Format::Table);
+        assert!(people.lines().all(|line| line.chars().count() < 600), "{people}");
+        assert_eq!(people.matches("xends (10000 characters)").count(), 2, "{people}");
+        assert!(people.contains("beginsx") && people.contains("[\"short\"]"), "{people}");
+        for format in [Format::Json, Format::Csv] {
+            assert_eq!(written(format).matches(&huge).count(), 2);
+        }
     }
 
     #[test]

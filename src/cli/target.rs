@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::findings::{self, PARTIAL, REPLACED};
-use crate::context::Fault;
+use crate::context::{Fault, leads_somewhere};
 use crate::report;
 use crate::studies::Question;
 
@@ -49,6 +49,9 @@ pub(super) fn check(out: &Path, families: &[&str]) -> Result<(), Failure> {
         Err(Failure::input(format!("cannot write answers into `{}`: {what}", out.display()))
             .with_hint("name a new or empty folder, or one of earlier answers, with --out"))
     };
+    if let Err(error) = leads_somewhere(out) {
+        return refuse(&error.to_string());
+    }
     let entries = match fs_err::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

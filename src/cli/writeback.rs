@@ -1,6 +1,6 @@
 //! `sonograph writeback`: scores become node properties, and can be taken back.
 
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame, tell_damaged};
-use crate::context::Fault;
-use crate::snapshot;
+use crate::context::{Fault, regular};
 use crate::snapshot::tables::{Tables, UID};
+use crate::snapshot::{self, sha256};
 use crate::sources::falkordb::{Client, lock};
 use crate::studies::Question;
 use crate::studies::findings::Scores;
@@ -27,7 +27,7 @@ pub(super) enum WritebackCommand {
     /// Write the scores, read them back, and keep what stood there before
     Apply(Applying),
     /// Put back what stood there before a run
-    #[command(after_help = "Example:\n  sonograph writeback undo 1 --dry-run")]
+    #[command(after_help = "Example:\n  sonograph writeback undo 20260302T060000417Z-9c3e --dry-run")]
     Undo(Undoing),
     /// List the runs, oldest first
     #[command(after_help = "Example:\n  sonograph writeback history")]
@@ -208,6 +208,7 @@ fn unfinished(folder: &Path) -> Failure {
 fn read_family(folder: &Path) -> Result<Option<Scores>, Failure> {
     let path = folder.join("findings.json");
     let broken = |why: &str| Failure::input(format!("cannot read `{}`: {why}", path.display()));
+    regular(&path)?;
     let found: Value = serde_json::from_slice(&fs_err::read(&path)?).map_err(|e| broken(&e.to_string()))?;
     let Some(declared) = found["scores"].as_array() else { return Ok(None) };
     let names: Vec<&str> = declared.iter().filter_map(|column| column["name"].as_str()).collect();
@@ -226,7 +227,14 @@ fn read_family(folder: &Path) -> Result<Option<Scores>, Failure> {
         fault: Fault::Input,
         hint: Some("run the study again with --format parquet".to_owned()),
     };
-    let frame = ParquetReader::new(fs_err::File::open(&file)?.into_parts().0).finish().map_err(unreadable)?;
+    regular(&file)?;
+    let bytes = fs_err::read(&file)?;
+    if found["sha256"]["scores.parquet"] != sha256(&bytes) {
+        let why = "its SHA-256 is not the one in findings.json, so it is not what that study wrote";
+        return Err(Failure::input(format!("cannot read `{}`: {why}", file.display()))
+            .with_hint("run the study again: it writes both"));
+    }
+    let frame = ParquetReader::new(Cursor::new(bytes)).finish().map_err(unreadable)?;
     let frame = frame.select([UID, "label"].into_iter().chain(names)).map_err(unreadable)?;
     Ok(Some(Scores { columns, frame }))
 }

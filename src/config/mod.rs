@@ -133,6 +133,16 @@ pub enum ConfigError {
         /// Why not.
         reason: String,
     },
+    /// The variable that should hold a URL holds none.
+    #[error("cannot use the environment variable `{name}` as the {system} URL: {reason}")]
+    Url {
+        /// The variable.
+        name: String,
+        /// `FalkorDB`, `PostgreSQL` or `agent memory`.
+        system: &'static str,
+        /// Why not.
+        reason: url::ParseError,
+    },
     /// The variable that should hold a URL is not set.
     #[error("the environment variable `{name}` that should hold the {system} URL is not set")]
     MissingUrl {
@@ -155,6 +165,15 @@ impl Diagnose for ConfigError {
         match self {
             Self::MissingUrl { .. } => Some(
                 "set it, or start private servers: `set -a; eval \"$(sonograph services up)\"; set +a`"
+                    .to_owned(),
+            ),
+            Self::Url { reason: url::ParseError::RelativeUrlWithoutBase, system, .. } => {
+                let scheme = if *system == "PostgreSQL" { "postgresql" } else { "redis" };
+                Some(format!("a URL begins with its scheme, as {scheme}://user:password@host:port"))
+            }
+            Self::Url { .. } => Some(
+                "percent-encode what means something else in a URL, above all in the password: `@` as %40, `/` as %2F, \
+                 `#` as %23, `?` as %3F, `:` as %3A, `%` as %25"
                     .to_owned(),
             ),
             Self::Parse { .. } => Some("`sonograph config schema` lists every key".to_owned()),

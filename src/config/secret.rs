@@ -20,8 +20,7 @@ impl SecretUrl {
         let text = environment::text(name, std::env::var_os(name))?
             .filter(|t| !t.trim().is_empty())
             .ok_or_else(|| ConfigError::MissingUrl { name: name.to_owned(), system })?;
-        Self::parse(&text)
-            .map_err(|reason| ConfigError::Environment { name: name.to_owned(), reason: reason.to_string() })
+        Self::parse(&text).map_err(|reason| ConfigError::Url { name: name.to_owned(), system, reason })
     }
 
     /// Takes a URL as text.

@@ -3,6 +3,7 @@
 //! [`Context`] is passed last. A loop calls [`Step::tick`] at chunk granularity (about 16 000 items); that one call
 //! moves the bar and answers [`Cancelled`] once somebody has asked to stop.
 
+mod paths;
 mod shell;
 mod visible;
 
@@ -11,6 +12,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use paths::{Unfinished, hint_for, leads_somewhere, regular};
 pub use shell::shell_word;
 pub use visible::visible;
 

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_formatter};
 
-use crate::context::{Cancelled, Context, Diagnose, Fault, visible};
+use crate::context::{Cancelled, Context, Diagnose, Fault, Unfinished, hint_for, leads_somewhere, visible};
 use crate::snapshot::tables::Tables;
 use crate::studies::findings::Findings;
 use canvas::DrawError;
@@ -151,7 +151,9 @@ impl Diagnose for ReportError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Write { .. } => Some("choose a folder you may write with --out".to_owned()),
+            Self::Write { source, .. } => Some(
+                hint_for(source).unwrap_or_else(|| "choose a folder you may write with --out".to_owned()),
+            ),
             Self::Busy(_) => Some("wait until it is there, or name another folder with --out".to_owned()),
             Self::Foreign { .. } => Some("move it, or name another folder with --out".to_owned()),
             Self::Occupied(_) => {
@@ -182,6 +184,7 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     check_target(input.out)?;
     let partial = input.out.join("report.partial");
     remove(&partial).map_err(failed)?;
+    let _unfinished = Unfinished(&partial);
     let (figures, frames) = (partial.join("figures"), partial.join("tables"));
     fs_err::create_dir_all(&figures).map_err(failed)?;
     fs_err::create_dir_all(&frames).map_err(failed)?;
@@ -243,6 +246,7 @@ pub fn alone(out: &Path) -> std::io::Result<Option<fs_err::File>> {
 /// Refuses a folder that holds what a report would replace, and it is not a report's. Cheap, so that it can be asked
 /// before anything is computed.
 pub fn check_target(out: &Path) -> Result<(), ReportError> {
+    leads_somewhere(out).map_err(|source| ReportError::Write { path: out.to_owned(), source })?;
     if !["index.html", "report.md", "figures", "tables"].iter().any(|name| out.join(name).exists()) {
         return Ok(());
     }

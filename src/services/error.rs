@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::context::{Cancelled, Diagnose, Fault};
+use crate::context::{Cancelled, Diagnose, Fault, hint_for};
 
 /// Why private servers could not be started, stopped or looked at.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum Error {
         /// Where it stops making sense.
         source: serde_json::Error,
     },
+    /// What should be the folder of the services is something else.
+    #[error("`{0}` is no folder, so no services can live there")]
+    NoFolder(PathBuf),
     /// A server ended while it was starting.
     #[error("{server} stopped while starting; the end of {log} says:\n{tail}")]
     Died {
@@ -115,6 +118,7 @@ impl Diagnose for Error {
     fn fault(&self) -> Fault {
         match self {
             Self::Cancelled(_) => Fault::Cancelled,
+            Self::NoFolder(_) => Fault::Input,
             _ => Fault::Environment,
         }
     }
@@ -135,7 +139,9 @@ impl Diagnose for Error {
             Self::Unstoppable { pid, .. } => Some(format!("was it started by another user? see `ps -fp {pid}`")),
             Self::NoAccount => Some("run as an ordinary user".into()),
             Self::Foreign { .. } => Some("run as that user, or choose another folder with `--dir`".into()),
-            Self::Io { .. } | Self::Cancelled(_) => None,
+            Self::NoFolder(_) => Some("name a folder, there already or not, with `--dir`".into()),
+            Self::Io { source, .. } => hint_for(source),
+            Self::Cancelled(_) => None,
         }
     }
 }

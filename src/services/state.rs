@@ -73,6 +73,9 @@ impl State {
                 serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::State { path, source })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Err(Error::NoFolder(dir.to_owned()))
+            }
             Err(error) => Err(error).attempt("read the state of the services"),
         }
     }
@@ -96,7 +99,15 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Creates the folder, and keeps its passwords out of any repository around it.
 pub(super) fn prepare(dir: &Path) -> Result<PathBuf, Error> {
-    fs::create_dir_all(dir).attempt("create the services folder")?;
+    if let Err(error) = fs::create_dir_all(dir) {
+        // A file, or a link that leads nowhere.
+        return match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                Err(Error::NoFolder(dir.to_owned()))
+            }
+            _ => Err(error).attempt("create the services folder"),
+        };
+    }
     let ignore = dir.join(IGNORE);
     if !ignore.exists() {
         fs::write(ignore, "*\n").attempt("write into the services folder")?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use polars::error::PolarsError;
 
 use super::verify::Problem;
-use crate::context::{Cancelled, Diagnose, Fault};
+use crate::context::{Cancelled, Diagnose, Fault, hint_for};
 
 /// What can go wrong with a snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +134,7 @@ impl Diagnose for SnapshotError {
             Self::Decode { .. } | Self::Damaged { .. } | Self::Manifest { .. } => {
                 "`sonograph snapshot verify` says all that is wrong with it".to_owned()
             }
+            Self::Io { source, .. } => return hint_for(source),
             _ => return None,
         })
     }

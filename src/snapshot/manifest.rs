@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::memory::MemoryFiles;
+use crate::context::{leads_somewhere, regular};
 
 /// Name of the manifest in a snapshot folder; a folder that has it is a snapshot.
 pub const MANIFEST: &str = "manifest.json";
@@ -157,7 +158,8 @@ impl Manifest {
     /// Reads the manifest of a snapshot folder.
     pub fn read(dir: &Path) -> Result<Self, SnapshotError> {
         let file = dir.join(MANIFEST);
-        let text = match fs_err::read(&file) {
+        leads_somewhere(dir).map_err(SnapshotError::reading)?;
+        let text = match regular(&file).and_then(|()| fs_err::read(&file)) {
             Ok(text) => text,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(SnapshotError::NotASnapshot(dir.to_owned()));
@@ -194,7 +196,9 @@ impl Run {
     /// Reads the record of the run that made a snapshot; `None` where it is missing or cannot be read, as it may be
     /// left behind when a snapshot is copied.
     pub fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs_err::read(dir.join(RUN)).ok()?).ok()
+        let file = dir.join(RUN);
+        regular(&file).ok()?;
+        serde_json::from_slice(&fs_err::read(file).ok()?).ok()
     }
 }
 
@@ -258,6 +262,11 @@ pub(super) fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String
         stems.push(unique);
     }
     stems
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

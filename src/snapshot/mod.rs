@@ -12,7 +12,7 @@ mod verify;
 mod write;
 
 pub use error::SnapshotError;
-pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile};
+pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile, sha256};
 pub use memory::{Memory, MemoryFiles, read_memory};
 pub use read::{Listed, Snapshot, latest, list, locate, read};
 pub use verify::{Problem, Verification, problems_of, verify};

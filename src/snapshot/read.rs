@@ -10,6 +10,7 @@ use super::SnapshotError;
 use super::manifest::{Manifest, Run, TableFile};
 use super::tables::Tables;
 use super::verify::{Problem, differs, misfit};
+use crate::context::{leads_somewhere, regular};
 
 /// A snapshot in memory.
 #[derive(Debug, Clone)]
@@ -68,7 +69,8 @@ pub(super) fn decode(dir: &Path, file: &TableFile) -> Result<DataFrame, Snapshot
         dir: dir.to_owned(),
         problem: Problem { place: file.file.clone(), what: "lies outside the snapshot folder".into() },
     })?;
-    let bytes = std::fs::read(&path)
+    let bytes = regular(&path)
+        .and_then(|()| std::fs::read(&path))
         .map_err(|source| SnapshotError::Decode { file: path.clone(), source: source.into() })?;
     if let Some(what) = differs(file, bytes.len() as u64, &Sha256::digest(&bytes)) {
         let problem = Problem { place: file.file.clone(), what };
@@ -97,7 +99,9 @@ pub struct Listed {
 pub fn list(snapshots_dir: &Path) -> Result<Vec<Listed>, SnapshotError> {
     let entries = match fs_err::read_dir(snapshots_dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return leads_somewhere(snapshots_dir).map(|()| Vec::new()).map_err(SnapshotError::reading);
+        }
         Err(error) => return Err(SnapshotError::reading(error)),
     };
     let mut all = Vec::new();

@@ -11,7 +11,7 @@ use super::manifest::{MANIFEST, Manifest, TableFile, columns, hex};
 use super::memory;
 use super::read::{assembled, decode};
 use super::tables::{self, DST, LABELS, NODE, SRC, Tables, UID, as_of};
-use crate::context::Context;
+use crate::context::{Context, regular};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub fn verify(dir: &Path, cx: &Context) -> Result<Verification, SnapshotError> {
 
 fn check_bytes(dir: &Path, file: &TableFile) -> Result<(), String> {
     let path = file.path(dir).ok_or("the manifest points out of the snapshot folder")?;
+    regular(&path).map_err(|error| error.to_string())?;
     let mut input = std::fs::File::open(&path).map_err(|error| format!("cannot be opened: {error}"))?;
     let mut hash = Sha256::new();
     let bytes =

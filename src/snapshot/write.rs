@@ -20,7 +20,7 @@ use super::manifest::{
 use super::memory::{FOLDER, MENTIONS, Memory, MemoryFiles, wrong_mention};
 use super::tables::{INSTANT, Tables, as_of, instants};
 use super::{SnapshotError, verify};
-use crate::context::Context;
+use crate::context::{Context, leads_somewhere};
 
 const PARTIAL: &str = ".partial";
 const REPLACED: &str = ".replaced";
@@ -194,8 +194,13 @@ fn encode(mut frame: DataFrame, out: impl Write) -> PolarsResult<u64> {
 fn write_table(dir: &Path, file: String, frame: DataFrame) -> Result<TableFile, SnapshotError> {
     let (rows, columns) = (frame.height() as u64, columns(&frame));
     let target = fs_err::File::create(dir.join(&file)).map_err(SnapshotError::writing)?;
-    let mut out = Hashing { inner: BufWriter::new(target), hash: Sha256::new(), bytes: 0 };
-    encode(frame, &mut out).map_err(SnapshotError::Encode)?;
+    let mut out = Hashing { inner: BufWriter::new(target), hash: Sha256::new(), bytes: 0, refused: None };
+    let encoded = encode(frame, &mut out);
+    // A full disk is no trouble of the table's.
+    if let Some(refused) = out.refused.take() {
+        return Err(SnapshotError::writing(refused));
+    }
+    encoded.map_err(SnapshotError::Encode)?;
     out.flush().map_err(SnapshotError::writing)?;
     out.inner.get_ref().sync_all().map_err(SnapshotError::writing)?;
     Ok(TableFile { file, rows, bytes: out.bytes, sha256: hex(&out.hash.finalize()), columns })
@@ -213,24 +218,35 @@ struct Hashing<W> {
     inner: W,
     hash: Sha256,
     bytes: u64,
+    /// Why the system took no more.
+    refused: Option<io::Error>,
+}
+
+impl<W> Hashing<W> {
+    fn note(&mut self, error: io::Error) -> io::Error {
+        let told = io::Error::from(error.kind());
+        self.refused = Some(error);
+        told
+    }
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(data)?;
+        let written = self.inner.write(data).map_err(|error| self.note(error))?;
         self.hash.update(&data[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.inner.flush().map_err(|error| self.note(error))
     }
 }
 
 /// Refuses a target that is something else than a snapshot that may be replaced. Cheap, so that it can be asked before
 /// anything is read.
 pub fn check_target(dir: &Path, replace: bool) -> Result<(), SnapshotError> {
+    leads_somewhere(dir).map_err(SnapshotError::writing)?;
     if dir.join(MANIFEST).is_file() {
         // Other programs have a `manifest.json` too, and what is theirs is never replaced.
         return match (ours(&dir.join(MANIFEST)), replace) {

@@ -4,17 +4,17 @@
 //! renamed before anything is written to the graph, and its state is replaced in one step, so that a run that broke
 //! off is seen as one.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{PlannedNode, SCORE_AT, SCORE_RUN, Score, WritebackError};
+use crate::context::Unfinished;
 use crate::ontology::Value;
-use crate::snapshot::parquet_bytes;
+use crate::snapshot::{parquet_bytes, sha256};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +157,7 @@ impl Ledger {
     pub(super) fn begin(&self, run: &mut Run, nodes: &[PlannedNode]) -> Result<(), WritebackError> {
         let partial = self.dir.join(format!("{}.{PARTIAL}", run.run));
         fs_err::create_dir_all(&partial).map_err(|e| failed("write", &partial, e))?;
+        let _unfinished = Unfinished(&partial);
         let properties = &run.properties;
         let parquet = |name: &str, frame: &DataFrame| {
             let path = partial.join(name);
@@ -234,14 +235,6 @@ fn read_run(path: &Path) -> Result<Result<Run, WritebackError>, WritebackError> 
 fn json(run: &Run) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(run).expect("a run is plain data");
     text.push(b'\n');
-    text
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        write!(text, "{byte:02x}").expect("a text takes whatever is written to it");
-    }
     text
 }
 

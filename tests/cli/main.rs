@@ -1,7 +1,9 @@
 //! What a user sees: messages, hints and exit codes, as snapshots with paths and ports filtered.
+#![allow(clippy::print_stderr)] // a test that is skipped says so
 
 mod errors;
 mod folders;
+mod paths;
 mod servers;
 
 #[path = "../support/mod.rs"]

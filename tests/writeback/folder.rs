@@ -20,13 +20,14 @@ pub fn lay(dir: &Path, tables: &Tables, scores: &Scores) {
 pub fn answer(dir: &Path, scores: &Scores) {
     let family = dir.join("out/influence");
     std::fs::create_dir_all(&family).expect("a folder");
-    std::fs::write(family.join("scores.parquet"), parquet_bytes(&scores.frame).expect("parquet"))
-        .expect("written");
+    let bytes = parquet_bytes(&scores.frame).expect("parquet");
+    let sums = json!({"scores.parquet": snapshot::sha256(&bytes)});
+    std::fs::write(family.join("scores.parquet"), bytes).expect("written");
     let declared: Vec<Value> = scores.frame.get_column_names()[2..]
         .iter()
         .map(|name| json!({"name": name.as_str(), "unit": "1", "meaning": "a score"}))
         .collect();
-    let summary = json!({"family": "influence", "scores": declared}).to_string();
+    let summary = json!({"family": "influence", "scores": declared, "sha256": sums}).to_string();
     std::fs::write(family.join("findings.json"), summary).expect("written");
 }
 

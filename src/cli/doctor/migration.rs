@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{Failure, Outcome, Session, Verdict as Plain};
 use crate::cli::connect;
 use crate::config::{ConfigError, SecretUrl};
+use crate::context::Unfinished;
 use crate::sources::postgres::Session as Database;
 use crate::sources::postgres::client::{POOLER, is_pooler};
 use crate::sources::postgres::migration::{self, Check, Scope, Status, Verdict};
@@ -200,6 +201,7 @@ fn save(verdict: &Verdict, out: &Path, took: Duration, session: &Session) -> Res
         fs_err::remove_dir_all(&partial)?;
     }
     fs_err::create_dir_all(&partial)?;
+    let _unfinished = Unfinished(&partial);
     let run = json!({
         "finished": jiff::Timestamp::now().to_string(),
         "took_ms": took.as_secs_f64() * 1e3,

@@ -9,6 +9,7 @@ use polars::prelude::{Column, DataFrame};
 use super::Which;
 use crate::cli::output::save_frame;
 use crate::cli::{Failure, Format, Outcome, Session};
+use crate::context::Unfinished;
 use crate::graph::{BusinessGraph, EdgeTable, NodeId};
 use crate::snapshot::tables::{DST, NODE, SRC};
 use crate::snapshot::{self, Manifest, TableFile};
@@ -63,13 +64,9 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
     if partial.exists() {
         fs_err::remove_dir_all(&partial)?;
     }
-    let saved = save_all(&partial, &graph, &frozen.manifest, &companions, format, session)
-        .and_then(|()| save_memory(&partial, &frozen.dir, &frozen.manifest, format));
-    if let Err(failure) = saved {
-        // The failure is what to tell; the next export removes what stays.
-        let _ = fs_err::remove_dir_all(&partial);
-        return Err(failure);
-    }
+    let _unfinished = Unfinished(&partial);
+    save_all(&partial, &graph, &frozen.manifest, &companions, format, session)?;
+    save_memory(&partial, &frozen.dir, &frozen.manifest, format)?;
     if args.out.exists() {
         fs_err::remove_dir(&args.out)?;
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::context::{Cancelled, Diagnose, Fault};
+use crate::context::{Cancelled, Diagnose, Fault, hint_for};
 
 /// What can be wrong with somebody's file.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,7 @@ impl Diagnose for FileError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Read { source, .. } => hint_for(source),
             Self::Line { hint, .. } => hint.map(str::to_owned),
             Self::Short { .. } => Some("`--skip-lines N` passes over the lines before the data".to_owned()),
             Self::Header { .. } => {

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::{FileError, FileRead};
-use crate::context::{Step, TICK_EVERY};
+use crate::context::{Step, TICK_EVERY, leads_somewhere};
 
 /// Longest line that is read; what is longer is no edge list.
 const LONGEST: u64 = 256 << 20;
@@ -29,6 +29,7 @@ impl Hashed {
         let file = if path == Path::new("-") {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
         } else {
+            leads_somewhere(path)?;
             File::open(path)?
         };
         Ok(Self { file, hash: Sha256::new(), bytes: 0 })
