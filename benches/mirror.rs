@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use sonograph::config::Config;
 use sonograph::context::Context;
-use sonograph::mirror::{self, ResolveOptions};
+use sonograph::mirror::{self, ResolveOptions, SweepGuard};
+use sonograph::ontology::{Label, Relation};
 use sonograph::services::{Guard, Options};
-use sonograph::snapshot::tables::Tables;
 use sonograph::sources::falkordb::{Client, FalkorError, Params};
 use sonograph::sources::synthetic::{self, GUEST, Guest, LoadOptions};
 use sonograph::sources::{Databases, SourceOptions, read_facts};
@@ -25,23 +25,57 @@ const SEED: u64 = 7;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-/// Peak resident memory of this process in MiB since the last call.
-fn peak() -> u64 {
+/// Resident memory of this process in bytes as `/proc` tells it: `VmHWM` the peak since the last [`mark`], `VmRSS` now.
+fn resident(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: u64 = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
-    // Sets the mark back to what is resident now.
-    std::fs::write("/proc/self/clear_refs", "5").ok();
-    kib / 1024
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0) * 1024
 }
 
-fn told(step: &str, what: &str, count: u64, began: Instant) {
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{step:<10} {count:>10} {what:<8} {seconds:>8.2} s {:>10.0} /s {:>7} MiB",
-        count as f64 / seconds,
-        peak()
-    );
+/// Sets the peak back to what is resident now.
+fn mark() {
+    std::fs::write("/proc/self/clear_refs", "5").ok();
+}
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Tells how each step went.
+struct Steps {
+    /// Resident before the first.
+    start: u64,
+    worst: u64,
+}
+
+impl Steps {
+    fn begin() -> Self {
+        mark();
+        println!(
+            "{:<10} {:>10} {:<8} {:>10} {:>13} {:>22}",
+            "step", "", "", "time", "rate", "peak above the start"
+        );
+        Self { start: resident("VmRSS"), worst: 0 }
+    }
+
+    fn told(&mut self, step: &str, what: &str, count: u64, began: Instant) {
+        let seconds = began.elapsed().as_secs_f64();
+        let above = resident("VmHWM").saturating_sub(self.start);
+        self.worst = self.worst.max(above);
+        println!(
+            "{step:<10} {count:>10} {what:<8} {seconds:>8.2} s {:>10.0} /s {:>18.1} MiB",
+            count as f64 / seconds,
+            above as f64 / MIB
+        );
+        mark();
+    }
+
+    /// What was used in the worst step, and what keys alone may take.
+    fn end(&self, nodes: u64, edges: u64) {
+        println!(
+            "peak {:.1} MiB above the start; keys of at most 64 B a node and 32 B an edge would be {:.1} MiB",
+            self.worst as f64 / MIB,
+            (64 * nodes + 32 * edges) as f64 / MIB
+        );
+    }
 }
 
 /// What a reader of the graph waited, in milliseconds, until it was told to stop.
@@ -74,33 +108,58 @@ async fn measure(people: usize, postgres: &str, falkordb: &str, cx: &Context) ->
     println!("{people} people, {} touches", city.touchpoints.touches.len());
     synthetic::load(&city, postgres, LoadOptions::default(), cx).await?;
     drop(city);
-    peak();
-
-    let began = Instant::now();
-    let facts = read_facts(&Databases::one(postgres), &SourceOptions::default(), cx).await?;
-    told("read", "rows", facts.read.iter().map(|table| table.rows).sum(), began);
-
-    let began = Instant::now();
-    let resolved = mirror::resolve(&facts, &ResolveOptions::default())?;
-    let nodes: usize = resolved.nodes.values().map(Vec::len).sum();
-    let edges: usize = resolved.edges.values().map(Vec::len).sum();
-    told("resolve", "rows", (nodes + edges) as u64, began);
-    drop(facts);
-
-    let began = Instant::now();
-    let nothing = Tables::default();
-    let plan = mirror::plan(&resolved, &nothing);
-    told("plan", "changes", (nodes + edges) as u64, began);
 
     let mut client = Client::connect(falkordb).await?;
+    let mut steps = Steps::begin();
+    let (_, nodes, edges) = run(&mut client, postgres, falkordb, &mut steps, cx).await?;
+    println!("the same again");
+    let (written, ..) = run(&mut client, postgres, falkordb, &mut steps, cx).await?;
+    steps.end(nodes, edges);
+    if written == 0 { Ok(()) } else { Err("the second plan is not empty".into()) }
+}
+
+/// One run as `mirror apply` does it: how many rows it wrote, and how many nodes and edges there are.
+async fn run(
+    client: &mut Client,
+    postgres: &str,
+    falkordb: &str,
+    steps: &mut Steps,
+    cx: &Context,
+) -> Result<(u64, u64, u64), Failed> {
+    let began = Instant::now();
+    let facts = read_facts(&Databases::one(postgres), &SourceOptions::default(), cx).await?;
+    steps.told("read", "rows", facts.read.iter().map(|table| table.rows).sum(), began);
+
+    let began = Instant::now();
+    let current = mirror::read_graph(client, GUEST, cx).await?;
+    let kept = mirror::kept_uids(&current)?;
+    steps.told("read graph", "rows", (current.node_count() + current.edge_count()) as u64, began);
+
+    let began = Instant::now();
+    let resolved = mirror::resolve(&facts, &ResolveOptions { kept, ..ResolveOptions::default() })?;
+    drop(facts);
+    let nodes: usize = Label::ALL.iter().map(|label| resolved.node_count(*label)).sum();
+    let edges: usize = Relation::ALL.iter().map(|relation| resolved.edge_count(*relation)).sum();
+    let rows = (nodes + edges) as u64;
+    steps.told("resolve", "rows", rows, began);
+
+    let began = Instant::now();
+    let mut plan = mirror::plan(&resolved, &current)?;
+    SweepGuard::default().hold_back(&mut plan)?;
+    steps.told("plan", "rows", rows, began);
+    let began = Instant::now();
+    let summary = plan.summary()?;
+    let changes = summary.nodes.values().chain(summary.edges.values()).map(|counts| counts.total()).sum();
+    steps.told("tell", "changes", changes, began);
+
     let stop = Arc::new(AtomicBool::new(false));
     let probing = tokio::spawn(probe(falkordb.to_owned(), Arc::clone(&stop)));
     let began = Instant::now();
-    let applied = mirror::apply(&mut client, GUEST, &plan, cx).await;
+    let applied = mirror::apply(client, GUEST, &plan, cx).await;
     stop.store(true, Ordering::Relaxed);
     let waited = probing.await??;
     let applied = applied?;
-    told("apply", "rows", applied.rows, began);
+    steps.told("apply", "rows", applied.rows, began);
     println!(
         "           {} batches, the longest {:.0} ms; {} reads beside them: median {:.1} ms, 99 % {:.1} ms, longest {:.1} ms (bar: 250)",
         applied.batches,
@@ -110,15 +169,7 @@ async fn measure(people: usize, postgres: &str, falkordb: &str, cx: &Context) ->
         waited.get(waited.len() * 99 / 100).copied().unwrap_or_default(),
         waited.last().copied().unwrap_or_default(),
     );
-
-    let began = Instant::now();
-    let current = mirror::read_graph(&mut client, GUEST, cx).await?;
-    told("read back", "rows", (current.node_count() + current.edge_count()) as u64, began);
-    let began = Instant::now();
-    let again = mirror::plan(&resolved, &current);
-    let settled = again.is_empty();
-    told("plan again", "changes", (nodes + edges) as u64, began);
-    if settled { Ok(()) } else { Err("the second plan is not empty".into()) }
+    Ok((applied.rows, nodes as u64, edges as u64))
 }
 
 #[tokio::main]

@@ -229,12 +229,12 @@ async fn read_and_plan(
     let cx = &session.cx;
     let facts = read_facts(&settings.databases, &settings.sources, cx).await?;
     let current = mirror::read_graph(client, &settings.graph, cx).await?;
-    let options = ResolveOptions { kept: mirror::kept_uids(&current), ..settings.resolving.clone() };
+    let options = ResolveOptions { kept: mirror::kept_uids(&current)?, ..settings.resolving.clone() };
     let resolved = mirror::resolve(&facts, &options)?;
-    let mut plan = mirror::plan(&resolved, &current);
+    let mut plan = mirror::plan(&resolved, &current)?;
     let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
-    guard.hold_back(&mut plan, &resolved, &current);
-    let summary = plan.summary();
+    guard.hold_back(&mut plan)?;
+    let summary = plan.summary()?;
     if let Some(wanted) = settings.only.as_ref().filter(|wanted| !summary.digest.starts_with(*wanted)) {
         let now = summary.digest.chars().take(SHOWN_DIGITS).collect();
         return Err(MirrorError::OtherPlan { wanted: wanted.clone(), now }.into());

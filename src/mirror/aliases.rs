@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resolved::At;
+use super::draft::At;
 
 /// What is known of a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

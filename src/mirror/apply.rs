@@ -5,12 +5,16 @@
 //! values are unique: what frees a canonical id or a message id goes before what takes it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::MirrorError;
-use super::plan::{Duplicates, EdgeKey, NodeUpdate, Plan, key_of};
-use super::resolved::FIRST_GENERATION;
+use super::keys::{EdgeKey, Form, discriminator};
+use super::plan::{Duplicates, EdgeUpdate, NodeChanges, NodeDelete, Plan, Set, compared, set_of};
+use super::resolved::{FIRST_GENERATION, Properties};
+use super::uids::Uids;
 use crate::context::{Context, Step};
 use crate::ontology::{Label, Relation, Value};
+use crate::snapshot::tables::assemble::NodeRow;
 use crate::sources::falkordb::cypher::identifier;
 use crate::sources::falkordb::marker::{self, Marker, Progress};
 use crate::sources::falkordb::{Client, CypherValue, Param, Params, lock, schema};
@@ -88,14 +92,15 @@ async fn write(
 ) -> Result<(), MirrorError> {
     let before = marker::read(client, graph).await?;
     let broken = before.is_some_and(|mark| mark.progress == Progress::Running);
-    let generation = match (plan.newest_generation, before) {
+    let newest_generation = plan.current.newest_generation;
+    let generation = match (newest_generation, before) {
         (None, _) => FIRST_GENERATION,
         (Some(_), Some(mark)) if broken => mark.generation,
         (Some(newest), mark) => newest.max(mark.map_or(0, |m| m.generation)) + 1,
     };
     if plan.is_empty() {
         schema::ensure(client, graph, cx).await?;
-        let last = before.map_or_else(|| plan.newest_generation.unwrap_or_default(), |mark| mark.generation);
+        let last = before.map_or_else(|| newest_generation.unwrap_or_default(), |mark| mark.generation);
         if broken {
             let mark = Marker { generation: last, progress: Progress::Complete };
             marker::write(client, graph, mark).await?;
@@ -109,7 +114,7 @@ async fn write(
     // First of all, because the schema may forbid them.
     writer.remove_duplicates(plan, cx).await?;
     schema::ensure(writer.client, graph, cx).await?;
-    let deleted_at = plan.clock.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
+    let deleted_at = plan.resolved.clock.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
     let stamp = [("gen", Value::Integer(generation))];
     writer.remove_edges(plan, cx).await?;
     writer.free_canonical_ids(plan, cx).await?;
@@ -130,6 +135,7 @@ struct Writer<'c> {
 
 impl Writer<'_> {
     async fn remove_edges(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        let mut uids = Uids::of(|at| plan.current.node(at));
         for (&(relation, from, to), changes) in &plan.edges {
             let statement = format!(
                 "UNWIND $rows AS r MATCH (a:{from} {{uid: r.a}}) MATCH (b:{to} {{uid: r.b}}) \
@@ -140,13 +146,22 @@ impl Writer<'_> {
                 which = which(relation)?,
             );
             let step = cx.step(&format!("remove {relation}"), Some(changes.delete.len() as u64));
-            self.run(&statement, &changes.delete, |key| edge_row(key, None), false, &step).await?;
+            let row = |key: &EdgeKey| {
+                let held = match relation.discriminator() {
+                    Some(_) => plan.current.edge(key.place())?.properties,
+                    None => Vec::new(),
+                };
+                let ends = (uids.get(key.src)?, uids.get(key.dst)?);
+                Ok(edge_row(ends, discriminator(relation, &held), None))
+            };
+            self.run(&statement, &changes.delete, row, false, &step).await?;
         }
         Ok(())
     }
 
     /// Leaves one of edges that nothing tells apart; what it lacks is among the updates.
     async fn remove_duplicates(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        let mut uids = Uids::of(|at| plan.resolved.node(at));
         for (&(relation, from, to), changes) in &plan.edges {
             // The oldest stays; the same order every time, so that a run that broke off goes on with the same.
             let statement = format!(
@@ -160,7 +175,12 @@ impl Writer<'_> {
             );
             let step =
                 cx.step(&format!("remove duplicates of {relation}"), Some(changes.duplicates.len() as u64));
-            let row = |duplicates: &Duplicates| edge_row(&duplicates.key, None);
+            let row = |duplicates: &Duplicates| {
+                let (key, stated) =
+                    (plan.resolved.edge_key(duplicates.at), plan.resolved.edge(duplicates.at)?);
+                let ends = (uids.get(key.src)?, uids.get(key.dst)?);
+                Ok(edge_row(ends, discriminator(relation, &stated), None))
+            };
             self.run(&statement, &changes.duplicates, row, false, &step).await?;
         }
         Ok(())
@@ -169,15 +189,16 @@ impl Writer<'_> {
     /// Takes away canonical ids that nodes shall not carry any more, so that others may.
     async fn free_canonical_ids(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
         for (&label, changes) in &plan.nodes {
-            let updated = changes.update.iter().filter(|u| u.frees_canonical_id).map(|u| u.uid);
-            let deleted = changes.delete.iter().filter(|(_, carries)| *carries).map(|(uid, _)| *uid);
-            let uids: Vec<&str> = updated.chain(deleted).collect();
+            let updated = changes.update.iter().filter(|u| u.frees_canonical_id).map(|u| u.held);
+            let deleted = changes.delete.iter().filter(|d| d.carries_canonical_id).map(|d| d.held);
+            let carriers: Vec<u32> = updated.chain(deleted).collect();
             let statement = format!(
                 "UNWIND $rows AS r MATCH (n:{} {{uid: r.u}}) SET n.canonical_id = null",
                 name(label.name())?
             );
-            let step = cx.step(&format!("free canonical ids of {label}"), Some(uids.len() as u64));
-            self.run(&statement, &uids, |uid| node_row(uid, []), false, &step).await?;
+            let step = cx.step(&format!("free canonical ids of {label}"), Some(carriers.len() as u64));
+            let row = |&held: &u32| Ok(node_row(&plan.current.node(held)?.uid, []));
+            self.run(&statement, &carriers, row, false, &step).await?;
         }
         Ok(())
     }
@@ -194,8 +215,10 @@ impl Writer<'_> {
             let statement =
                 format!("UNWIND $rows AS r MATCH (n:{} {{uid: r.u}}) SET n += r.p", name(label.name())?);
             let step = cx.step(&format!("mark {label} deleted"), Some(changes.delete.len() as u64));
-            let row =
-                |&(uid, _): &(&str, bool)| node_row(uid, [&gone].into_iter().chain(stamp).map(property));
+            let row = |delete: &NodeDelete| {
+                let set = [&gone].into_iter().chain(stamp).map(property);
+                Ok(node_row(&plan.current.node(delete.held)?.uid, set))
+            };
             self.run(&statement, &changes.delete, row, false, &step).await?;
         }
         Ok(())
@@ -208,29 +231,34 @@ impl Writer<'_> {
         cx: &Context,
     ) -> Result<(), MirrorError> {
         for (&label, changes) in &plan.nodes {
-            // Labels and points are part of the statement, so nodes that differ in them go apart.
-            let mut forms: BTreeMap<Form, Vec<Change>> = BTreeMap::new();
-            for row in &changes.create {
-                let located = row.properties.iter().any(|(_, value)| matches!(value, Value::Point { .. }));
-                let form = Form { create: true, add: &row.labels, remove: &[], located };
-                forms.entry(form).or_default().push(Change::Create(row));
-            }
-            for update in &changes.update {
-                let located = update.set.iter().any(|(_, value)| matches!(value, Some(Value::Point { .. })));
-                let form = Form { create: false, add: &update.add, remove: &update.remove, located };
-                forms.entry(form).or_default().push(Change::Update(update));
-            }
-            let total = forms.values().map(Vec::len).sum::<usize>();
+            let forms = forms(plan, label, changes);
+            let total = changes.create.len() + changes.update.len();
             let step = cx.step(&format!("write {label}"), Some(total as u64));
             for (form, rows) in forms {
                 let statement = form.statement(label)?;
-                self.run(&statement, &rows, |change| change.row(stamp), true, &step).await?;
+                let row = |change: &Change| {
+                    let (at, differ) = match *change {
+                        Change::Create(at) => (at, None),
+                        Change::Update(nth) => {
+                            let update = changes.update[nth as usize];
+                            (update.at, Some(update.differ))
+                        }
+                    };
+                    let NodeRow { uid, properties, .. } = plan.resolved.node(at)?;
+                    let set: Set = match differ {
+                        None => properties.into_iter().map(|(name, value)| (name, Some(value))).collect(),
+                        Some(differ) => set_of(compared(label), differ, &properties),
+                    };
+                    Ok(located_row(&uid, &set, stamp))
+                };
+                self.run(&statement, &rows, row, true, &step).await?;
             }
         }
         Ok(())
     }
 
     async fn write_edges(&mut self, plan: &Plan<'_>, cx: &Context) -> Result<(), MirrorError> {
+        let mut uids = Uids::of(|at| plan.resolved.node(at));
         for (&(relation, from, to), changes) in &plan.edges {
             let statement = format!(
                 "UNWIND $rows AS r MATCH (a:{from} {{uid: r.a}}) MATCH (b:{to} {{uid: r.b}}) \
@@ -242,14 +270,18 @@ impl Writer<'_> {
             );
             let total = changes.create.len() + changes.update.len();
             let step = cx.step(&format!("write {relation}"), Some(total as u64));
-            let create = |row: &&_| {
-                let key = key_of(relation, row);
-                edge_row(&key, Some(row.properties.iter().map(property).collect()))
+            let mut row = |at: u32, set: &dyn Fn(&Properties) -> Vec<(String, Param)>| {
+                let (key, stated) = (plan.resolved.edge_key(at), plan.resolved.edge(at)?);
+                let ends = (uids.get(key.src)?, uids.get(key.dst)?);
+                Ok(edge_row(ends, discriminator(relation, &stated), Some(set(&stated))))
             };
+            let create = |&at: &u32| row(at, &|stated| stated.iter().map(property).collect());
             self.run(&statement, &changes.create, create, true, &step).await?;
-            let update = |update: &super::plan::EdgeUpdate| {
-                let set = update.set.iter().map(|(name, value)| change_of(name, value.as_ref())).collect();
-                edge_row(&update.key, Some(set))
+            let update = |update: &EdgeUpdate| {
+                row(update.at, &|stated| {
+                    let set = set_of(relation.properties().iter().copied(), update.differ, stated);
+                    set.iter().map(|(name, value)| change_of(name, value.as_ref())).collect()
+                })
             };
             self.run(&statement, &changes.update, update, true, &step).await?;
         }
@@ -261,7 +293,7 @@ impl Writer<'_> {
         &mut self,
         statement: &str,
         rows: &[T],
-        as_param: impl Fn(&T) -> Param,
+        mut as_param: impl FnMut(&T) -> Result<Param, MirrorError>,
         counted: bool,
         step: &Step,
     ) -> Result<(), MirrorError> {
@@ -273,7 +305,8 @@ impl Writer<'_> {
             let (batch, after) = rest.split_at(self.size.min(rest.len()));
             // The server makes the nodes of a statement from its last row to its first. Sent backwards, they get their
             // internal ids in our order, however the rows were cut into batches.
-            let params = Params::new().with("rows", Param::List(batch.iter().rev().map(&as_param).collect()));
+            let params = batch.iter().rev().map(&mut as_param).collect::<Result<Vec<_>, _>>()?;
+            let params = Params::new().with("rows", Param::List(params));
             let reply = self.client.query(self.graph, statement, &params).await?;
             if counted {
                 let reached =
@@ -304,22 +337,23 @@ impl Writer<'_> {
 
 /// What of a node's change stands in the statement itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Form<'a> {
+struct Shape {
     create: bool,
-    add: &'a [&'static str],
-    remove: &'a [&'static str],
-    located: bool,
+    /// And whether a point is set.
+    add: Form,
+    remove: Form,
 }
 
-impl Form<'_> {
-    fn statement(&self, label: Label) -> Result<String, MirrorError> {
+impl Shape {
+    fn statement(self, label: Label) -> Result<String, MirrorError> {
         let verb = if self.create { "MERGE" } else { "MATCH" };
         let mut text =
             format!("UNWIND $rows AS r {verb} (n:{} {{uid: r.u}}) SET n += r.p", name(label.name())?);
-        if self.located {
+        if self.add.is_located() {
             text.push_str(", n.location = point(r.l)");
         }
         for (word, labels) in [("SET", self.add), ("REMOVE", self.remove)] {
+            let labels: Vec<&str> = labels.labels().collect();
             if !labels.is_empty() {
                 text += &[" ", word, " n"].concat();
                 for label in labels {
@@ -332,27 +366,42 @@ impl Form<'_> {
     }
 }
 
-enum Change<'p> {
-    Create(&'p crate::snapshot::tables::assemble::NodeRow),
-    Update(&'p NodeUpdate<'p>),
+/// A node to write: its position among the resolved nodes, or the update's among the updates of its label.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Create(u32),
+    Update(u32),
 }
 
-impl Change<'_> {
-    fn row(&self, stamp: &[(&'static str, Value)]) -> Param {
-        let (uid, set): (&str, Vec<(&'static str, Option<&Value>)>) = match self {
-            Self::Create(row) => (&row.uid, row.properties.iter().map(|(n, v)| (*n, Some(v))).collect()),
-            Self::Update(update) => (update.uid, update.set.iter().map(|(n, v)| (*n, v.as_ref())).collect()),
-        };
-        let stamp = stamp.iter().map(|(name, value)| (*name, Some(value)));
-        let (points, plain): (Vec<_>, Vec<_>) =
-            set.into_iter().chain(stamp).partition(|(_, value)| matches!(value, Some(Value::Point { .. })));
-        let mut row = vec![
-            ("u".to_owned(), Param::Text(uid.to_owned())),
-            ("p".to_owned(), Param::Map(plain.into_iter().map(|(n, v)| change_of(n, v)).collect())),
-        ];
-        row.extend(points.into_iter().filter_map(|(_, point)| Some(("l".to_owned(), Param::from(point?)))));
-        Param::Map(row)
+/// Labels and points are part of the statement, so nodes that differ in them go apart.
+fn forms(plan: &Plan<'_>, label: Label, changes: &NodeChanges) -> BTreeMap<Shape, Vec<Change>> {
+    let mut forms: BTreeMap<Shape, Vec<Change>> = BTreeMap::new();
+    for &at in &changes.create {
+        let shape = Shape { create: true, add: plan.resolved.node_key(at).form(), remove: Form::default() };
+        forms.entry(shape).or_default().push(Change::Create(at));
     }
+    let location = compared(label).position(|property| property.name == "location");
+    for (nth, update) in (0..).zip(&changes.update) {
+        let located = location.is_some_and(|nth| update.differ & 1 << nth != 0)
+            && plan.resolved.node_key(update.at).form().is_located();
+        let shape = Shape { create: false, add: update.add.with_location(located), remove: update.remove };
+        forms.entry(shape).or_default().push(Change::Update(nth));
+    }
+    forms
+}
+
+/// A node's change; a point goes apart, because only a function of the server makes one.
+fn located_row(uid: &str, set: &Set, stamp: &[(&'static str, Value)]) -> Param {
+    let set = set.iter().map(|(name, value)| (*name, value.as_ref()));
+    let stamp = stamp.iter().map(|(name, value)| (*name, Some(value)));
+    let (points, plain): (Vec<_>, Vec<_>) =
+        set.chain(stamp).partition(|(_, value)| matches!(value, Some(Value::Point { .. })));
+    let mut row = vec![
+        ("u".to_owned(), Param::Text(uid.to_owned())),
+        ("p".to_owned(), Param::Map(plain.into_iter().map(|(n, v)| change_of(n, v)).collect())),
+    ];
+    row.extend(points.into_iter().filter_map(|(_, point)| Some(("l".to_owned(), Param::from(point?)))));
+    Param::Map(row)
 }
 
 fn name(text: &str) -> Result<String, MirrorError> {
@@ -381,10 +430,14 @@ fn node_row(uid: &str, set: impl IntoIterator<Item = (String, Param)>) -> Param 
     ])
 }
 
-fn edge_row(key: &EdgeKey, set: Option<Vec<(String, Param)>>) -> Param {
+fn edge_row(
+    (src, dst): (Arc<str>, Arc<str>),
+    which: Option<&str>,
+    set: Option<Vec<(String, Param)>>,
+) -> Param {
     let text = |text: &str| Param::Text(text.to_owned());
-    let mut row = vec![("a".to_owned(), text(key.src)), ("b".to_owned(), text(key.dst))];
-    row.extend(key.discriminator.map(|which| ("m".to_owned(), text(which))));
+    let mut row = vec![("a".to_owned(), text(&src)), ("b".to_owned(), text(&dst))];
+    row.extend(which.map(|which| ("m".to_owned(), text(which))));
     row.extend(set.map(|set| ("p".to_owned(), Param::Map(set))));
     Param::Map(row)
 }

@@ -1,209 +1,273 @@
-//! The graph on the server as the plan sees it: typed cells that can be held against what the sources claim.
+//! The graph on the server as the plan sees it: what the mirror itself writes of it, rows in spools, keys in memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use polars::prelude::{
-    BooleanChunked, Column, DataFrame, DataType, Float64Chunked, Int64Chunked, ListChunked, StringChunked,
-};
+use serde::{Deserialize, Serialize};
 
 use super::MirrorError;
+use super::keys::{Form, Kind, NameHash, NodeKey, kind_of};
+use super::resolved::{Properties, sorted};
 use crate::context::Context;
-use crate::ontology::{Label, Property, PropertyKind, Value};
-use crate::snapshot::tables::{LABELS, Tables, UID};
-use crate::sources::falkordb::{Client, FalkorError, scan};
+use crate::ontology::{Label, Property, PropertyKind, Relation, Value, names};
+use crate::snapshot::tables::assemble::{AssembleError, NodeRow, fifteen_digits, single};
+use crate::sources::falkordb::{Client, FalkorError, Taker, walk};
+use crate::sources::spool::{Place, Spool};
 
-/// Rows of one label or relation with the columns the mirror writes.
-pub(super) struct Rows<'a> {
-    columns: Vec<(Property, Cells<'a>)>,
-    labels: Option<&'a ListChunked>,
+/// A graph as it was read, without what others put into it.
+#[derive(Debug, Clone, Default)]
+pub struct Current {
+    /// Declared properties, in declared order, and the further labels that the mirror gives.
+    pub(super) nodes: Arc<Spool<NodeRow>>,
+    /// By label and hash of the uid.
+    pub(super) keys: Vec<NodeKey>,
+    /// Edges of the ontology's relations, as they came.
+    pub(super) edges: Spool<Held>,
+    /// Labels that are none of the ontology's; a kind above those of the ontology's counts into them.
+    foreign: Vec<String>,
+    /// Edges of each relation.
+    edge_counts: BTreeMap<Relation, u64>,
+    /// Newest generation that any node carries.
+    pub(super) newest_generation: Option<i64>,
 }
 
-/// Cells of one property.
-enum Cells<'a> {
-    Nothing,
-    Text(&'a StringChunked),
-    Integer(&'a Int64Chunked),
-    /// Epoch µs.
-    Instant(&'a Int64Chunked),
-    Float(&'a Float64Chunked),
-    Boolean(&'a BooleanChunked),
-    Point(&'a Float64Chunked, &'a Float64Chunked),
-    TextList(&'a ListChunked),
-    /// Held otherwise than declared: never what the mirror would write.
-    Foreign(&'a Column),
+/// An edge of the graph; its ends are positions among the keys.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub relation: Relation,
+    pub src: u32,
+    pub dst: u32,
+    /// Declared ones.
+    #[serde(with = "names::pairs")]
+    pub properties: Properties,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn of(frame: Option<&'a DataFrame>, properties: impl IntoIterator<Item = Property>) -> Self {
-        let labels = frame.and_then(|f| f.column(LABELS).ok()?.list().ok());
-        Self {
-            columns: properties
-                .into_iter()
-                .map(|p| (p, frame.map_or(Cells::Nothing, |f| Cells::of(f, p))))
-                .collect(),
-            labels,
-        }
+impl Current {
+    /// Number of nodes.
+    pub fn node_count(&self) -> usize {
+        self.keys.len()
     }
 
-    /// The declared properties whose value in `row` is another than in `wanted`, in declared order.
-    pub(super) fn differences(
-        &self,
-        row: usize,
-        wanted: &[(&'static str, Value)],
-    ) -> Vec<(&'static str, Option<Value>)> {
-        let mut differ = Vec::new();
-        for (property, cells) in &self.columns {
-            let want = wanted.iter().find(|(name, _)| *name == property.name).map(|(_, value)| value);
-            if !cells.hold(row, want) {
-                differ.push((property.name, want.cloned()));
-            }
-        }
-        differ
+    /// Number of edges of the ontology's relations.
+    pub fn edge_count(&self) -> usize {
+        self.edges.len()
     }
 
-    /// Whether a property has any value in `row`.
-    pub(super) fn has(&self, row: usize, name: &str) -> bool {
-        self.columns.iter().any(|(property, cells)| property.name == name && !cells.hold(row, None))
+    /// Number of edges of a relation.
+    pub(super) fn edges_of(&self, relation: Relation) -> u64 {
+        self.edge_counts.get(&relation).copied().unwrap_or_default()
     }
 
-    /// The text of a property in `row`.
-    pub(super) fn text(&self, row: usize, name: &str) -> Option<&'a str> {
-        self.columns.iter().find(|(property, _)| property.name == name).and_then(|(_, cells)| match cells {
-            Cells::Text(texts) => texts.get(row),
-            _ => None,
-        })
+    /// Positions of the nodes of a label.
+    pub(super) fn nodes_of(&self, label: Label) -> std::ops::Range<u32> {
+        let before = |kind| self.keys.partition_point(|key| key.kind() < kind) as u32;
+        before(kind_of(label))..before(kind_of(label) + 1)
     }
 
-    /// The further labels in `row`.
-    pub(super) fn labels(&self, row: usize) -> Vec<String> {
-        self.labels.map_or_else(Vec::new, |labels| list(labels, row).unwrap_or_default())
+    /// What the label of a kind is called.
+    pub(super) fn label_name(&self, kind: Kind) -> &str {
+        let kind = usize::from(kind);
+        Label::ALL.get(kind).map_or_else(|| &*self.foreign[kind - Label::ALL.len()], |label| label.name())
+    }
+
+    /// The row of a node.
+    pub(super) fn node(&self, at: u32) -> Result<NodeRow, MirrorError> {
+        Ok(self.nodes.get(self.keys[at as usize].place())?)
+    }
+
+    /// The edge at a place.
+    pub(super) fn edge(&self, place: Place) -> Result<Held, MirrorError> {
+        Ok(self.edges.get(place)?)
     }
 }
 
-impl<'a> Cells<'a> {
-    fn of(frame: &'a DataFrame, property: Property) -> Self {
-        let column = |name: &str| frame.column(name).ok();
-        if property.kind == PropertyKind::Point {
-            let half = |suffix| column(&format!("{}_{suffix}", property.name)).and_then(|c| c.f64().ok());
-            return match (half("latitude"), half("longitude"), column(property.name)) {
-                (Some(latitude), Some(longitude), _) => Self::Point(latitude, longitude),
-                (_, _, Some(other)) => Self::Foreign(other),
-                _ => Self::Nothing,
-            };
-        }
-        let Some(column) = column(property.name) else { return Self::Nothing };
-        let typed = match (property.kind, column.dtype()) {
-            (PropertyKind::Text, DataType::String) => column.str().ok().map(Self::Text),
-            (PropertyKind::Integer, DataType::Int64) => column.i64().ok().map(Self::Integer),
-            (PropertyKind::Instant, DataType::Datetime(..)) => {
-                column.datetime().ok().map(|c| Self::Instant(c.physical()))
-            }
-            (PropertyKind::Float, DataType::Float64) => column.f64().ok().map(Self::Float),
-            (PropertyKind::Boolean, DataType::Boolean) => column.bool().ok().map(Self::Boolean),
-            (PropertyKind::TextList, DataType::List(inner)) if **inner == DataType::String => {
-                column.list().ok().map(Self::TextList)
-            }
-            _ => None,
-        };
-        typed.unwrap_or(Self::Foreign(column))
-    }
+/// The value of a property.
+pub(super) fn property<'p>(properties: &'p [(&'static str, Value)], name: &str) -> Option<&'p Value> {
+    properties.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+}
 
-    /// Whether `row` holds exactly `want`.
-    fn hold(&self, row: usize, want: Option<&Value>) -> bool {
-        match (self, want) {
-            (Self::Nothing, want) => want.is_none(),
-            (Self::Text(cells), None) => cells.get(row).is_none(),
-            (Self::Text(cells), Some(Value::Text(text))) => cells.get(row) == Some(text),
-            (Self::Integer(cells) | Self::Instant(cells), None) => cells.get(row).is_none(),
-            (Self::Integer(cells), Some(Value::Integer(n))) => cells.get(row) == Some(*n),
-            (Self::Instant(cells), Some(Value::Instant(ms))) => cells.get(row) == ms.checked_mul(1000),
-            (Self::Float(cells), None) => cells.get(row).is_none(),
-            (Self::Float(cells), Some(Value::Float(x))) => {
-                cells.get(row).is_some_and(|held| held.to_bits() == x.to_bits())
-            }
-            (Self::Boolean(cells), None) => cells.get(row).is_none(),
-            (Self::Boolean(cells), Some(Value::Boolean(b))) => cells.get(row) == Some(*b),
-            (Self::Point(latitude, _), None) => latitude.get(row).is_none(),
-            (Self::Point(north, east), Some(Value::Point { latitude, longitude })) => {
-                north.get(row) == Some(*latitude) && east.get(row) == Some(*longitude)
-            }
-            (Self::TextList(cells), None) => list(cells, row).is_none(),
-            (Self::TextList(cells), Some(Value::TextList(items))) => list(cells, row).as_ref() == Some(items),
-            (Self::Foreign(column), None) => column.get(row).map_or(true, |cell| cell.is_null()),
+/// The source rows behind a node.
+pub(super) fn refs<'p>(properties: &'p [(&'static str, Value)]) -> &'p [String] {
+    match property(properties, "refs") {
+        Some(Value::TextList(refs)) => refs,
+        _ => &[],
+    }
+}
+
+/// The declared properties whose value in `held` is another than in `wanted`: a bit each, in declared order.
+pub(super) fn differences(
+    declared: impl IntoIterator<Item = Property>,
+    held: &[(&'static str, Value)],
+    wanted: &[(&'static str, Value)],
+) -> u16 {
+    let mut differ = 0;
+    for (nth, Property { name, kind }) in declared.into_iter().enumerate() {
+        let same = match (property(held, name), property(wanted, name)) {
+            (None, None) => true,
+            (Some(held), Some(wanted)) => is_held(kind, held, wanted),
             _ => false,
+        };
+        differ |= u16::from(!same) << nth;
+    }
+    differ
+}
+
+/// Whether a property declared as `kind` holds exactly `wanted`; one that is held otherwise than declared never does.
+fn is_held(kind: PropertyKind, held: &Value, wanted: &Value) -> bool {
+    use PropertyKind as P;
+    match (kind, held, wanted) {
+        // The server knows no instants, they are integers to it.
+        (P::Instant, Value::Integer(held) | Value::Instant(held), Value::Instant(wanted))
+        | (P::Integer, Value::Integer(held) | Value::Instant(held), Value::Integer(wanted)) => held == wanted,
+        (P::Float, Value::Float(held), Value::Float(wanted)) => {
+            fifteen_digits(*held).to_bits() == wanted.to_bits()
         }
+        // Integers that fifteen digits tell.
+        (P::Float, Value::Integer(held), Value::Float(wanted)) => {
+            held.unsigned_abs() < 1_000_000_000_000_000 && (*held as f64).to_bits() == wanted.to_bits()
+        }
+        (
+            P::Point,
+            Value::Point { latitude, longitude },
+            Value::Point { latitude: north, longitude: east },
+        ) => (single(*latitude), single(*longitude)) == (*north, *east),
+        (P::TextList, Value::List(held), Value::TextList(wanted)) => held.is_empty() && wanted.is_empty(),
+        (P::TextList, Value::TextList(held), Value::TextList(wanted)) => held == wanted,
+        (P::Text, Value::Text(held), Value::Text(wanted)) => held == wanted,
+        (P::Boolean, Value::Boolean(held), Value::Boolean(wanted)) => held == wanted,
+        _ => false,
     }
 }
 
-fn list(cells: &ListChunked, row: usize) -> Option<Vec<String>> {
-    let items = cells.get_as_series(row)?;
-    let items = items.str().ok()?;
-    Some(items.iter().flatten().map(str::to_owned).collect())
+/// A graph while it is read.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    graph: String,
+    nodes: Spool<NodeRow>,
+    /// As they come, then in order.
+    keys: Vec<NodeKey>,
+    /// Internal id → where its key is; `NOBODY` where no node has it.
+    by_id: Vec<u32>,
+    current: Current,
 }
 
-/// The uids of a frame, in its order.
-pub(super) fn uids(frame: &DataFrame) -> Option<&StringChunked> {
-    frame.column(UID).ok()?.str().ok()
+const NOBODY: u32 = u32::MAX;
+
+impl Reading {
+    fn kind(&mut self, label: &str) -> Kind {
+        if let Ok(label) = label.parse() {
+            return kind_of(label);
+        }
+        let foreign = &mut self.current.foreign;
+        let nth = foreign.iter().position(|known| known == label).unwrap_or_else(|| {
+            foreign.push(label.to_owned());
+            foreign.len() - 1
+        });
+        (Label::ALL.len() + nth) as Kind
+    }
+
+    /// Two nodes of one uid, if there are: those whose second label, then whose uid is the smallest.
+    fn twins(&self) -> Result<Option<AssembleError>, FalkorError> {
+        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
+        let name = |at: u32| self.keys[at as usize].name;
+        order.sort_unstable_by_key(|&at| name(at));
+        let mut first: Option<(String, Arc<str>, String)> = None;
+        for same in order.chunk_by(|&a, &b| name(a) == name(b)).filter(|same| same.len() > 1) {
+            let keys = same.iter().map(|&at| self.keys[at as usize]);
+            let mut labels: Vec<&str> = keys.map(|key| self.current.label_name(key.kind())).collect();
+            labels.sort_unstable();
+            let uid = self.nodes.get(self.keys[same[0] as usize].place())?.uid;
+            let this = (labels[1].to_owned(), uid, labels[0].to_owned());
+            first = Some(first.map_or_else(|| this.clone(), |first| first.min(this.clone())));
+        }
+        Ok(first.map(|(second, uid, first)| AssembleError::DuplicateUid {
+            uid: uid.to_string(),
+            first,
+            second,
+        }))
+    }
+
+    pub(super) fn finish(self) -> Current {
+        self.current
+    }
 }
 
-/// What the graph remembers of one node's source rows.
-#[derive(Debug)]
-pub(super) struct Mirrored<'a> {
-    pub label: &'a str,
-    pub uid: &'a str,
-    pub refs: Vec<String>,
-    /// Whether a sweep marked it.
-    pub deleted: bool,
-}
-
-/// Every node of the graph that rests on source rows.
-pub(super) fn mirrored(current: &Tables) -> impl Iterator<Item = Mirrored<'_>> {
-    current.nodes.iter().flat_map(|(label, frame)| {
-        let refs = frame.column("refs").ok().and_then(|c| c.list().ok());
-        let deleted = frame.column("deleted_at").ok();
-        let rows = uids(frame)
-            .zip(refs)
-            .into_iter()
-            .flat_map(|(uids, refs)| uids.iter().map(move |uid| (uid, refs)));
-        rows.enumerate().map(move |(row, (uid, refs))| Mirrored {
-            label,
-            uid: uid.unwrap_or_default(),
-            refs: list(refs, row).unwrap_or_default(),
-            deleted: deleted.is_some_and(|d| d.get(row).is_ok_and(|cell| !cell.is_null())),
+/// Those of somebody's properties that are declared, in declared order.
+fn declared<N: AsRef<str>>(
+    declared: impl Iterator<Item = Property>,
+    mut properties: Vec<(N, Value)>,
+) -> Properties {
+    declared
+        .filter_map(|Property { name, .. }| {
+            let at = properties.iter().position(|(held, _)| held.as_ref() == name)?;
+            Some((name, properties.swap_remove(at).1))
         })
-    })
-}
-
-/// The source rows of a mirrored graph and the uid each was given, for [`ResolveOptions::kept`](super::ResolveOptions).
-pub fn kept_uids(current: &Tables) -> BTreeMap<String, String> {
-    // What has no row of its own is named by its value and needs no memory.
-    let derived = [Label::Visitor, Label::Content, Label::Genre].map(Label::name);
-    mirrored(current)
-        .filter(|node| !derived.contains(&node.label))
-        .flat_map(|node| node.refs.into_iter().map(move |reference| (reference, node.uid.to_owned())))
         .collect()
 }
 
-/// The newest generation that any node of the graph carries.
-pub(super) fn newest_generation(current: &Tables) -> Option<i64> {
-    let newest = |frame: &DataFrame| frame.column("gen").ok()?.i64().ok()?.iter().flatten().max();
-    current.nodes.values().filter_map(newest).max()
+impl Taker for Reading {
+    fn node(&mut self, id: u64, label: &str, row: NodeRow<Arc<str>>) -> Result<(), FalkorError> {
+        let kind = self.kind(label);
+        // Of somebody else's label, what every node of the mirror has: rows may be remembered there, too.
+        let of = label.parse().unwrap_or(Label::Genre);
+        let form = Form::of(&row.labels, false);
+        let NodeRow { uid, properties, .. } = row;
+        let properties = declared(of.properties(), properties);
+        if let Some(Value::Integer(generation)) = property(&properties, "gen") {
+            self.current.newest_generation = self.current.newest_generation.max(Some(*generation));
+        }
+        let name = NameHash::of(&uid);
+        let place = self.nodes.push(&NodeRow { uid, labels: form.labels().collect(), properties })?;
+        let id = id as usize;
+        if self.by_id.len() <= id {
+            self.by_id.resize(id + 1, NOBODY);
+        }
+        self.by_id[id] = self.keys.len() as u32;
+        self.keys.push(NodeKey::new(kind, name, form, place));
+        Ok(())
+    }
+
+    fn nodes_end(&mut self) -> Result<(), FalkorError> {
+        if let Some(source) = self.twins()? {
+            return Err(FalkorError::Tables { graph: self.graph.clone(), source });
+        }
+        let (keys, position) = sorted(&std::mem::take(&mut self.keys));
+        for at in self.by_id.iter_mut().filter(|at| **at != NOBODY) {
+            *at = position[*at as usize];
+        }
+        self.current.keys = keys;
+        self.current.nodes = Arc::new(std::mem::take(&mut self.nodes));
+        Ok(())
+    }
+
+    fn edge(
+        &mut self,
+        relation: &str,
+        (src, dst): (u64, u64),
+        properties: Vec<(Arc<str>, Value)>,
+    ) -> Result<bool, FalkorError> {
+        let end = |id: u64| self.by_id.get(id as usize).copied().filter(|at| *at != NOBODY);
+        let (Some(src), Some(dst)) = (end(src), end(dst)) else { return Ok(false) };
+        let Ok(relation) = relation.parse::<Relation>() else { return Ok(true) };
+        let properties = declared(relation.properties().iter().copied(), properties);
+        *self.current.edge_counts.entry(relation).or_default() += 1;
+        self.current.edges.push(&Held { relation, src, dst, properties })?;
+        Ok(true)
+    }
 }
 
 /// Reads the graph that a plan is made against; one that is not there yet is empty.
-pub async fn read_graph(client: &mut Client, graph: &str, cx: &Context) -> Result<Tables, MirrorError> {
-    match scan(client, graph, cx).await {
-        Ok(scanned) => {
-            for drift in &scanned.drift {
+pub async fn read_graph(client: &mut Client, graph: &str, cx: &Context) -> Result<Current, MirrorError> {
+    let mut reading = Reading { graph: graph.to_owned(), ..Reading::default() };
+    match walk(client, graph, &mut reading, cx).await {
+        Ok(walked) => {
+            for drift in &walked.drift {
                 // What the plan misses for it, the next run finds.
                 tracing::warn!(graph, drift, "the graph changed while it was read");
             }
-            for left_out in &scanned.left_out {
-                tracing::info!(graph, left_out, "not the mirror's: left alone");
-            }
-            Ok(scanned.tables)
+            Ok(reading.finish())
         }
-        Err(FalkorError::NoGraph { .. }) => Ok(Tables::default()),
+        Err(FalkorError::NoGraph { .. }) => Ok(Current::default()),
         Err(error) => Err(MirrorError::Unread(error)),
     }
 }

@@ -2,27 +2,29 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::plan::Plan;
-
-struct Hash(Sha256);
-
-impl std::fmt::Write for Hash {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.update(text.as_bytes());
-        Ok(())
-    }
+/// SHA-256 over every change of a plan: two plans that would write the same have the same. In constant memory.
+#[derive(Debug, Default)]
+pub(super) struct Digest {
+    hash: Sha256,
+    encoded: Vec<u8>,
 }
 
-impl Plan<'_> {
-    /// SHA-256 over every change of the plan, as 64 hexadecimal digits: two plans that would write the same have the
-    /// same. Time and text O(changes), in constant memory.
-    pub fn digest(&self) -> String {
-        let mut hash = Hash(Sha256::new());
-        let clock = self.nodes.values().any(|changes| !changes.delete.is_empty()).then_some(self.clock);
-        write!(hash, "{:?}{:?}{clock:?}", self.nodes, self.edges).expect("a hash takes any text");
-        hash.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+impl Digest {
+    /// Adds a change.
+    pub(super) fn add(&mut self, change: &impl Serialize) {
+        self.encoded.clear();
+        postcard::to_io(change, &mut self.encoded)
+            .expect("a vector takes any bytes, and rows were encoded before");
+        self.hash.update((self.encoded.len() as u64).to_le_bytes());
+        self.hash.update(&self.encoded);
+    }
+
+    /// The digest as 64 hexadecimal digits.
+    pub(super) fn finish(self) -> String {
+        self.hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
             write!(hex, "{byte:02x}").expect("a string takes any text");
             hex
         })

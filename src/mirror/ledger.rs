@@ -224,12 +224,20 @@ fn failed(
 
 #[cfg(test)]
 mod tests {
+    use super::super::current::Current;
     use super::super::plan::plan;
     use super::super::resolve::{ResolveOptions, resolve};
+    use super::super::resolved::Resolved;
     use super::super::sample;
     use super::*;
-    use crate::snapshot::tables::Tables;
     use crate::sources::falkordb::FalkorError;
+
+    /// What a first run would do.
+    fn summary_of(resolved: &Resolved) -> Summary {
+        let nothing = Current::default();
+        let plan = plan(resolved, &nothing).expect("a plan");
+        plan.summary().expect("its rows can be read")
+    }
 
     #[test]
     fn a_run_is_kept_with_how_it_ended_and_a_damaged_file_is_named_and_passed_over() {
@@ -238,8 +246,7 @@ mod tests {
         let kept = || ledger.runs().expect("a ledger").0;
         assert_eq!(kept(), []);
         let resolved = resolve(&sample::facts(), &ResolveOptions::default()).expect("a graph");
-        let nothing = Tables::default();
-        let summary = plan(&resolved, &nothing).summary();
+        let summary = summary_of(&resolved);
         let mut run = Run::begin("business", "127.0.0.1:1", &summary, &[]);
         ledger.save(&run).expect("written");
         assert_eq!(kept(), [run.clone()]);
@@ -262,7 +269,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let ledger = Ledger::new(dir.path());
         let resolved = resolve(&sample::facts(), &ResolveOptions::default()).expect("a graph");
-        let summary = plan(&resolved, &Tables::default()).summary();
+        let summary = summary_of(&resolved);
         let begun = |name: &str, graph: &str| {
             let run = Run { run: name.to_owned(), ..Run::begin(graph, "127.0.0.1:1", &summary, &[]) };
             ledger.save(&run).expect("written");
@@ -285,7 +292,7 @@ mod tests {
     #[test]
     fn a_run_that_failed_keeps_what_it_wrote_and_why_it_ended_with_the_causes() {
         let resolved = resolve(&sample::facts(), &ResolveOptions::default()).expect("a graph");
-        let summary = plan(&resolved, &Tables::default()).summary();
+        let summary = summary_of(&resolved);
         let mut run = Run::begin("business", "127.0.0.1:1", &summary, &[]);
         let place = |graph: &str| FalkorError::NoGraph { graph: graph.to_owned(), address: "h:1".to_owned() };
         let error = MirrorError::Unwritten(place("business"));
@@ -299,7 +306,7 @@ mod tests {
     fn a_plan_has_the_same_name_as_often_as_it_is_made_and_another_plan_another() {
         let name = |facts: &crate::sources::facts::Facts| {
             let resolved = resolve(facts, &ResolveOptions::default()).expect("a graph");
-            plan(&resolved, &Tables::default()).digest()
+            summary_of(&resolved).digest
         };
         let mut facts = sample::facts();
         let first = name(&facts);

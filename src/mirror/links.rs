@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::MirrorError;
+use super::draft::{At, Draft};
 use super::merge::Candidate;
 use super::report::Report;
 use super::resolve::{Places, held, millis, shown_name};
-use super::resolved::{At, Draft};
 use crate::ontology::canonical::{self, SharedHosts};
 use crate::ontology::{Label, Relation, Uid, Value, safe_id};
 use crate::sources::facts::{self, BY_NAME, EdgeFact, End, Facts};

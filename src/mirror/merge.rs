@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::MirrorError;
 use super::naming::{canonical_ids, name_groups};
 use super::report::Report;
 use super::resolve::ResolveOptions;
@@ -149,7 +150,7 @@ pub(super) fn merge<'a>(
     facts: &'a Facts,
     options: &ResolveOptions,
     report: &mut Report,
-) -> Result<Merged<'a>, SpoolError> {
+) -> Result<Merged<'a>, MirrorError> {
     let elements = Elements::of(facts);
     let mut joins = Joins {
         parent: (0..elements.len()).collect(),
@@ -182,7 +183,7 @@ pub(super) fn merge<'a>(
         }
     }
     joins_of(Evidence::Email, &mut joins, report);
-    Ok(group(&elements, &keys, joins, candidates, options, report))
+    group(&elements, &keys, joins, candidates, options, report)
 }
 
 /// Gives crosswalked rows to their entities; what is less than certain is handed back as a candidate.
@@ -384,7 +385,7 @@ fn group<'a>(
     candidates: Vec<Candidate>,
     options: &ResolveOptions,
     report: &mut Report,
-) -> Merged<'a> {
+) -> Result<Merged<'a>, MirrorError> {
     let mut group_at: HashMap<usize, usize> = HashMap::new();
     let mut of_element = Vec::with_capacity(elements.len());
     let mut groups: Vec<Group> = Vec::new();
@@ -409,7 +410,7 @@ fn group<'a>(
     for group in &mut groups {
         group.rows.sort_by(|a, b| (precedence(a), &a.reference).cmp(&(precedence(b), &b.reference)));
     }
-    name_groups(&mut groups, &options.kept);
+    name_groups(&mut groups, &options.kept)?;
     canonical_ids(&mut groups, keys, &of_element, elements, report);
 
     let mut by_domain = HashMap::new();
@@ -422,5 +423,5 @@ fn group<'a>(
             _ => None,
         };
     }
-    Merged { groups, by_domain, by_user, candidates }
+    Ok(Merged { groups, by_domain, by_user, candidates })
 }

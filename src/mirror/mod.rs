@@ -7,6 +7,10 @@ mod aliases;
 mod apply;
 mod current;
 mod digest;
+mod draft;
+mod frozen;
+mod kept;
+mod keys;
 mod ledger;
 mod links;
 mod merge;
@@ -17,8 +21,10 @@ mod resolve;
 mod resolved;
 #[cfg(test)]
 pub(crate) mod sample;
+mod summary;
 mod sweep;
 mod touches;
+mod uids;
 
 use crate::context::{Cancelled, Diagnose, Fault};
 use crate::snapshot::tables::assemble::AssembleError;
@@ -26,12 +32,14 @@ use crate::sources::falkordb::FalkorError;
 use crate::sources::spool::SpoolError;
 
 pub use apply::{Applied, apply, apply_noting, state};
-pub use current::{kept_uids, read_graph};
+pub use current::{Current, read_graph};
+pub use kept::{Kept, kept_uids};
 pub use ledger::{Ledger, Run, RunState};
-pub use plan::{Counts, Plan, Sample, Summary, plan};
+pub use plan::{Plan, plan};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
-pub use resolved::Resolved;
+pub use resolved::{Resolved, Unspooled};
+pub use summary::{Counts, Sample, Summary};
 pub use sweep::{HeldBack, SweepGuard};
 
 /// Why a business graph could not be made.

@@ -1,26 +1,30 @@
 //! What merged things are called: their uid and the canonical id they carry.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
+use super::MirrorError;
+use super::kept::Kept;
 use super::merge::{Elements, Evidence, Group, Keys};
 use super::report::Report;
 use crate::ontology::Uid;
 
 /// Gives every group its uid: the entity's; else the one its rows were given before; else the byte-smallest reference.
-pub(super) fn name_groups(groups: &mut [Group], kept: &BTreeMap<String, String>) {
-    let mut home: HashMap<String, usize> = HashMap::new();
+pub(super) fn name_groups(groups: &mut [Group], kept: &Kept) -> Result<(), MirrorError> {
+    let mut home: BTreeMap<String, usize> = BTreeMap::new();
     for (index, group) in groups.iter().enumerate() {
         for row in &group.rows {
             home.entry(row.reference.clone()).or_insert(index);
         }
     }
     // A uid given before goes to the group that has the row it names, else to the first group that has a row of it.
-    let mut owner: HashMap<&str, usize> = HashMap::new();
-    for (reference, uid) in kept {
-        if let Some(&index) = home.get(reference)
+    let mut owner: HashMap<Arc<str>, usize> = HashMap::new();
+    for (reference, &index) in home.iter().filter(|_| !kept.is_empty()) {
+        if let Some(uid) = kept.uid(reference)?
             && groups[index].entity.is_none()
         {
-            owner.entry(uid).or_insert_with(|| home.get(uid).copied().unwrap_or(index));
+            let named = home.get(&*uid).copied().unwrap_or(index);
+            owner.entry(uid).or_insert(named);
         }
     }
     for (index, group) in groups.iter_mut().enumerate() {
@@ -28,13 +32,17 @@ pub(super) fn name_groups(groups: &mut [Group], kept: &BTreeMap<String, String>)
             Uid::entity(&entity.id).to_string()
         } else {
             let references = || group.rows.iter().map(|row| row.reference.as_str());
-            let before = references()
-                .filter_map(|r| kept.get(r).map(String::as_str))
-                .filter(|uid| !uid.starts_with("ent:") && owner.get(uid) == Some(&index))
-                .min();
-            before.or_else(|| references().min()).expect("a group without an entity has a row").to_owned()
+            let mut before = Vec::new();
+            for reference in references() {
+                before.extend(kept.uid(reference)?);
+            }
+            before.retain(|uid| !uid.starts_with("ent:") && owner.get(uid) == Some(&index));
+            let before = before.into_iter().min().map(|uid| uid.to_string());
+            let first = || references().min().map(str::to_owned);
+            before.or_else(first).expect("a group without an entity has a row")
         };
     }
+    Ok(())
 }
 
 /// Chooses the canonical id of each group: the entity's own, else that of its first row; no two nodes carry the same.

@@ -3,37 +3,27 @@
 //! Only what the mirror itself writes is compared: scores and other people's properties, labels and relations are left
 //! alone. A node that no source claims any more gets `deleted_at`; an edge that none claims is removed, and so is every
 //! further edge of one relation between the same two nodes that nothing tells from the first.
+//!
+//! A plan holds positions, a few bytes a change; rows are read where they lie when they are told or written.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use polars::prelude::{DataFrame, StringChunked};
-use serde::{Deserialize, Serialize};
-
-use super::current::{Rows, newest_generation, uids};
+use super::MirrorError;
+use super::current::{Current, Held, differences, property};
+use super::keys::{EdgeKey, Form, discriminator, which};
 use super::report::{Conflict, Note};
-use super::resolved::Resolved;
+use super::resolved::{Properties, Resolved};
 use super::sweep::HeldBack;
-use crate::ontology::{Label, Relation, Value};
-use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
-use crate::snapshot::tables::{DST, SRC, Tables};
-
-/// Further labels that the mirror gives and takes.
-const FURTHER_LABELS: [&str; 3] = ["Artist", "Contact", "Fan"];
-
-/// How many changes of a kind are shown as samples.
-const SAMPLES: usize = 3;
+use crate::ontology::{Label, Property, Relation, Value};
 
 /// What a run would change, and with what.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    pub(super) nodes: BTreeMap<Label, NodeChanges<'a>>,
+    pub(super) resolved: &'a Resolved,
+    pub(super) current: &'a Current,
+    pub(super) nodes: BTreeMap<Label, NodeChanges>,
     /// By relation and the labels of both ends.
-    pub(super) edges: BTreeMap<(Relation, Label, Label), EdgeChanges<'a>>,
-    /// Newest generation in the graph; `None` where it has none.
-    pub(super) newest_generation: Option<i64>,
-    /// The data's own clock, epoch ms.
-    pub(super) clock: Option<i64>,
+    pub(super) edges: BTreeMap<(Relation, Label, Label), EdgeChanges>,
     /// What the sources contradict each other in.
     pub conflicts: &'a [Conflict],
     /// What was left out or left open.
@@ -42,357 +32,259 @@ pub struct Plan<'a> {
     pub held_back: Vec<HeldBack>,
 }
 
+/// Changes of the nodes of one label, in the order of their keys.
 #[derive(Debug, Default)]
-pub(super) struct NodeChanges<'a> {
-    pub create: Vec<&'a NodeRow>,
-    pub update: Vec<NodeUpdate<'a>>,
-    /// uid, and whether the node carries a canonical id.
-    pub delete: Vec<(&'a str, bool)>,
+pub(super) struct NodeChanges {
+    /// Positions among the resolved nodes.
+    pub create: Vec<u32>,
+    pub update: Vec<NodeUpdate>,
+    pub delete: Vec<NodeDelete>,
 }
 
 /// One node's change.
-#[derive(Debug)]
-pub(super) struct NodeUpdate<'a> {
-    pub uid: &'a str,
-    /// Properties to set, or to remove where `None`.
-    pub set: Vec<(&'static str, Option<Value>)>,
-    pub add: Vec<&'static str>,
-    pub remove: Vec<&'static str>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NodeUpdate {
+    /// Position among the resolved nodes.
+    pub at: u32,
+    /// Position among those of the graph.
+    pub held: u32,
+    /// The properties to set or to remove, a bit each, in the order of [`compared`].
+    pub differ: u16,
+    /// Labels to give.
+    pub add: Form,
+    /// Labels to take.
+    pub remove: Form,
     /// Whether the node carries a canonical id that is another one than it shall.
     pub frees_canonical_id: bool,
 }
 
+/// One node that goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NodeDelete {
+    /// Position among the nodes of the graph.
+    pub held: u32,
+    /// Whether the node carries a canonical id.
+    pub carries_canonical_id: bool,
+}
+
+/// Changes of the edges of one relation between two labels, in the order of their keys.
 #[derive(Debug, Default)]
-pub(super) struct EdgeChanges<'a> {
-    pub create: Vec<&'a EdgeRow>,
-    pub update: Vec<EdgeUpdate<'a>>,
-    pub delete: Vec<EdgeKey<'a>>,
+pub(super) struct EdgeChanges {
+    /// Positions among the resolved edges.
+    pub create: Vec<u32>,
+    pub update: Vec<EdgeUpdate>,
+    /// Ends are positions among the nodes of the graph, places those of its edges.
+    pub delete: Vec<EdgeKey>,
     /// Edges of which there are too many: all but one go.
-    pub duplicates: Vec<Duplicates<'a>>,
+    pub duplicates: Vec<Duplicates>,
 }
 
-impl EdgeChanges<'_> {
-    fn deletions(&self) -> usize {
-        self.delete.len() + self.duplicates.iter().map(|duplicates| duplicates.surplus).sum::<usize>()
+impl EdgeChanges {
+    pub(super) fn deletions(&self) -> usize {
+        self.delete.len()
+            + self.duplicates.iter().map(|duplicates| duplicates.surplus as usize).sum::<usize>()
     }
-}
-
-/// Parallel edges that nothing tells apart.
-#[derive(Debug)]
-pub(super) struct Duplicates<'a> {
-    pub key: EdgeKey<'a>,
-    /// How many of them are too many.
-    pub surplus: usize,
-}
-
-/// What tells one edge of a relation from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct EdgeKey<'a> {
-    pub src: &'a str,
-    pub dst: &'a str,
-    pub discriminator: Option<&'a str>,
 }
 
 /// One edge's change.
-#[derive(Debug)]
-pub(super) struct EdgeUpdate<'a> {
-    pub key: EdgeKey<'a>,
-    pub set: Vec<(&'static str, Option<Value>)>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EdgeUpdate {
+    /// Position among the resolved edges.
+    pub at: u32,
+    /// The properties to set or to remove, a bit each, in declared order.
+    pub differ: u16,
 }
 
-/// How many changes of one label or relation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// New ones.
-    pub create: u64,
-    /// Changed ones.
-    pub update: u64,
-    /// Gone ones.
-    pub delete: u64,
+/// Parallel edges that nothing tells apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Duplicates {
+    /// Position among the resolved edges.
+    pub at: u32,
+    /// How many of them are too many.
+    pub surplus: u32,
 }
 
-impl Counts {
-    fn add(&mut self, create: usize, update: usize, delete: usize) {
-        self.create += create as u64;
-        self.update += update as u64;
-        self.delete += delete as u64;
-    }
+/// Properties to set, or to remove where `None`.
+pub(super) type Set = Vec<(&'static str, Option<Value>)>;
 
-    /// All changes.
-    pub fn total(self) -> u64 {
-        self.create + self.update + self.delete
-    }
+/// The properties of a label that are compared: `gen` is bookkeeping of the run itself.
+pub(super) fn compared(label: Label) -> impl Iterator<Item = Property> {
+    label.properties().filter(|property| property.name != "gen")
 }
 
-/// The plan in numbers and samples: what `mirror plan` prints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// By label, all of them.
-    pub nodes: BTreeMap<&'static str, Counts>,
-    /// By relation, all of them.
-    pub edges: BTreeMap<&'static str, Counts>,
-    /// The first few changes of each kind and why.
-    pub samples: Vec<Sample>,
-    /// What the sources contradict each other in.
-    pub conflicts: Vec<Conflict>,
-    /// What was left out or left open.
-    pub notes: Vec<Note>,
-    /// Tables and relations that shrank too much to be swept.
-    pub held_back: Vec<HeldBack>,
-    /// Names exactly this plan: see [`Plan::digest`].
-    pub digest: String,
-}
-
-/// One change and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sample {
-    /// Label or relation.
-    pub of: &'static str,
-    /// `create`, `update` or `delete`.
-    pub change: &'static str,
-    /// The node's uid, or `src → dst`.
-    pub what: String,
-    /// Why.
-    pub why: String,
+/// What the bits of `differ` stand for.
+pub(super) fn set_of(
+    declared: impl Iterator<Item = Property>,
+    differ: u16,
+    wanted: &[(&'static str, Value)],
+) -> Set {
+    let differing = declared.enumerate().filter(|(nth, _)| differ & 1 << nth != 0);
+    differing.map(|(_, Property { name, .. })| (name, property(wanted, name).cloned())).collect()
 }
 
 /// Compares what the sources claim with the graph as it was read.
 ///
-/// Pure. Time O((n + m) log m) in nodes and edges of both.
-pub fn plan<'a>(resolved: &'a Resolved, current: &'a Tables) -> Plan<'a> {
-    let mut plan = Plan {
-        nodes: BTreeMap::new(),
-        edges: BTreeMap::new(),
-        newest_generation: newest_generation(current),
-        clock: resolved.clock,
-        conflicts: &resolved.conflicts,
-        notes: &resolved.notes,
-        held_back: Vec::new(),
-    };
+/// Time O((n + m) log m) in nodes and edges of both; holds a few bytes a node and a change, and one row at a time.
+///
+/// # Errors
+/// When rows that were kept aside cannot be read.
+pub fn plan<'a>(resolved: &'a Resolved, current: &'a Current) -> Result<Plan<'a>, MirrorError> {
+    let mut wanted = vec![NOT_WANTED; current.keys.len()];
+    let mut nodes = BTreeMap::new();
     for &label in Label::ALL {
-        let wanted = resolved.nodes.get(&label).map_or(&[][..], Vec::as_slice);
-        let frame = current.nodes.get(label.name());
-        plan.nodes.insert(label, node_changes(label, wanted, frame));
+        nodes.insert(label, node_changes(label, resolved, current, &mut wanted)?);
     }
-    let label_of: HashMap<&str, Label> =
-        resolved.nodes.iter().flat_map(|(label, rows)| rows.iter().map(|row| (&*row.uid, *label))).collect();
-    let by_dense = by_dense_id(current);
-    for &relation in Relation::ALL {
-        let wanted = resolved.edges.get(&relation).map_or(&[][..], Vec::as_slice);
-        let frame = current.edges.get(relation.name());
-        edge_changes(relation, wanted, frame, &label_of, &by_dense, &mut plan.edges);
-    }
-    plan
+    let edges = edge_changes(resolved, current, &wanted)?;
+    let (conflicts, notes) = (&resolved.conflicts[..], &resolved.notes[..]);
+    Ok(Plan { resolved, current, nodes, edges, conflicts, notes, held_back: Vec::new() })
 }
 
-fn node_changes<'a>(label: Label, wanted: &'a [NodeRow], frame: Option<&'a DataFrame>) -> NodeChanges<'a> {
-    // `gen` is bookkeeping of the run itself.
-    let rows = Rows::of(frame, label.properties().filter(|p| p.name != "gen"));
-    let generations = frame.and_then(|f| f.column("gen").ok());
+/// Position of a node of the graph that no source claims.
+const NOT_WANTED: u32 = u32::MAX;
+
+/// Changes of a label, noting in `wanted` which resolved node a node of the graph is.
+fn node_changes(
+    label: Label,
+    resolved: &Resolved,
+    current: &Current,
+    wanted: &mut [u32],
+) -> Result<NodeChanges, MirrorError> {
     let mut changes = NodeChanges::default();
-    let mut wanted = wanted.iter().peekable();
-    let held = frame
-        .and_then(uids)
-        .into_iter()
-        .flat_map(StringChunked::iter)
-        .map(Option::unwrap_or_default)
-        .enumerate();
-    for (at, uid) in held {
-        while let Some(row) = wanted.next_if(|row| *row.uid < *uid) {
-            changes.create.push(row);
+    let key = |held: u32| current.keys[held as usize];
+    let mut held = current.nodes_of(label).peekable();
+    for at in resolved.nodes_of(label) {
+        let name = resolved.node_key(at).name;
+        while let Some(gone) = held.next_if(|&held| key(held).name < name) {
+            changes.delete.extend(deletion(current, gone)?);
         }
-        if let Some(row) = wanted.next_if(|row| *row.uid == *uid) {
-            let set = rows.differences(at, &row.properties);
-            let has = rows.labels(at);
-            let add: Vec<_> = row.labels.iter().copied().filter(|l| !has.iter().any(|h| h == l)).collect();
-            let lost = |l: &&str| has.iter().any(|h| h == l) && !row.labels.contains(l);
-            let remove: Vec<_> = FURTHER_LABELS.into_iter().filter(lost).collect();
-            if !(set.is_empty() && add.is_empty() && remove.is_empty()) {
-                let frees_canonical_id =
-                    set.iter().any(|(name, _)| *name == "canonical_id") && rows.has(at, "canonical_id");
-                changes.update.push(NodeUpdate { uid, set, add, remove, frees_canonical_id });
-            }
-        } else {
-            // A node without a generation is somebody else's.
-            let ours = generations.is_some_and(|g| g.get(at).is_ok_and(|cell| !cell.is_null()));
-            if ours && !rows.has(at, "deleted_at") {
-                changes.delete.push((uid, rows.has(at, "canonical_id")));
-            }
-        }
-    }
-    changes.create.extend(wanted);
-    changes
-}
-
-/// uid and label of every node of the graph by dense id; no label where it is none of the ontology's.
-fn by_dense_id(current: &Tables) -> Vec<(&str, Option<Label>)> {
-    let mut nodes = Vec::with_capacity(current.node_count());
-    for (label, frame) in &current.nodes {
-        let label = label.parse().ok();
-        nodes.extend(
-            uids(frame).into_iter().flat_map(StringChunked::iter).map(|uid| (uid.unwrap_or_default(), label)),
-        );
-    }
-    nodes
-}
-
-fn edge_changes<'a>(
-    relation: Relation,
-    wanted: &'a [EdgeRow],
-    frame: Option<&'a DataFrame>,
-    label_of: &HashMap<&str, Label>,
-    by_dense: &[(&'a str, Option<Label>)],
-    all: &mut BTreeMap<(Relation, Label, Label), EdgeChanges<'a>>,
-) {
-    let discriminator = relation.discriminator();
-    let properties = relation.properties().iter().copied();
-    let rows = Rows::of(frame, properties);
-    let mut held: Vec<(EdgeKey, Label, Label, usize)> =
-        Vec::with_capacity(frame.map_or(0, DataFrame::height));
-    let ends = |name| frame?.column(name).ok()?.i64().ok();
-    if let (Some(src), Some(dst)) = (ends(SRC), ends(DST)) {
-        for (at, (src, dst)) in src.iter().zip(dst.iter()).enumerate() {
-            let end =
-                |dense: Option<i64>| usize::try_from(dense?).ok().and_then(|at| by_dense.get(at).copied());
-            let (Some((src, Some(from))), Some((dst, Some(to)))) = (end(src), end(dst)) else { continue };
-            let key = EdgeKey { src, dst, discriminator: discriminator.and_then(|name| rows.text(at, name)) };
-            // Every edge of ours has what tells it apart; one without it is somebody else's.
-            if discriminator.is_none() || key.discriminator.is_some() {
-                held.push((key, from, to, at));
-            }
-        }
-    }
-    held.sort_unstable_by_key(|(key, .., at)| (*key, *at));
-    let mut held = held.into_iter().peekable();
-    for row in wanted {
-        let key = key_of(relation, row);
-        while let Some((gone, from, to, _)) = held.next_if(|(held, ..)| *held < key) {
-            all.entry((relation, from, to)).or_default().delete.push(gone);
-        }
-        let (from, to) = (label_of[key.src], label_of[key.dst]);
-        match held.peek().map(|(held, ..)| held.cmp(&key)) {
-            Some(Ordering::Equal) => {
-                let mut set = Vec::new();
-                let mut surplus = 0;
-                while let Some((.., at)) = held.next_if(|(held, ..)| *held == key) {
-                    // Which of the duplicates stays is the server's matter: what any of them lacks is set.
-                    for change in rows.differences(at, &row.properties) {
-                        if !set.contains(&change) {
-                            set.push(change);
-                        }
-                    }
-                    surplus += 1;
-                }
-                surplus -= 1;
-                if surplus > 0 {
-                    let duplicates = Duplicates { key, surplus };
-                    all.entry((relation, from, to)).or_default().duplicates.push(duplicates);
-                }
-                if !set.is_empty() {
-                    all.entry((relation, from, to)).or_default().update.push(EdgeUpdate { key, set });
-                }
-            }
-            _ => all.entry((relation, from, to)).or_default().create.push(row),
-        }
-    }
-    for (gone, from, to, _) in held {
-        all.entry((relation, from, to)).or_default().delete.push(gone);
-    }
-}
-
-/// What tells a resolved edge apart.
-pub(super) fn key_of(relation: Relation, row: &EdgeRow) -> EdgeKey<'_> {
-    let text = |name| match row.properties.iter().find(|(n, _)| *n == name) {
-        Some((_, Value::Text(text))) => Some(text.as_str()),
-        _ => None,
-    };
-    EdgeKey { src: &row.src, dst: &row.dst, discriminator: relation.discriminator().and_then(text) }
-}
-
-impl Plan<'_> {
-    /// Whether the graph is already what the sources claim.
-    pub fn is_empty(&self) -> bool {
-        let summary = self.counts();
-        summary.0.values().chain(summary.1.values()).all(|counts| counts.total() == 0)
-    }
-
-    fn counts(&self) -> (BTreeMap<&'static str, Counts>, BTreeMap<&'static str, Counts>) {
-        let mut nodes: BTreeMap<_, _> = Label::ALL.iter().map(|l| (l.name(), Counts::default())).collect();
-        let mut edges: BTreeMap<_, _> = Relation::ALL.iter().map(|r| (r.name(), Counts::default())).collect();
-        for (label, changes) in &self.nodes {
-            let counts = nodes.entry(label.name()).or_default();
-            counts.add(changes.create.len(), changes.update.len(), changes.delete.len());
-        }
-        for ((relation, ..), changes) in &self.edges {
-            let counts = edges.entry(relation.name()).or_default();
-            counts.add(changes.create.len(), changes.update.len(), changes.deletions());
-        }
-        (nodes, edges)
-    }
-
-    /// The plan in numbers and samples.
-    pub fn summary(&self) -> Summary {
-        let (nodes, edges) = self.counts();
-        let mut samples = Vec::new();
-        let mut sample =
-            |of, change, what: String, why: String| samples.push(Sample { of, change, what, why });
-        for (label, changes) in &self.nodes {
-            let of = label.name();
-            for row in changes.create.iter().take(SAMPLES) {
-                sample(of, "create", row.uid.to_string(), "a source claims it and the graph lacks it".into());
-            }
-            for update in changes.update.iter().take(SAMPLES) {
-                let set = update.set.iter().map(|(name, value)| match (*name, value) {
-                    ("deleted_at", None) => "it is back".to_owned(),
-                    (name, None) => format!("{name} is gone"),
-                    (name, Some(_)) => format!("{name} differs"),
-                });
-                let labels = update.add.iter().map(|l| format!("is {l} now"));
-                let lost = update.remove.iter().map(|l| format!("is no {l} any more"));
-                let why = set.chain(labels).chain(lost).collect::<Vec<_>>().join(", ");
-                sample(of, "update", update.uid.to_owned(), why);
-            }
-            for (uid, _) in changes.delete.iter().take(SAMPLES) {
-                sample(of, "delete", (*uid).to_owned(), "no source claims it any more".into());
-            }
-        }
-        let words = |key: &EdgeKey| match key.discriminator {
-            Some(which) => format!("{} → {} ({which})", key.src, key.dst),
-            None => format!("{} → {}", key.src, key.dst),
+        let Some(held) = held.next_if(|&held| key(held).name == name) else {
+            changes.create.push(at);
+            continue;
         };
-        for ((relation, ..), changes) in &self.edges {
-            let of = relation.name();
-            for row in changes.create.iter().take(SAMPLES) {
-                sample(
-                    of,
-                    "create",
-                    words(&key_of(*relation, row)),
-                    "a source claims it and the graph lacks it".into(),
-                );
-            }
-            for update in changes.update.iter().take(SAMPLES) {
-                let set = update.set.iter().map(|(name, value)| match value {
-                    None => format!("{name} is gone"),
-                    Some(_) => format!("{name} differs"),
-                });
-                sample(of, "update", words(&update.key), set.collect::<Vec<_>>().join(", "));
-            }
-            for key in changes.delete.iter().take(SAMPLES) {
-                sample(of, "delete", words(key), "no source claims it any more".into());
-            }
-            for duplicates in changes.duplicates.iter().take(SAMPLES) {
-                sample(of, "delete", words(&duplicates.key), "duplicate".into());
-            }
+        wanted[held as usize] = at;
+        let (is, shall) = (current.node(held)?.properties, resolved.node(at)?.properties);
+        let differ = differences(compared(label), &is, &shall);
+        let (has, gets) = (key(held).form(), resolved.node_key(at).form());
+        let (add, remove) = (gets.beyond(has), has.beyond(gets));
+        if differ != 0 || !add.is_empty() || !remove.is_empty() {
+            let canonical_id = compared(label).position(|property| property.name == "canonical_id");
+            let frees_canonical_id = canonical_id.is_some_and(|nth| differ & 1 << nth != 0)
+                && property(&is, "canonical_id").is_some();
+            changes.update.push(NodeUpdate { at, held, differ, add, remove, frees_canonical_id });
         }
-        Summary {
-            nodes,
-            edges,
-            samples,
-            conflicts: self.conflicts.to_vec(),
-            notes: self.notes.to_vec(),
-            held_back: self.held_back.clone(),
-            digest: self.digest(),
+    }
+    for gone in held {
+        changes.delete.extend(deletion(current, gone)?);
+    }
+    Ok(changes)
+}
+
+/// What becomes of a node that no source claims: nothing where it is somebody else's, or went before.
+fn deletion(current: &Current, held: u32) -> Result<Option<NodeDelete>, MirrorError> {
+    let properties = current.node(held)?.properties;
+    let has = |name| property(&properties, name).is_some();
+    // A node without a generation is somebody else's.
+    let goes = has("gen") && !has("deleted_at");
+    Ok(goes.then(|| NodeDelete { held, carries_canonical_id: has("canonical_id") }))
+}
+
+fn edge_changes(
+    resolved: &Resolved,
+    current: &Current,
+    wanted: &[u32],
+) -> Result<BTreeMap<(Relation, Label, Label), EdgeChanges>, MirrorError> {
+    let mut all: BTreeMap<(Relation, Label, Label), EdgeChanges> = BTreeMap::new();
+    let mut seen = Seen::of(resolved.edge_keys().len());
+    let mut again: Vec<u32> = Vec::new();
+    for row in current.edges.placed() {
+        let (place, held) = row?;
+        let Held { relation, src, dst, properties } = &held;
+        let label = |at: u32| current.keys[at as usize].label();
+        let (Some(from), Some(to)) = (label(*src), label(*dst)) else { continue };
+        let text = discriminator(*relation, properties);
+        // Every edge of ours has what tells it apart; one without it is somebody else's.
+        if relation.discriminator().is_some() && text.is_none() {
+            continue;
         }
+        let ends = (wanted[*src as usize], wanted[*dst as usize]);
+        let Some((at, shall)) = find(resolved, *relation, ends, text)? else {
+            let gone = EdgeKey::new(*relation, (*src, *dst), which(text), place);
+            all.entry((*relation, from, to)).or_default().delete.push(gone);
+            continue;
+        };
+        // Which of the duplicates stays is the server's matter: what any of them lacks is set.
+        let differ = differences(relation.properties().iter().copied(), properties, &shall);
+        if differ != 0 {
+            all.entry((*relation, from, to)).or_default().update.push(EdgeUpdate { at, differ });
+        }
+        if seen.put(at) {
+            again.push(at);
+        }
+    }
+    let label = |at: u32| resolved.node_key(at).label().expect("resolved nodes have labels of the ontology");
+    let of = |at: u32| {
+        let key = resolved.edge_key(at);
+        (key.relation(), label(key.src), label(key.dst))
+    };
+    for at in (0..resolved.edge_keys().len() as u32).filter(|&at| !seen.has(at)) {
+        all.entry(of(at)).or_default().create.push(at);
+    }
+    again.sort_unstable();
+    for same in again.chunk_by(|a, b| a == b) {
+        let duplicates = Duplicates { at: same[0], surplus: same.len() as u32 };
+        all.entry(of(same[0])).or_default().duplicates.push(duplicates);
+    }
+    for changes in all.values_mut() {
+        changes.delete.sort_unstable_by_key(|key| key.identity());
+        changes.update.sort_unstable_by_key(|update| update.at);
+        changes.update.dedup_by(|next, last| {
+            let same = next.at == last.at;
+            last.differ |= if same { next.differ } else { 0 };
+            same
+        });
+    }
+    Ok(all)
+}
+
+/// The resolved edge between two resolved nodes that `text` tells from parallel ones, and what it says.
+fn find(
+    resolved: &Resolved,
+    relation: Relation,
+    (src, dst): (u32, u32),
+    text: Option<&str>,
+) -> Result<Option<(u32, Properties)>, MirrorError> {
+    if src == NOT_WANTED || dst == NOT_WANTED {
+        return Ok(None);
+    }
+    let wanted = (relation as u32, src, dst, which(text));
+    let keys = resolved.edge_keys();
+    let first = keys.partition_point(|key| key.identity() < wanted);
+    for at in (first..keys.len()).take_while(|&at| keys[at].identity() == wanted) {
+        let properties = resolved.edge(at as u32)?;
+        if discriminator(relation, &properties) == text {
+            return Ok(Some((at as u32, properties)));
+        }
+    }
+    Ok(None)
+}
+
+/// A bit for each position.
+struct Seen(Vec<u64>);
+
+impl Seen {
+    fn of(count: usize) -> Self {
+        Self(vec![0; count.div_ceil(64)])
+    }
+
+    fn has(&self, at: u32) -> bool {
+        self.0[at as usize / 64] & 1 << (at % 64) != 0
+    }
+
+    /// Notes a position; whether it was noted before.
+    fn put(&mut self, at: u32) -> bool {
+        let before = self.has(at);
+        self.0[at as usize / 64] |= 1 << (at % 64);
+        before
     }
 }
 

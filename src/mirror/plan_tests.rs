@@ -2,14 +2,30 @@ use proptest::prelude::*;
 
 use super::super::resolve::{ResolveOptions, resolve};
 use super::super::sample::{self, artist};
+use super::super::summary::{Counts, Summary};
 use super::*;
+use crate::snapshot::tables::Tables;
+use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
 use crate::sources::facts::Facts;
 
 fn resolved(facts: &Facts) -> Resolved {
     resolve(facts, &ResolveOptions::default()).expect("a graph")
 }
 
-fn changes(plan: &Plan) -> Vec<(&'static str, Counts)> {
+/// The graph of tables.
+fn held(tables: &Tables) -> Current {
+    Current::of(tables).expect("a graph")
+}
+
+fn planned<'a>(resolved: &'a Resolved, current: &'a Current) -> Plan<'a> {
+    plan(resolved, current).expect("rows can be read")
+}
+
+fn summary(plan: &Plan) -> Summary {
+    plan.summary().expect("rows can be read")
+}
+
+fn changed(plan: &Plan) -> Vec<(&'static str, Counts)> {
     let (nodes, edges) = plan.counts();
     nodes.into_iter().chain(edges).filter(|(_, counts)| counts.total() > 0).collect()
 }
@@ -17,26 +33,26 @@ fn changes(plan: &Plan) -> Vec<(&'static str, Counts)> {
 #[test]
 fn an_empty_graph_gets_everything_and_a_full_one_nothing() {
     let graph = resolved(&sample::facts());
-    let nothing = Tables::default();
-    let first = plan(&graph, &nothing);
+    let nothing = Current::default();
+    let first = planned(&graph, &nothing);
     let (nodes, edges) = first.counts();
     assert_eq!(nodes["Person"], Counts { create: 9, update: 0, delete: 0 });
     assert_eq!(edges["HAS_GENRE"], Counts { create: 5, update: 0, delete: 0 });
     assert_eq!(nodes.values().map(|c| c.create).sum::<u64>(), 26);
     assert_eq!(edges.values().map(|c| c.create).sum::<u64>(), 34);
-    assert_eq!(first.newest_generation, None);
+    assert_eq!(nothing.newest_generation, None);
 
-    let full = graph.to_tables().expect("a graph");
-    let second = plan(&graph, &full);
-    assert_eq!(changes(&second), []);
+    let full = held(&graph.to_tables().expect("a graph"));
+    let second = planned(&graph, &full);
+    assert_eq!(changed(&second), []);
     assert!(second.is_empty());
-    assert_eq!(second.newest_generation, Some(1));
+    assert_eq!(full.newest_generation, Some(1));
 }
 
 #[test]
 fn the_printed_plan_has_the_agreed_shape() {
     let graph = resolved(&sample::facts());
-    let json = serde_json::to_value(plan(&graph, &Tables::default()).summary()).expect("plain data");
+    let json = serde_json::to_value(summary(&planned(&graph, &Current::default()))).expect("plain data");
     assert_eq!(json["nodes"]["Venue"], serde_json::json!({ "create": 2, "update": 0, "delete": 0 }));
     assert_eq!(json["edges"]["CLAIMS"], serde_json::json!({ "create": 0, "update": 0, "delete": 0 }));
     assert!(!json.to_string().contains('@'));
@@ -44,7 +60,7 @@ fn the_printed_plan_has_the_agreed_shape() {
 
 #[test]
 fn what_changed_is_planned_with_its_reason_and_nothing_else() {
-    let before = resolved(&sample::facts()).to_tables().expect("a graph");
+    let before = held(&resolved(&sample::facts()).to_tables().expect("a graph"));
     let mut directus = sample::directus();
     directus.venues[1].capacity = Some(300);
     directus.artists.remove(3);
@@ -52,10 +68,10 @@ fn what_changed_is_planned_with_its_reason_and_nothing_else() {
     directus.lineup[1].sort = Some(9);
     let facts = sample::of(&directus, &sample::twenty(), &sample::unified(), &sample::touchpoints());
     let after = resolved(&facts);
-    let plan = plan(&after, &before);
+    let plan = planned(&after, &before);
     let one = |create, update, delete| Counts { create, update, delete };
     assert_eq!(
-        changes(&plan),
+        changed(&plan),
         [
             // ambient went with artist 4
             ("Genre", one(0, 0, 1)),
@@ -68,7 +84,7 @@ fn what_changed_is_planned_with_its_reason_and_nothing_else() {
             ("SAME_AS", one(0, 0, 1)),
         ]
     );
-    let summary = plan.summary();
+    let summary = summary(&plan);
     let why = |of, change| {
         &summary.samples.iter().find(|s| s.of == of && s.change == change).expect("a sample").why
     };
@@ -93,7 +109,8 @@ fn what_others_put_into_the_graph_is_left_alone() {
         row
     };
     let mut nodes: BTreeMap<String, Vec<NodeRow>> = BTreeMap::new();
-    for (label, rows) in &graph.nodes {
+    let rows = graph.unspooled().expect("rows can be read");
+    for (label, rows) in &rows.nodes {
         nodes.insert(label.name().into(), rows.iter().map(|row| scored(row, false)).collect());
     }
     let foreign = |uid: &str, properties| NodeRow { uid: uid.into(), labels: vec![], properties };
@@ -102,31 +119,33 @@ fn what_others_put_into_the_graph_is_left_alone() {
     people.push(foreign("gone:before", vec![("gen", Value::Integer(1)), ("deleted_at", Value::Instant(3))]));
     nodes.insert("Campaign".into(), vec![foreign("campaign:1", vec![])]);
     let mut edges: BTreeMap<String, Vec<EdgeRow>> =
-        graph.edges.iter().map(|(relation, rows)| (relation.name().into(), rows.clone())).collect();
+        rows.edges.iter().map(|(relation, rows)| (relation.name().into(), rows.clone())).collect();
     let edge = |dst: &str| EdgeRow { src: "somebody:else".into(), dst: dst.into(), properties: vec![] };
     edges.insert("TARGETS".into(), vec![edge("campaign:1")]);
     edges.entry("FOLLOWS".into()).or_default().push(edge("campaign:1"));
-    let current = assemble(nodes.clone(), edges).expect("a graph");
-    assert_eq!(changes(&plan(&graph, &current)), []);
+    let current = held(&assemble(nodes.clone(), edges).expect("a graph"));
+    assert_eq!(changed(&planned(&graph, &current)), []);
 
     // One of ours that had been marked comes back.
     let ours = nodes.get_mut("Venue").expect("venues");
-    ours[0] = scored(&graph.nodes[&Label::Venue][0], true);
-    let current = assemble(nodes, BTreeMap::new()).expect("a graph");
-    let back = plan(&graph, &current);
+    ours[0] = scored(&rows.nodes[&Label::Venue][0], true);
+    let current = held(&assemble(nodes, BTreeMap::new()).expect("a graph"));
+    let back = planned(&graph, &current);
     let update = &back.nodes[&Label::Venue].update;
     assert_eq!(update.len(), 1);
-    assert_eq!(update[0].set, [("deleted_at", None)]);
+    let row = graph.node(update[0].at).expect("a row");
+    assert_eq!(set_of(compared(Label::Venue), update[0].differ, &row.properties), [("deleted_at", None)]);
 }
 
 #[test]
 fn parallel_edges_that_nothing_tells_apart_are_planned_away_and_the_one_that_stays_is_set_right() {
     use crate::snapshot::tables::assemble::assemble;
     let graph = resolved(&sample::facts());
+    let rows = graph.unspooled().expect("rows can be read");
     let nodes: BTreeMap<String, Vec<NodeRow>> =
-        graph.nodes.iter().map(|(label, rows)| (label.name().into(), rows.clone())).collect();
+        rows.nodes.iter().map(|(label, rows)| (label.name().into(), rows.clone())).collect();
     let edges: BTreeMap<String, Vec<EdgeRow>> =
-        graph.edges.iter().map(|(relation, rows)| (relation.name().into(), rows.clone())).collect();
+        rows.edges.iter().map(|(relation, rows)| (relation.name().into(), rows.clone())).collect();
     let mut damaged = edges.clone();
     let genres = damaged.get_mut("HAS_GENRE").expect("genres");
     let twin = genres[0].clone();
@@ -142,16 +161,15 @@ fn parallel_edges_that_nothing_tells_apart_are_planned_away_and_the_one_that_sta
     let hosts = damaged.get_mut("HOSTS").expect("hosts");
     let unclaimed = EdgeRow { src: hosts[0].dst.clone(), dst: hosts[0].src.clone(), properties: vec![] };
     hosts.extend([unclaimed.clone(), unclaimed]);
-    let current = assemble(nodes, damaged).expect("a graph");
-    let plan = plan(&graph, &current);
+    let current = held(&assemble(nodes, damaged).expect("a graph"));
+    let plan = planned(&graph, &current);
     let one = |update, delete| Counts { create: 0, update, delete };
     assert_eq!(
-        changes(&plan),
+        changed(&plan),
         [("HAS_GENRE", one(0, 2)), ("HOSTS", one(0, 2)), ("INTERESTED_IN", one(1, 1))]
     );
     assert!(!plan.is_empty());
-    let why: Vec<_> = plan
-        .summary()
+    let why: Vec<_> = summary(&plan)
         .samples
         .into_iter()
         .map(|sample| (sample.of, sample.change, sample.why))
@@ -171,14 +189,16 @@ fn a_node_that_gets_a_new_name_frees_its_canonical_id_first() {
     let mut unified = sample::unified();
     let venue = unified.entities.remove(1);
     let without = sample::of(&sample::directus(), &sample::twenty(), &unified, &sample::touchpoints());
-    let before = resolved(&without).to_tables().expect("a graph");
+    let before = held(&resolved(&without).to_tables().expect("a graph"));
     unified.entities.push(venue);
     let with = sample::of(&sample::directus(), &sample::twenty(), &unified, &sample::touchpoints());
     let after = resolved(&with);
-    let plan = plan(&after, &before);
+    let plan = planned(&after, &before);
     let venues = &plan.nodes[&Label::Venue];
     assert_eq!(venues.create.len(), 1, "the entity's node");
-    assert_eq!(venues.delete, [(&*format!("directus:directus.venues:{}", sample::venue(2)), true)]);
+    let gone: Vec<_> = venues.delete.iter().map(|d| (before.node(d.held), d.carries_canonical_id)).collect();
+    let [(Ok(gone), true)] = &gone[..] else { panic!("one venue that carries an id goes: {gone:?}") };
+    assert_eq!(*gone.uid, *format!("directus:directus.venues:{}", sample::venue(2)));
 }
 
 proptest! {
@@ -190,12 +210,12 @@ proptest! {
         let mut keeps = keep.iter().cycle();
         fewer.nodes.retain(|_| *keeps.next().expect("endless"));
         fewer.touches.revise(|rows| rows.retain(|_| *keeps.next().expect("endless"))).expect("there is room");
-        let before = resolved(&fewer).to_tables().expect("a graph");
+        let before = held(&resolved(&fewer).to_tables().expect("a graph"));
         let after = resolved(&facts);
         let mut mixed = facts.clone();
         mixed.nodes.reverse();
         mixed.touches.revise(|rows| rows.reverse()).expect("there is room");
         mixed.edges.reverse();
-        prop_assert_eq!(plan(&after, &before).summary(), plan(&resolved(&mixed), &before).summary());
+        prop_assert_eq!(summary(&planned(&after, &before)), summary(&planned(&resolved(&mixed), &before)));
     }
 }

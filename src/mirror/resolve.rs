@@ -12,10 +12,12 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
 use super::MirrorError;
+use super::draft::{At, Draft};
+use super::kept::Kept;
 use super::links;
 use super::merge::{Group, Merged, merge};
 use super::report::Report;
-use super::resolved::{At, Draft, Resolved};
+use super::resolved::Resolved;
 use super::touches;
 use crate::ontology::canonical::{self, SharedHosts, masked};
 use crate::ontology::{Label, Relation, SourceRef, Value};
@@ -23,19 +25,19 @@ use crate::snapshot::tables::assemble::{fifteen_digits, single};
 use crate::sources::facts::{self, Address, End, Facts};
 
 /// What an installation may decide about resolving.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ResolveOptions {
     /// Domains that name no organisation.
     pub shared: SharedHosts,
     /// The largest group of equal names that gives candidates; greater ones are counted and left out.
     pub name_group_limit: usize,
     /// Source row → uid it was given by an earlier run (see [`super::kept_uids`]).
-    pub kept: BTreeMap<String, String>,
+    pub kept: Kept,
 }
 
 impl Default for ResolveOptions {
     fn default() -> Self {
-        Self { shared: SharedHosts::default(), name_group_limit: 8, kept: BTreeMap::new() }
+        Self { shared: SharedHosts::default(), name_group_limit: 8, kept: Kept::default() }
     }
 }
 
@@ -100,7 +102,7 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     let newest_touch = touches::edges(facts, &mut draft, &places, &mut report)?;
     links::claims(facts, &mut draft, &places, &mut report);
     links::same_as(&candidates, options.name_group_limit, &mut draft, &places, &mut report);
-    Ok(draft.finish(report, clock(facts, newest_touch)))
+    draft.finish(report, clock(facts, newest_touch))
 }
 
 /// When the newest row was received, in epoch ms.

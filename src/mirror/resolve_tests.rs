@@ -1,15 +1,17 @@
 use proptest::prelude::*;
 
+use super::super::resolved::Unspooled;
 use super::super::sample::{self, artist, at, entity, venue};
 use super::*;
 use crate::snapshot::tables::assemble::{EdgeRow, NodeRow};
 use crate::sources::rows::PhoneRow;
 
-pub(super) fn resolved(facts: &Facts) -> Resolved {
-    resolve(facts, &ResolveOptions::default()).expect("facts that make a graph")
+pub(super) fn resolved(facts: &Facts) -> Unspooled {
+    let graph = resolve(facts, &ResolveOptions::default()).expect("facts that make a graph");
+    graph.unspooled().expect("its rows can be read")
 }
 
-pub(super) fn node<'a>(graph: &'a Resolved, label: Label, uid: &str) -> &'a NodeRow {
+pub(super) fn node<'a>(graph: &'a Unspooled, label: Label, uid: &str) -> &'a NodeRow {
     let rows = graph.nodes.get(&label).map_or(&[][..], Vec::as_slice);
     rows.iter().find(|n| &*n.uid == uid).unwrap_or_else(|| panic!("no {label} `{uid}` among {rows:#?}"))
 }
@@ -26,15 +28,15 @@ pub(super) fn instant(t: &str) -> Value {
     Value::Instant(at(t) / 1000)
 }
 
-pub(super) fn edges(graph: &Resolved, relation: Relation) -> &[EdgeRow] {
+pub(super) fn edges(graph: &Unspooled, relation: Relation) -> &[EdgeRow] {
     graph.edges.get(&relation).map_or(&[], Vec::as_slice)
 }
 
-pub(super) fn ends(graph: &Resolved, relation: Relation) -> Vec<(String, String)> {
+pub(super) fn ends(graph: &Unspooled, relation: Relation) -> Vec<(String, String)> {
     edges(graph, relation).iter().map(|e| (e.src.to_string(), e.dst.to_string())).collect()
 }
 
-pub(super) fn noted(graph: &Resolved, what: &str) -> u64 {
+pub(super) fn noted(graph: &Unspooled, what: &str) -> u64 {
     graph.notes.iter().filter(|n| n.what.contains(what)).map(|n| n.count).sum()
 }
 
@@ -165,7 +167,7 @@ fn the_published_layouts_give_the_properties_that_the_rules_give() {
 #[test]
 fn the_tables_of_a_graph_hold_what_it_holds() {
     let graph = resolved(&sample::facts());
-    let tables = graph.to_tables().expect("a graph");
+    let tables = graph.into_tables().expect("a graph");
     assert_eq!((tables.node_count(), tables.edge_count()), (26, 34));
     let generations = tables.nodes["Person"].column("gen").expect("every node has one");
     assert!(generations.i64().expect("integers").iter().all(|g| g == Some(1)));

@@ -1,22 +1,32 @@
-//! The business graph that the sources claim, ready to be compared or written.
+//! The business graph that the sources claim, ready to be compared or written: rows in spools, keys in memory.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::MirrorError;
+use super::keys::{EdgeKey, Form, NameHash, NodeKey, discriminator, kind_of, which};
 use super::report::{Conflict, Note, Report};
-use crate::ontology::{Label, Relation, Value};
+use crate::ontology::{Label, Relation, Value, names};
 use crate::snapshot::tables::Tables;
 use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
+use crate::sources::spool::{Place, Spool};
+
+/// Properties by name, each once.
+pub(super) type Properties = Vec<(&'static str, Value)>;
 
 /// The business graph that the sources claim, without `gen` and `deleted_at`, which are the mirror's own bookkeeping.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// A node or edge is known by its position among the keys. Their order is a function of the graph alone: nodes by label
+/// and hash of their uid, edges by relation, ends and hash of what tells parallel ones apart; no two of one key.
+#[derive(Debug, Clone, Default)]
 pub struct Resolved {
-    /// Nodes by label, in byte order of their uid; properties in order of their names.
-    pub nodes: BTreeMap<Label, Vec<NodeRow>>,
-    /// Edges by relation, by uids of their ends and their discriminator; no two of one key.
-    pub edges: BTreeMap<Relation, Vec<EdgeRow>>,
+    rows: Spooled,
+    nodes: Vec<NodeKey>,
+    edges: Vec<EdgeKey>,
     /// What the sources contradict each other in.
     pub conflicts: Vec<Conflict>,
     /// What was left out or left open.
@@ -25,30 +35,36 @@ pub struct Resolved {
     pub clock: Option<i64>,
 }
 
+/// The rows of a graph, properties in order of their names.
+#[derive(Debug, Clone, Default)]
+struct Spooled {
+    nodes: Spool<NodeRow>,
+    edges: Spool<Stated>,
+}
+
+/// What an edge says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stated(#[serde(with = "names::pairs")] Properties);
+
+/// A resolved graph as a whole in memory, for whoever needs every row of it at once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Unspooled {
+    /// Nodes by label, in byte order of their uid; properties in order of their names.
+    pub nodes: BTreeMap<Label, Vec<NodeRow>>,
+    /// Edges by relation, by uids of their ends and their discriminator; no two of one key.
+    pub edges: BTreeMap<Relation, Vec<EdgeRow>>,
+    /// What the sources contradict each other in.
+    pub conflicts: Vec<Conflict>,
+    /// What was left out or left open.
+    pub notes: Vec<Note>,
+    /// The data's own clock, epoch ms.
+    pub clock: Option<i64>,
+}
+
 /// The generation that an empty graph's first rows are written in.
 pub const FIRST_GENERATION: i64 = 1;
 
-impl Resolved {
-    /// The tables of this graph as a first run into an empty graph would leave it: every node of generation 1.
-    ///
-    /// Byte for byte what reading that graph back from the server gives.
-    pub fn to_tables(&self) -> Result<Tables, MirrorError> {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|(label, rows)| {
-                let rows = rows.iter().map(|row| {
-                    let mut row = row.clone();
-                    row.properties.push(("gen", Value::Integer(FIRST_GENERATION)));
-                    row
-                });
-                (label.name().to_owned(), rows.collect())
-            })
-            .collect();
-        let edges = self.edges.iter().map(|(relation, rows)| (relation.name().to_owned(), rows.clone()));
-        Ok(assemble(nodes, edges.collect())?)
-    }
-
+impl Unspooled {
     /// Number of nodes of a label.
     pub fn node_count(&self, label: Label) -> usize {
         self.nodes.get(&label).map_or(0, Vec::len)
@@ -58,158 +74,252 @@ impl Resolved {
     pub fn edge_count(&self, relation: Relation) -> usize {
         self.edges.get(&relation).map_or(0, Vec::len)
     }
-}
 
-/// Position of a node while the graph is being drafted.
-pub(super) type At = usize;
-
-/// One node while the graph is being drafted.
-#[derive(Debug)]
-pub(super) struct DraftNode {
-    pub label: Label,
-    pub uid: Arc<str>,
-    pub labels: BTreeSet<&'static str>,
-    pub properties: BTreeMap<&'static str, Value>,
-}
-
-#[derive(Debug)]
-struct DraftEdge {
-    relation: Relation,
-    src: At,
-    dst: At,
-    properties: BTreeMap<&'static str, Value>,
-}
-
-/// The graph while facts are added to it.
-#[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub nodes: Vec<DraftNode>,
-    by_uid: HashMap<Arc<str>, At>,
-    edges: Vec<DraftEdge>,
-}
-
-impl Draft {
-    /// The node of this uid, made where missing.
-    pub(super) fn node(&mut self, label: Label, uid: &str) -> Result<At, MirrorError> {
-        if let Some(&at) = self.by_uid.get(uid) {
-            let first = self.nodes[at].label;
-            if first != label {
-                let (first, second) = (first.min(label).name(), first.max(label).name());
-                return Err(MirrorError::TwoLabels { uid: uid.to_owned(), first, second });
-            }
-            return Ok(at);
+    /// See [`Resolved::to_tables`].
+    ///
+    /// # Errors
+    /// When the rows are no graph.
+    pub fn into_tables(self) -> Result<Tables, MirrorError> {
+        let Self { mut nodes, edges, .. } = self;
+        for row in nodes.values_mut().flatten() {
+            row.properties.push(("gen", Value::Integer(FIRST_GENERATION)));
         }
-        let uid: Arc<str> = uid.into();
-        self.by_uid.insert(Arc::clone(&uid), self.nodes.len());
-        self.nodes.push(DraftNode { label, uid, labels: BTreeSet::new(), properties: BTreeMap::new() });
-        Ok(self.nodes.len() - 1)
+        let nodes = nodes.into_iter().map(|(label, rows)| (label.name().to_owned(), rows));
+        let edges = edges.into_iter().map(|(relation, rows)| (relation.name().to_owned(), rows));
+        Ok(assemble(nodes.collect(), edges.collect())?)
+    }
+}
+
+impl Resolved {
+    /// The tables of this graph as a first run into an empty graph would leave it: every node of generation 1.
+    ///
+    /// Byte for byte what reading that graph back from the server gives. All of it stands in memory.
+    pub fn to_tables(&self) -> Result<Tables, MirrorError> {
+        self.unspooled()?.into_tables()
     }
 
-    pub(super) fn find(&self, uid: &str) -> Option<At> {
-        self.by_uid.get(uid).copied()
+    /// Every row in memory.
+    ///
+    /// # Errors
+    /// When the rows that were kept aside cannot be read.
+    pub fn unspooled(&self) -> Result<Unspooled, MirrorError> {
+        let mut all = Unspooled {
+            conflicts: self.conflicts.clone(),
+            notes: self.notes.clone(),
+            clock: self.clock,
+            ..Unspooled::default()
+        };
+        let mut uids: Vec<Arc<str>> = Vec::with_capacity(self.nodes.len());
+        for (at, key) in (0..).zip(&self.nodes) {
+            let row = self.node(at)?;
+            uids.push(Arc::clone(&row.uid));
+            let label = key.label().expect("the sources name labels of the ontology");
+            all.nodes.entry(label).or_default().push(row);
+        }
+        for (at, key) in (0..).zip(&self.edges) {
+            let (src, dst) = (Arc::clone(&uids[key.src as usize]), Arc::clone(&uids[key.dst as usize]));
+            let row = EdgeRow { src, dst, properties: self.edge(at)? };
+            all.edges.entry(key.relation()).or_default().push(row);
+        }
+        for rows in all.nodes.values_mut() {
+            rows.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        }
+        for (relation, rows) in &mut all.edges {
+            let which = |row: &EdgeRow| discriminator(*relation, &row.properties).map(str::to_owned);
+            rows.sort_unstable_by(|a, b| {
+                (&a.src, &a.dst).cmp(&(&b.src, &b.dst)).then_with(|| which(a).cmp(&which(b)))
+            });
+        }
+        Ok(all)
     }
 
+    /// Number of nodes of a label.
+    pub fn node_count(&self, label: Label) -> usize {
+        self.nodes_of(label).len()
+    }
+
+    /// Number of edges of a relation.
+    pub fn edge_count(&self, relation: Relation) -> usize {
+        self.edges_of(relation).len()
+    }
+
+    /// Positions of the nodes of a label.
+    pub(super) fn nodes_of(&self, label: Label) -> Range<u32> {
+        let before = |kind| self.nodes.partition_point(|key| key.kind() < kind) as u32;
+        before(kind_of(label))..before(kind_of(label) + 1)
+    }
+
+    /// Positions of the edges of a relation.
+    pub(super) fn edges_of(&self, relation: Relation) -> Range<u32> {
+        let before = |nth| self.edges.partition_point(|key| (key.relation() as u32) < nth) as u32;
+        before(relation as u32)..before(relation as u32 + 1)
+    }
+
+    pub(super) fn edge_keys(&self) -> &[EdgeKey] {
+        &self.edges
+    }
+
+    pub(super) fn node_key(&self, at: u32) -> NodeKey {
+        self.nodes[at as usize]
+    }
+
+    pub(super) fn edge_key(&self, at: u32) -> EdgeKey {
+        self.edges[at as usize]
+    }
+
+    /// The row of a node.
+    pub(super) fn node(&self, at: u32) -> Result<NodeRow, MirrorError> {
+        Ok(self.rows.nodes.get(self.node_key(at).place())?)
+    }
+
+    /// The rows of all nodes, in any order.
+    pub(super) fn node_rows(&self) -> impl Iterator<Item = Result<NodeRow, MirrorError>> {
+        self.rows.nodes.iter().map(|row| Ok(row?))
+    }
+
+    /// The properties of an edge.
+    pub(super) fn edge(&self, at: u32) -> Result<Properties, MirrorError> {
+        self.rows.stated(self.edge_key(at).place())
+    }
+}
+
+/// A graph while its rows are made, in any order, nodes by numbers that edges refer to.
+#[derive(Debug, Default)]
+pub(super) struct Making {
+    rows: Spooled,
+    /// By number.
+    nodes: Vec<Option<NodeKey>>,
+    /// Ends are numbers of nodes.
+    edges: Vec<EdgeKey>,
+}
+
+impl Making {
+    /// Adds a node, which edges will call `number`.
+    pub(super) fn node(&mut self, number: usize, label: Label, mut row: NodeRow) -> Result<(), MirrorError> {
+        row.properties.sort_unstable_by_key(|(name, _)| *name);
+        let located = row.properties.iter().any(|(_, value)| matches!(value, Value::Point { .. }));
+        let form = Form::of(&row.labels, located);
+        let place = self.rows.nodes.push(&row)?;
+        if self.nodes.len() <= number {
+            self.nodes.resize(number + 1, None);
+        }
+        self.nodes[number] = Some(NodeKey::new(kind_of(label), NameHash::of(&row.uid), form, place));
+        Ok(())
+    }
+
+    /// Adds an edge between two numbers; one of each key stays in the end.
     pub(super) fn edge(
         &mut self,
         relation: Relation,
-        src: At,
-        dst: At,
-        properties: impl IntoIterator<Item = (&'static str, Value)>,
-    ) {
-        let properties = properties.into_iter().collect();
-        self.edges.push(DraftEdge { relation, src, dst, properties });
+        src: usize,
+        dst: usize,
+        mut properties: Properties,
+    ) -> Result<(), MirrorError> {
+        properties.sort_unstable_by_key(|(name, _)| *name);
+        let which = which(discriminator(relation, &properties));
+        let place = self.rows.edges.push(&Stated(properties))?;
+        self.edges.push(EdgeKey::new(relation, (src as u32, dst as u32), which, place));
+        Ok(())
     }
 
-    pub(super) fn text(&self, at: At, property: &str) -> Option<&str> {
-        match self.nodes[at].properties.get(property) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
+    /// Sorts the keys and makes one edge of each.
+    pub(super) fn finish(self, report: Report, clock: Option<i64>) -> Result<Resolved, MirrorError> {
+        let Self { mut rows, nodes, mut edges } = self;
+        let nodes: Vec<NodeKey> =
+            nodes.into_iter().map(|key| key.expect("every number was given a node")).collect();
+        let (nodes, position) = sorted(&nodes);
+        for key in &mut edges {
+            key.src = position[key.src as usize];
+            key.dst = position[key.dst as usize];
         }
-    }
-
-    /// Adds a reference to the source rows behind a node: each once, in byte order.
-    pub(super) fn stand_behind(&mut self, at: At, reference: String) {
-        let refs = self.nodes[at].properties.entry("refs").or_insert_with(|| Value::TextList(Vec::new()));
-        if let Value::TextList(refs) = refs
-            && let Err(place) = refs.binary_search(&reference)
-        {
-            refs.insert(place, reference);
-        }
-    }
-
-    /// Sorts everything and makes one edge of each key.
-    pub(super) fn finish(self, report: Report, clock: Option<i64>) -> Resolved {
-        let uids: Vec<Arc<str>> = self.nodes.iter().map(|n| Arc::clone(&n.uid)).collect();
-        let mut resolved = Resolved { clock, ..Resolved::default() };
-        for node in self.nodes {
-            resolved.nodes.entry(node.label).or_default().push(NodeRow {
-                uid: node.uid,
-                labels: node.labels.into_iter().collect(),
-                properties: node.properties.into_iter().collect(),
-            });
-        }
-        for rows in resolved.nodes.values_mut() {
-            rows.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
-        }
-        let mut edges = self.edges;
-        let key = |a: &DraftEdge, b: &DraftEdge| {
-            (a.relation, &uids[a.src], &uids[a.dst])
-                .cmp(&(b.relation, &uids[b.src], &uids[b.dst]))
-                .then_with(|| a.discriminator().cmp(&b.discriminator()))
-        };
-        edges.sort_unstable_by(|a, b| key(a, b).then_with(|| a.earlier(b)));
-        let mut kept: Vec<DraftEdge> = Vec::with_capacity(edges.len());
-        for edge in edges {
-            match kept.last_mut() {
-                Some(last) if key(last, &edge).is_eq() => last.absorb(edge),
-                _ => kept.push(edge),
-            }
-        }
-        for edge in kept {
-            resolved.edges.entry(edge.relation).or_default().push(EdgeRow {
-                src: Arc::clone(&uids[edge.src]),
-                dst: Arc::clone(&uids[edge.dst]),
-                properties: edge.properties.into_iter().collect(),
-            });
-        }
-        (resolved.notes, resolved.conflicts) = report.close();
-        resolved
+        drop(position);
+        edges.sort_unstable_by_key(|key| key.identity());
+        rows.absorb(&mut edges)?;
+        edges.shrink_to_fit();
+        let (notes, conflicts) = report.close();
+        Ok(Resolved { rows, nodes, edges, conflicts, notes, clock })
     }
 }
 
-impl DraftEdge {
-    fn discriminator(&self) -> Option<&str> {
-        match self.properties.get(self.relation.discriminator()?) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
+/// The keys in order, and where each of them went.
+pub(super) fn sorted(keys: &[NodeKey]) -> (Vec<NodeKey>, Vec<u32>) {
+    let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+    order.sort_unstable_by_key(|&number| keys[number as usize]);
+    let mut position = vec![0; keys.len()];
+    for (at, &number) in (0..).zip(&order) {
+        position[number as usize] = at;
+    }
+    (order.into_iter().map(|number| keys[number as usize]).collect(), position)
+}
+
+impl Spooled {
+    fn stated(&self, place: Place) -> Result<Properties, MirrorError> {
+        let Stated(properties) = self.edges.get(place)?;
+        Ok(properties)
+    }
+
+    /// Makes one edge of those that nothing tells apart.
+    fn absorb(&mut self, keys: &mut Vec<EdgeKey>) -> Result<(), MirrorError> {
+        let (mut kept, mut from) = (0, 0);
+        while from < keys.len() {
+            let first = keys[from].identity();
+            let run = keys[from..].iter().take_while(|key| key.identity() == first).count();
+            let edges = if run == 1 { vec![keys[from]] } else { self.merged(&keys[from..from + run])? };
+            for edge in edges {
+                keys[kept] = edge;
+                kept += 1;
+            }
+            from += run;
         }
+        keys.truncate(kept);
+        Ok(())
     }
 
-    /// Order among edges of one key: the earliest first, undated ones last, then by what they say.
-    fn earlier(&self, other: &Self) -> Ordering {
-        let at = |edge: &Self| match edge.properties.get("timestamp") {
-            Some(Value::Instant(ms)) => (false, *ms),
-            _ => (true, 0),
-        };
-        at(self).cmp(&at(other)).then_with(|| {
-            let pairs = self.properties.iter().zip(&other.properties);
-            let unequal = pairs.map(|(a, b)| a.0.cmp(b.0).then_with(|| order(a.1, b.1))).find(|o| o.is_ne());
-            unequal.unwrap_or_else(|| other.properties.len().cmp(&self.properties.len()))
-        })
+    /// One edge of each discriminator, where hashes are alike.
+    fn merged(&mut self, keys: &[EdgeKey]) -> Result<Vec<EdgeKey>, MirrorError> {
+        let relation = keys[0].relation();
+        let which = |edge: &Properties| discriminator(relation, edge).map(str::to_owned);
+        let mut edges = keys.iter().map(|key| self.stated(key.place())).collect::<Result<Vec<_>, _>>()?;
+        edges.sort_unstable_by(|a, b| which(a).cmp(&which(b)).then_with(|| earlier(a, b)));
+        let mut merged: Vec<Properties> = Vec::new();
+        for edge in edges {
+            match merged.last_mut() {
+                Some(last) if which(last) == which(&edge) => absorb(last, edge),
+                _ => merged.push(edge),
+            }
+        }
+        let (ends, which) = ((keys[0].src, keys[0].dst), keys[0].which);
+        merged
+            .into_iter()
+            .map(|edge| Ok(EdgeKey::new(relation, ends, which, self.edges.push(&Stated(edge))?)))
+            .collect()
     }
+}
 
-    /// Takes what a later edge of the same key knows more, and its weight where that is greater.
-    fn absorb(&mut self, other: Self) {
-        for (name, value) in other.properties {
-            match (self.properties.get_mut(name), value) {
-                (None, value) => {
-                    self.properties.insert(name, value);
-                }
-                (Some(Value::Float(mine)), Value::Float(theirs)) if name == "weight" => {
+/// Order among edges of one key: the earliest first, undated ones last, then by what they say.
+fn earlier(one: &Properties, other: &Properties) -> Ordering {
+    let at = |edge: &Properties| match edge.iter().find(|(name, _)| *name == "timestamp") {
+        Some((_, Value::Instant(ms))) => (false, *ms),
+        _ => (true, 0),
+    };
+    at(one).cmp(&at(other)).then_with(|| {
+        let pairs = one.iter().zip(other);
+        let unequal = pairs.map(|(a, b)| a.0.cmp(b.0).then_with(|| order(&a.1, &b.1))).find(|o| o.is_ne());
+        unequal.unwrap_or_else(|| other.len().cmp(&one.len()))
+    })
+}
+
+/// Takes what a later edge of the same key knows more, and its weight where that is greater.
+fn absorb(edge: &mut Properties, later: Properties) {
+    for (name, value) in later {
+        match (edge.binary_search_by_key(&name, |(name, _)| name), value) {
+            (Err(place), value) => edge.insert(place, (name, value)),
+            (Ok(place), Value::Float(theirs)) if name == "weight" => {
+                if let (_, Value::Float(mine)) = &mut edge[place] {
                     *mine = mine.max(theirs);
                 }
-                _ => {}
             }
+            (Ok(_), _) => {}
         }
     }
 }

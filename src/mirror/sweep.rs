@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::current::{Mirrored, mirrored};
-use super::plan::{Plan, key_of};
+use super::MirrorError;
+use super::current::{Current, property, refs};
+use super::keys::NameHash;
+use super::plan::Plan;
 use super::resolved::Resolved;
-use crate::ontology::{Relation, Value};
-use crate::snapshot::tables::Tables;
+use crate::ontology::Relation;
+use crate::snapshot::tables::assemble::NodeRow;
 
 /// Fewer lost rows than this are a decision, not an accident, unless they were all.
 const NOTICED: u64 = 10;
@@ -60,99 +62,114 @@ impl SweepGuard {
 
     /// Takes out of `plan` what would sweep a table or relation that shrank too much, and notes it there.
     ///
-    /// Time O(n + m) in nodes and edges of the graph.
-    pub fn hold_back(&self, plan: &mut Plan<'_>, resolved: &Resolved, current: &Tables) {
-        let claimed: HashSet<&str> = references(resolved).collect();
-        let nodes: Vec<Mirrored> = mirrored(current).filter(|node| !node.deleted).collect();
-        let mut held = self.tables(&claimed, &nodes);
-        // Nodes that rest on a row which vanished with its table, and that table.
-        let resting: HashMap<&str, (&Mirrored, String)> = nodes
-            .iter()
-            .filter_map(|node| {
-                let lost = node.refs.iter().filter(|r| !claimed.contains(r.as_str()));
-                let table = lost.filter_map(|r| table_of(r)).find(|table| held.contains_key(*table))?;
-                Some((node.uid, (node, table.to_owned())))
-            })
-            .collect();
-        let of_resting: HashMap<&str, &str> = resting
-            .values()
-            .flat_map(|(node, table)| node.refs.iter().map(|r| (r.as_str(), table.as_str())))
-            .collect();
-        let mut count = |table: Option<&str>| {
-            table.and_then(|table| held.get_mut(table)).map(|held| held.held_back += 1).is_some()
-        };
-        let mut unmade: HashSet<&str> = HashSet::new();
-        for changes in plan.nodes.values_mut() {
-            let table = |uid: &str| resting.get(uid).map(|(_, table)| table.as_str());
-            changes.delete.retain(|(uid, _)| !count(table(uid)));
-            // A canonical id that another node needs cannot stay.
-            changes.update.retain(|update| update.frees_canonical_id || !count(table(update.uid)));
-            // Rows of a node that stays are that node, whatever else they would be without the rows that vanished.
-            changes.create.retain(|row| {
-                let mut refs = refs(&row.properties).iter();
-                let made = !count(refs.find_map(|r| of_resting.get(r.as_str()).copied()));
-                if !made {
-                    unmade.insert(&row.uid);
+    /// Time O((n + m) log n) in nodes and edges of the graph; holds hashes of the source rows behind them.
+    ///
+    /// # Errors
+    /// When rows that were kept aside cannot be read.
+    pub fn hold_back(&self, plan: &mut Plan<'_>) -> Result<(), MirrorError> {
+        let (resolved, current) = (plan.resolved, plan.current);
+        if current.keys.is_empty() {
+            return Ok(());
+        }
+        let claimed = claimed(resolved)?;
+        let mut held = self.tables(&claimed, current)?;
+        let resting =
+            if held.is_empty() { Resting::default() } else { Resting::on(&held, &claimed, current)? };
+        drop(claimed);
+        let mut unmade: HashSet<u32> = HashSet::new();
+        {
+            let mut count = |table: Option<&str>| {
+                table.and_then(|table| held.get_mut(table)).map(|held| held.held_back += 1).is_some()
+            };
+            for changes in plan.nodes.values_mut().filter(|_| !resting.nodes.is_empty()) {
+                changes.delete.retain(|delete| !count(resting.table(delete.held)));
+                // A canonical id that another node needs cannot stay.
+                changes
+                    .update
+                    .retain(|update| update.frees_canonical_id || !count(resting.table(update.held)));
+                // Rows of a node that stays are that node, whatever else they would be without the rows that vanished.
+                let mut failed = None;
+                changes.create.retain(|&at| {
+                    let table = resolved.node(at).map(|row| resting.of_rows(refs(&row.properties)));
+                    let made = match table {
+                        Ok(table) => !count(table),
+                        Err(error) => {
+                            failed = Some(error);
+                            true
+                        }
+                    };
+                    if !made {
+                        unmade.insert(at);
+                    }
+                    made
+                });
+                if let Some(error) = failed {
+                    return Err(error);
                 }
-                made
+            }
+        }
+        for changes in plan.edges.values_mut().filter(|_| !unmade.is_empty()) {
+            changes.create.retain(|&at| {
+                let key = resolved.edge_key(at);
+                !unmade.contains(&key.src) && !unmade.contains(&key.dst)
             });
         }
-        for changes in plan.edges.values_mut() {
-            changes.create.retain(|row| !unmade.contains(&*row.src) && !unmade.contains(&*row.dst));
-        }
-        let stays = resting.keys().copied().collect();
-        self.edges(plan, current, &stays, &mut held);
+        self.edges(plan, &resting, &mut held);
         plan.held_back = held.into_values().collect();
+        Ok(())
     }
 
     /// The tables that shrank too much.
-    fn tables(&self, claimed: &HashSet<&str>, nodes: &[Mirrored]) -> BTreeMap<String, HeldBack> {
-        let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
-        for reference in nodes.iter().flat_map(|node| &node.refs) {
-            let Some(table) = table_of(reference) else { continue };
-            let (before, gone) = counts.entry(table).or_default();
-            *before += 1;
-            *gone += u64::from(!claimed.contains(reference.as_str()));
+    fn tables(
+        &self,
+        claimed: &[NameHash],
+        current: &Current,
+    ) -> Result<BTreeMap<String, HeldBack>, MirrorError> {
+        let mut counts: HashMap<String, (u64, u64)> = HashMap::new();
+        for node in current.nodes.iter() {
+            let node = node?;
+            if is_deleted(&node) {
+                continue;
+            }
+            for reference in refs(&node.properties) {
+                let Some(table) = table_of(reference) else { continue };
+                let gone = u64::from(!is_claimed(claimed, reference));
+                match counts.get_mut(table) {
+                    Some(counts) => *counts = (counts.0 + 1, counts.1 + gone),
+                    None => drop(counts.insert(table.to_owned(), (1, gone))),
+                }
+            }
         }
         let minded = counts.into_iter().filter(|(of, (before, gone))| self.minds(of, *before, *gone));
-        minded
-            .map(|(of, (before, gone))| {
-                (of.to_owned(), HeldBack { of: of.to_owned(), before, gone, held_back: 0 })
-            })
-            .collect()
+        Ok(minded
+            .map(|(of, (before, gone))| (of.clone(), HeldBack { of, before, gone, held_back: 0 }))
+            .collect())
     }
 
     /// Keeps the edges of nodes that stay, and those of relations that shrank too much.
-    fn edges(
-        &self,
-        plan: &mut Plan<'_>,
-        current: &Tables,
-        staying: &HashSet<&str>,
-        held: &mut BTreeMap<String, HeldBack>,
-    ) {
+    fn edges(&self, plan: &mut Plan<'_>, staying: &Resting, held: &mut BTreeMap<String, HeldBack>) {
+        let resolved = plan.resolved;
         for &relation in Relation::ALL {
             let changes = || plan.edges.iter().filter(|((of, ..), _)| *of == relation).map(|(_, c)| c);
             let deletes: u64 = changes().map(|c| c.delete.len() as u64).sum();
             let creates: u64 = changes().map(|c| c.create.len() as u64).sum();
-            let before = current.edges.get(relation.name()).map_or(0, |frame| frame.height() as u64);
+            let before = plan.current.edges_of(relation);
             // Candidates come and go with the names of things; what was re-hung is not gone.
             let gone = deletes.saturating_sub(creates);
             let minded = relation != Relation::SameAs && self.minds(relation.name(), before, gone);
             let mut count = 0;
             for ((of, ..), changes) in &mut plan.edges {
-                if *of != relation {
+                if *of != relation || changes.delete.is_empty() {
                     continue;
                 }
                 // An edge that is re-hung must leave its old place first.
-                let again: HashSet<&str> = match relation.discriminator() {
-                    Some(_) => {
-                        changes.create.iter().filter_map(|row| key_of(relation, row).discriminator).collect()
-                    }
+                let again: HashSet<u64> = match relation.discriminator() {
+                    Some(_) => changes.create.iter().map(|&at| resolved.edge_key(at).which).collect(),
                     None => HashSet::new(),
                 };
                 changes.delete.retain(|key| {
-                    let stays = (minded || staying.contains(key.src) || staying.contains(key.dst))
-                        && !key.discriminator.is_some_and(|which| again.contains(which));
+                    let stays = (minded || staying.has(key.src) || staying.has(key.dst))
+                        && !again.contains(&key.which);
                     count += u64::from(stays && minded);
                     !stays
                 });
@@ -165,17 +182,80 @@ impl SweepGuard {
     }
 }
 
-/// Every source row that the sources claim now.
-fn references(resolved: &Resolved) -> impl Iterator<Item = &str> {
-    resolved.nodes.values().flatten().flat_map(|row| refs(&row.properties)).map(String::as_str)
+/// Nodes of the graph that rest on a row which vanished with its table, and that table.
+#[derive(Default)]
+struct Resting {
+    tables: Vec<String>,
+    /// By position; places among the tables.
+    nodes: Vec<(u32, u16)>,
+    /// By source row of such a node.
+    rows: Vec<(NameHash, u16)>,
 }
 
-fn refs<'a>(properties: &'a [(&'static str, Value)]) -> &'a [String] {
-    let refs = properties.iter().find_map(|(name, value)| match value {
-        Value::TextList(refs) if *name == "refs" => Some(refs.as_slice()),
-        _ => None,
-    });
-    refs.unwrap_or_default()
+impl Resting {
+    fn on(
+        held: &BTreeMap<String, HeldBack>,
+        claimed: &[NameHash],
+        current: &Current,
+    ) -> Result<Self, MirrorError> {
+        let mut resting = Self { tables: held.keys().cloned().collect(), ..Self::default() };
+        for at in 0..current.keys.len() as u32 {
+            let node = current.node(at)?;
+            if is_deleted(&node) {
+                continue;
+            }
+            let refs = refs(&node.properties);
+            let lost = refs.iter().filter(|reference| !is_claimed(claimed, reference));
+            let mut tables = lost.filter_map(|reference| table_of(reference));
+            let Some(table) = tables.find_map(|table| resting.tables.iter().position(|held| held == table))
+            else {
+                continue;
+            };
+            resting.nodes.push((at, table as u16));
+            resting.rows.extend(refs.iter().map(|reference| (NameHash::of(reference), table as u16)));
+        }
+        resting.rows.sort_unstable();
+        Ok(resting)
+    }
+
+    fn has(&self, held: u32) -> bool {
+        self.nodes.binary_search_by_key(&held, |(at, _)| *at).is_ok()
+    }
+
+    /// The table of a node.
+    fn table(&self, held: u32) -> Option<&str> {
+        let at = self.nodes.binary_search_by_key(&held, |(at, _)| *at).ok()?;
+        Some(&self.tables[usize::from(self.nodes[at].1)])
+    }
+
+    /// The table of the node that one of these rows is.
+    fn of_rows(&self, refs: &[String]) -> Option<&str> {
+        refs.iter().find_map(|reference| {
+            let name = NameHash::of(reference);
+            let at = self.rows.partition_point(|(row, _)| *row < name);
+            let (row, table) = self.rows.get(at)?;
+            (*row == name).then(|| &*self.tables[usize::from(*table)])
+        })
+    }
+}
+
+/// Every source row that the sources claim now, in order.
+fn claimed(resolved: &Resolved) -> Result<Vec<NameHash>, MirrorError> {
+    let mut claimed = Vec::new();
+    for row in resolved.node_rows() {
+        claimed.extend(refs(&row?.properties).iter().map(|reference| NameHash::of(reference)));
+    }
+    claimed.sort_unstable();
+    Ok(claimed)
+}
+
+fn is_claimed(claimed: &[NameHash], reference: &str) -> bool {
+    claimed.binary_search(&NameHash::of(reference)).is_ok()
+}
+
+/// Whether a sweep marked it.
+fn is_deleted(node: &NodeRow) -> bool {
+    property(&node.properties, "deleted_at").is_some()
 }
 
 /// `system:schema.table` of `system:schema.table:key`.

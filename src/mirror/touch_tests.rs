@@ -7,7 +7,7 @@ const BEN: &str = "touchpoints:sonik_web.users:u-ben";
 const EVENT: &str = "directus:directus.events:1";
 
 /// Touches and identifies of one's own instead of the published ones.
-fn with_touches(identifies: Vec<IdentifyRow>, aliases: Vec<AliasRow>, touches: Vec<TouchRow>) -> Resolved {
+fn with_touches(identifies: Vec<IdentifyRow>, aliases: Vec<AliasRow>, touches: Vec<TouchRow>) -> Unspooled {
     let mut rows = sample::touchpoints();
     (rows.identifies, rows.aliases, rows.touches) = (identifies, aliases, touches);
     resolved(&sample::of(&sample::directus(), &sample::twenty(), &sample::unified(), &rows))

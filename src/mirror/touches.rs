@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::MirrorError;
 use super::aliases::{self, Known, Link};
+use super::draft::{At, Draft};
 use super::report::Report;
 use super::resolve::{Places, millis};
-use super::resolved::{At, Draft};
 use crate::ontology::canonical::{self, masked};
 use crate::ontology::content::content_kind;
 use crate::ontology::{Label, Relation, SourceRef, Uid, Value, safe_id};

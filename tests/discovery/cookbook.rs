@@ -7,7 +7,6 @@ use sonograph::context::Context;
 use sonograph::graph::BusinessGraph;
 use sonograph::mirror;
 use sonograph::ontology::Label;
-use sonograph::snapshot::tables::Tables;
 use sonograph::sources::SourceOptions;
 use sonograph::sources::facts::Facts;
 use sonograph::sources::falkordb::{Client, Param, Params, Reply};
@@ -112,8 +111,8 @@ fn known(graph: &BusinessGraph, label: Label) -> Vec<(String, String)> {
 
 async fn mirrored<'c>(client: &'c mut Client, key: &'c str, facts: &Facts) -> (Book<'c>, BusinessGraph) {
     let (resolved, tables) = frozen(facts);
-    let nothing = Tables::default();
-    let plan = mirror::plan(&resolved, &nothing);
+    let nothing = mirror::Current::default();
+    let plan = mirror::plan(&resolved, &nothing).expect("its rows can be read");
     mirror::apply(client, key, &plan, &Context::silent()).await.expect("the graph is written");
     let graph = BusinessGraph::build(tables).expect("the tables are canonical");
     let book =

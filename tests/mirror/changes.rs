@@ -1,13 +1,12 @@
 //! A world that changes between two runs.
 
 use sonograph::context::Context;
-use sonograph::mirror;
 use sonograph::snapshot::tables::Tables;
 use sonograph::sources::falkordb::{Client, CypherValue, Params};
 
 use crate::graph::{all, url, with_graph};
 use crate::scratch::Scratch;
-use crate::{bytes, city, is_settled, read, resolved, run};
+use crate::{bytes, city, is_settled, planned, read, resolved, run};
 
 #[test]
 fn a_second_run_writes_what_changed_and_leaves_the_rest() {
@@ -133,7 +132,7 @@ fn a_graph_with_duplicate_edges_is_healed_by_the_next_run() {
         let damaged = read(client, graph).await;
         assert_eq!(damaged.edge_count(), whole.edge_count() + 17);
         let wanted = resolved(&facts, &damaged);
-        let summary = mirror::plan(&wanted, &damaged).summary();
+        let (summary, _) = planned(&wanted, &damaged);
         assert_eq!(summary.edges["HAS_GENRE"].delete, 14);
         assert_eq!((summary.edges["HOSTS"].delete, summary.edges["INTERESTED_IN"].update), (3, 4));
         assert!(summary.samples.iter().any(|sample| sample.of == "HOSTS" && sample.why == "duplicate"));
@@ -159,7 +158,7 @@ fn names_that_the_tables_use_are_left_alone_and_a_value_of_another_type_is_heale
 
         all(client, graph, &["MATCH ()-[r:ATTENDED]->() WITH r LIMIT 1 SET r.timestamp = 'yesterday'"]).await;
         let damaged = read(client, graph).await;
-        let summary = mirror::plan(&resolved(&facts, &damaged), &damaged).summary();
+        let (summary, _) = planned(&resolved(&facts, &damaged), &damaged);
         assert!(summary.edges["ATTENDED"].update > 0 && summary.edges["ATTENDED"].create == 0);
         let healed = run(client, graph, &facts, &Context::silent()).await.expect("it is healed");
         assert_eq!(bytes(&read(client, graph).await), bytes(&whole));

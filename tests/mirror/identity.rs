@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use sonograph::mirror::{ResolveOptions, Resolved, resolve};
+use sonograph::mirror::{ResolveOptions, Unspooled, resolve};
 use sonograph::ontology::{Label, Relation, Value};
 use sonograph::snapshot::tables::assemble::EdgeRow;
 use sqlx::{Connection as _, PgConnection, Row as _};
@@ -81,7 +81,7 @@ fn worlds() -> impl Strategy<Value = World> {
 }
 
 /// Touch → person by the smallest of their user ids, or the device, as the graph has it; by person in order of time.
-fn told(graph: &Resolved) -> Vec<(String, String)> {
+fn told(graph: &Unspooled) -> Vec<(String, String)> {
     let mut who: HashMap<&str, String> = HashMap::new();
     for person in graph.nodes.get(&Label::Person).into_iter().flatten() {
         let refs = person.properties.iter().find_map(|(name, value)| match (*name, value) {
@@ -111,7 +111,7 @@ fn told(graph: &Resolved) -> Vec<(String, String)> {
     touches.into_iter().map(|(who, _, mid)| (mid, who)).collect()
 }
 
-fn edges(graph: &Resolved, relation: Relation) -> &[EdgeRow] {
+fn edges(graph: &Unspooled, relation: Relation) -> &[EdgeRow] {
     graph.edges.get(&relation).map_or(&[], Vec::as_slice)
 }
 
@@ -127,6 +127,7 @@ async fn compare(scratch: &Scratch, world: &World) -> Result<(), TestCaseError> 
 
     let facts = scratch.facts().await.expect("the layouts can be read");
     let graph = resolve(&facts, &ResolveOptions::default()).expect("a graph");
+    let graph = graph.unspooled().expect("its rows can be read");
     prop_assert_eq!(told(&graph), expected);
     let people: BTreeMap<&str, usize> =
         edges(&graph, Relation::IdentifiedAs).iter().fold(BTreeMap::new(), |mut people, edge| {

@@ -23,7 +23,7 @@ use support::{graph, scratch};
 use std::collections::BTreeMap;
 
 use sonograph::context::Context;
-use sonograph::mirror::{self, Applied, MirrorError, ResolveOptions, Resolved};
+use sonograph::mirror::{self, Applied, Current, MirrorError, ResolveOptions, Resolved, Summary};
 use sonograph::snapshot::parquet_bytes;
 use sonograph::snapshot::tables::Tables;
 use sonograph::sources::facts::Facts;
@@ -42,26 +42,42 @@ async fn read(client: &mut Client, graph: &str) -> Tables {
 }
 
 fn resolved(facts: &Facts, current: &Tables) -> Resolved {
-    let options = ResolveOptions { kept: mirror::kept_uids(current), ..ResolveOptions::default() };
+    resolved_after(facts, &Current::of(current).expect("a graph"))
+}
+
+/// What the facts claim, named as the graph remembers.
+fn resolved_after(facts: &Facts, current: &Current) -> Resolved {
+    let kept = mirror::kept_uids(current).expect("its rows can be read");
+    let options = ResolveOptions { kept, ..ResolveOptions::default() };
     mirror::resolve(facts, &options).expect("a graph")
+}
+
+/// What a run would do to a graph, and whether that is nothing.
+fn planned(wanted: &Resolved, current: &Tables) -> (Summary, bool) {
+    let current = Current::of(current).expect("a graph");
+    let plan = mirror::plan(wanted, &current).expect("rows can be read");
+    (plan.summary().expect("rows can be read"), plan.is_empty())
 }
 
 /// One run, as `mirror apply` does it.
 async fn run(client: &mut Client, graph: &str, facts: &Facts, cx: &Context) -> Result<Applied, MirrorError> {
     let current = mirror::read_graph(client, graph, &Context::silent()).await?;
-    let wanted = resolved(facts, &current);
-    mirror::apply(client, graph, &mirror::plan(&wanted, &current), cx).await
+    let wanted = resolved_after(facts, &current);
+    mirror::apply(client, graph, &mirror::plan(&wanted, &current)?, cx).await
 }
 
 /// Planning and applying once more changes nothing, and says so.
 async fn is_settled(client: &mut Client, graph: &str, facts: &Facts, generation: i64) {
-    let current = read(client, graph).await;
-    let wanted = resolved(facts, &current);
-    let plan = mirror::plan(&wanted, &current);
+    let frozen = read(client, graph).await;
+    let (summary, is_empty) = planned(&resolved(facts, &frozen), &frozen);
+    assert!(is_empty, "{summary:#?}");
+    let current = mirror::read_graph(client, graph, &Context::silent()).await.expect("it can be read");
+    let wanted = resolved_after(facts, &current);
+    let plan = mirror::plan(&wanted, &current).expect("rows can be read");
     assert!(plan.is_empty(), "{:#?}", plan.summary());
     let applied = mirror::apply(client, graph, &plan, &Context::silent()).await.expect("nothing to do");
     assert_eq!(applied, Applied { generation, ..Applied::default() });
-    assert_eq!(bytes(&read(client, graph).await), bytes(&current));
+    assert_eq!(bytes(&read(client, graph).await), bytes(&frozen));
     let mark = mirror::state(client, graph).await.expect("readable");
     assert_eq!(mark, Some(Marker { generation, progress: Progress::Complete }));
 }

@@ -11,7 +11,6 @@ use nix::unistd::Pid;
 use sonograph::context::Context;
 use sonograph::mirror;
 use sonograph::services::{self, Options};
-use sonograph::snapshot::tables::Tables;
 use sonograph::snapshot::{Snapshot, read, verify};
 use sonograph::sources::falkordb::marker::{self, Marker, Progress};
 use sonograph::sources::falkordb::{Client, Params};
@@ -97,8 +96,8 @@ async fn what_was_mirrored_is_what_is_frozen_the_same_every_time() {
         read_facts(&Databases::one(&place.postgres()), &SourceOptions::default(), &cx).await.expect("read");
     let resolved = mirror::resolve(&facts, &mirror::ResolveOptions::default()).expect("resolved");
     let mut client = Client::connect(&place.falkordb).await.expect("the server answers");
-    let empty = Tables::default();
-    let plan = mirror::plan(&resolved, &empty);
+    let empty = mirror::Current::default();
+    let plan = mirror::plan(&resolved, &empty).expect("planned");
     mirror::apply(&mut client, &place.graph, &plan, &cx).await.expect("applied");
 
     let dir = tempfile::tempdir().expect("a folder");

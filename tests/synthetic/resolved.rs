@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use sonograph::context::Context;
-use sonograph::mirror::{ResolveOptions, Resolved, resolve};
+use sonograph::mirror::{ResolveOptions, Unspooled, resolve};
 use sonograph::ontology::{Label, Relation, Value};
 use sonograph::sources::SourceOptions;
 use sonograph::sources::synthetic::{City, generate};
@@ -12,9 +12,11 @@ use sonograph::sources::synthetic::{City, generate};
 static CITY: LazyLock<City> =
     LazyLock::new(|| generate(3_000, 7, &Context::silent()).expect("nobody cancels"));
 
-static GRAPH: LazyLock<Resolved> = LazyLock::new(|| {
+static GRAPH: LazyLock<Unspooled> = LazyLock::new(|| {
     resolve(&CITY.facts(&SourceOptions::default()).expect("there is room"), &ResolveOptions::default())
         .expect("the city is one graph")
+        .unspooled()
+        .expect("its rows can be read")
 });
 
 /// Source row → uid of the node it became.

@@ -8,8 +8,7 @@ use crate::cli::snapshot::take::{Systems, freeze};
 use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study, target};
 use crate::context::Context;
 use crate::graph::BusinessGraph;
-use crate::mirror;
-use crate::snapshot::tables::Tables;
+use crate::mirror::{self, Current};
 use crate::snapshot::{self, ManifestInput, Origin, Snapshot};
 use crate::sources::falkordb::Client;
 use crate::sources::synthetic::{self, City, LoadOptions};
@@ -78,8 +77,8 @@ impl Loop<'_> {
         let clock = Instant::now();
         let mut client = Client::connect(falkordb_url).await?;
         let resolved = mirror::resolve(&facts, &connect::resolve_options(config)?)?;
-        let empty = Tables::default();
-        let plan = mirror::plan(&resolved, &empty);
+        let empty = Current::default();
+        let plan = mirror::plan(&resolved, &empty)?;
         let applied = mirror::apply(&mut client, graph, &plan, self.cx).await?;
         stage.done(
             "mirror into FalkorDB",
@@ -98,7 +97,7 @@ impl Loop<'_> {
         let dir = stage.dir.join("snapshot");
         freeze(from, &dir, ManifestInput::of(Vec::new()), self.session, self.cx).await?;
         let frozen = snapshot::read(&dir)?;
-        let settled = mirror::plan(&resolved, &frozen.tables).is_empty();
+        let settled = mirror::plan(&resolved, &Current::of(&frozen.tables)?)?.is_empty();
         drop((resolved, facts));
         stage.done("take a snapshot", clock, size(&frozen));
 

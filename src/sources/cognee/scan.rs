@@ -73,17 +73,23 @@ pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Reme
 
     let step = cx.step(&format!("read nodes of {graph}"), Some(before.0));
     pages
-        .read(NODES, &step, before.0, &mut |row| match data_point(row) {
-            Some(point) => memory.nodes.push(point),
-            None => odd += 1,
+        .read(NODES, &step, before.0, &mut |row| {
+            match data_point(row) {
+                Some(point) => memory.nodes.push(point),
+                None => odd += 1,
+            }
+            Ok(())
         })
         .await?;
     drop(step);
     let step = cx.step(&format!("read edges of {graph}"), Some(before.1));
     pages
-        .read(EDGES, &step, before.1, &mut |row| match link(row) {
-            Some(link) => memory.edges.push(link),
-            None => odd += 1,
+        .read(EDGES, &step, before.1, &mut |row| {
+            match link(row) {
+                Some(link) => memory.edges.push(link),
+                None => odd += 1,
+            }
+            Ok(())
         })
         .await?;
     drop(step);

@@ -5,6 +5,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use super::client::{OLDEST, Version};
 use crate::context::{Cancelled, Diagnose, Fault};
 use crate::snapshot::tables::assemble::AssembleError;
+use crate::sources::spool::SpoolError;
 
 /// What can go wrong with `FalkorDB`. Addresses are host and port; credentials are never shown.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +187,9 @@ pub enum FalkorError {
         #[source]
         source: AssembleError,
     },
+    /// What was read could not be kept aside.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -288,6 +292,7 @@ impl Diagnose for FalkorError {
                  another graph; `MATCH (n) WHERE typeOf(n.uid) <> 'String' RETURN labels(n), count(n)` finds them"
             }
             Self::Tables { source, .. } => return source.hint(),
+            Self::Spool(source) => return source.hint(),
             Self::Query { .. } | Self::Reply { .. } | Self::Unspeakable { .. } | Self::Cancelled(_) => {
                 return None;
             }

@@ -1,7 +1,7 @@
 //! `FalkorDB`: the business graph's server.
 //!
 //! [`Client`] speaks to it, [`cypher`] writes what may be put into a query, [`schema`] makes indexes and constraints,
-//! [`scan`] reads a whole graph by bounded pages, [`lock`] keeps a second writer away.
+//! [`scan`] and [`walk`] read a whole graph by bounded pages, [`lock`] keeps a second writer away.
 
 mod client;
 pub mod cypher;
@@ -20,4 +20,4 @@ pub use cypher::{Param, Params};
 pub use error::FalkorError;
 pub use process::Process;
 pub use reply::{CypherValue, Edge, Node, Reply, Stats};
-pub use scan::{FALKORDB_IDS, Scanned, scan, scan_typed};
+pub use scan::{FALKORDB_IDS, Scanned, Taker, Walked, scan, scan_typed, walk};

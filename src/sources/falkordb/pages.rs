@@ -36,13 +36,13 @@ impl<'a> Pages<'a> {
         Ok(Pages { client, graph, bound, first, count: 0, longest_ms: 0.0 })
     }
 
-    /// Runs `query` for every range of ids `$from ≤ id < $to` and hands its rows to `take`.
+    /// Runs `query` for every range of ids `$from ≤ id < $to` and hands its rows to `take`, until that fails.
     pub(in crate::sources) async fn read(
         &mut self,
         query: &str,
         step: &Step,
         expected: u64,
-        take: &mut impl FnMut(Vec<CypherValue>),
+        take: &mut impl FnMut(Vec<CypherValue>) -> Result<(), FalkorError>,
     ) -> Result<(), FalkorError> {
         let (mut from, mut rows) = (0, 0);
         let mut pace = Pace::new(READ_MS, self.first, WIDEST_PAGE);
@@ -56,7 +56,7 @@ impl<'a> Pages<'a> {
             let bytes: usize = reply.rows.iter().flatten().map(bytes).sum();
             let took = reply.stats.milliseconds + bytes as f64 / BYTES_PER_MS;
             rows += reply.rows.len() as u64;
-            reply.rows.into_iter().for_each(&mut *take);
+            reply.rows.into_iter().try_for_each(&mut *take)?;
             self.count += 1;
             self.longest_ms = self.longest_ms.max(took);
             pace.took(took);

@@ -12,7 +12,7 @@ use polars::prelude::{Column, DataFrame};
 use super::pages::{Pages, count};
 use super::{Client, CypherValue, Edge, FalkorError, Node, Version, cypher};
 use crate::context::Context;
-use crate::ontology::Label;
+use crate::ontology::{Label, Value};
 use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 use crate::snapshot::tables::sieve::sieve;
 use crate::snapshot::tables::{NODE, Tables, UID};
@@ -60,33 +60,96 @@ pub async fn scan_typed(client: &mut Client, graph: &str, cx: &Context) -> Resul
 }
 
 async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Result<Scanned, FalkorError> {
+    let mut held = Held::default();
+    let Walked { drift, version, pages, longest_page_ms } = walk(client, graph, &mut held, cx).await?;
+    let tables_error = |source| FalkorError::Tables { graph: graph.to_owned(), source };
+    let Held { mut nodes, mut edges, ids, .. } = held;
+    let left_out = sieve(&mut nodes, &mut edges, typed);
+    let mut tables = assemble(nodes, edges).map_err(tables_error)?;
+    let companion = ids_of(&tables, &ids);
+    tables.companions.insert(FALKORDB_IDS.to_owned(), companion);
+    Ok(Scanned { tables, drift, left_out, version, pages, longest_page_ms })
+}
+
+/// Who takes a graph while it is read: all nodes, then all edges.
+pub trait Taker {
+    /// A node by its internal id and its vertex, which is the first of the ontology's labels it has, else the first by name.
+    ///
+    /// # Errors
+    /// What stops the reading.
+    fn node(&mut self, id: u64, label: &str, row: NodeRow<Arc<str>>) -> Result<(), FalkorError>;
+
+    /// There are no more nodes.
+    ///
+    /// # Errors
+    /// What stops the reading.
+    fn nodes_end(&mut self) -> Result<(), FalkorError>;
+
+    /// An edge between internal ids; `false` where an end of it is no node that was read.
+    ///
+    /// # Errors
+    /// What stops the reading.
+    fn edge(
+        &mut self,
+        relation: &str,
+        ends: (u64, u64),
+        properties: Vec<(Arc<str>, Value)>,
+    ) -> Result<bool, FalkorError>;
+}
+
+/// How a graph was read.
+#[derive(Debug)]
+pub struct Walked {
+    /// What others changed while we read, in words.
+    pub drift: Vec<String>,
+    /// The server's module version, where the user may ask for it.
+    pub version: Option<Version>,
+    /// Pages read.
+    pub pages: u64,
+    /// Server time of the longest page, in milliseconds, printing estimated.
+    pub longest_page_ms: f64,
+}
+
+/// Reads the graph `graph` with `GRAPH.RO_QUERY` and hands over what it reads, of which no more than a page is held.
+///
+/// # Errors
+/// Those of the server; [`FalkorError::NoUid`] where nodes have no uid; what stops `taker`.
+pub async fn walk(
+    client: &mut Client,
+    graph: &str,
+    taker: &mut impl Taker,
+    cx: &Context,
+) -> Result<Walked, FalkorError> {
     let names = client.refresh_names(graph).await?;
     let before = Counts::read(client, graph, &names.relations).await?;
     let mut pages = Pages::of(client, graph, FIRST_PAGE).await?;
 
-    let mut nodes = Nodes::default();
+    let mut read = Counts { nodes: 0, edges: BTreeMap::new() };
+    // How many nodes have no uid, and labels and id of the first.
+    let mut nameless: (u64, Option<(String, u64)>) = (0, None);
     let step = cx.step("read nodes", Some(before.nodes));
     pages
         .read("MATCH (n) WHERE id(n) >= $from AND id(n) < $to RETURN n", &step, before.nodes, &mut |row| {
             for value in row {
-                if let CypherValue::Node(node) = value {
-                    nodes.put(node);
+                let CypherValue::Node(node) = value else { continue };
+                let (id, labels) = (node.id, node.labels.clone());
+                if let Some((label, row)) = named(node) {
+                    read.nodes += 1;
+                    taker.node(id, &label, row)?;
+                } else {
+                    nameless.0 += 1;
+                    nameless.1.get_or_insert_with(|| (labels.join(":"), id));
                 }
             }
+            Ok(())
         })
         .await?;
     drop(step);
-    if let Some((labels, id)) = nodes.nameless.1.take() {
-        return Err(FalkorError::NoUid {
-            graph: graph.to_owned(),
-            count: nodes.nameless.0,
-            label: labels,
-            id,
-        });
+    if let (count, Some((label, id))) = nameless {
+        return Err(FalkorError::NoUid { graph: graph.to_owned(), count, label, id });
     }
+    taker.nodes_end()?;
 
-    let mut edges: BTreeMap<String, Vec<EdgeRow<Arc<str>>>> = BTreeMap::new();
-    let mut read = Counts { nodes: nodes.uids.len() as u64, edges: BTreeMap::new() };
     let mut drift = Vec::new();
     for (relation, &expected) in before.edges.iter().filter(|(_, expected)| **expected > 0) {
         let step = cx.step(&format!("read {relation}"), Some(expected));
@@ -95,19 +158,17 @@ async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Re
             "MATCH (a)-[e:{}]->() WHERE id(a) >= $from AND id(a) < $to RETURN e",
             cypher::identifier(relation)?
         );
-        let mut rows = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
         let (mut seen, mut lost) = (0, 0);
         pages
             .read(&query, &step, expected, &mut |row| {
                 for value in row {
-                    if let CypherValue::Edge(edge) = value {
-                        seen += 1;
-                        match nodes.edge(edge) {
-                            Some(row) => rows.push(row),
-                            None => lost += 1,
-                        }
-                    }
+                    let CypherValue::Edge(Edge { src, dst, properties, .. }) = value else { continue };
+                    let properties = properties.into_iter();
+                    let held = properties.filter_map(|(name, value)| Some((name, value.into_value()?)));
+                    seen += 1;
+                    lost += u64::from(!taker.edge(relation, (src, dst), held.collect())?);
                 }
+                Ok(())
             })
             .await?;
         if lost > 0 {
@@ -116,7 +177,6 @@ async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Re
             ));
         }
         read.edges.insert(relation.clone(), seen);
-        edges.insert(relation.clone(), rows);
     }
 
     let Pages { client, count: pages, longest_ms: longest_page_ms, .. } = pages;
@@ -128,70 +188,73 @@ async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Re
     }
     let after = Counts::read(client, graph, &names_after.relations).await?;
     drift.extend(before.differences(&read, &after));
-
     let version = client.version();
-    let tables_error = |source| FalkorError::Tables { graph: graph.to_owned(), source };
-    let left_out = sieve(&mut nodes.rows, &mut edges, typed);
-    let mut tables = assemble(nodes.rows, edges).map_err(tables_error)?;
-    let companion = ids_of(&tables, &nodes.ids);
-    tables.companions.insert(FALKORDB_IDS.to_owned(), companion);
     tracing::info!(graph, pages, longest_page_ms, drift = drift.len(), "graph read");
-    Ok(Scanned { tables, drift, left_out, version, pages, longest_page_ms })
+    Ok(Walked { drift, version, pages, longest_page_ms })
 }
 
-/// Nodes as they are read.
+/// The vertex and the row of a node; `None` where it has no uid.
+fn named(node: Node) -> Option<(Arc<str>, NodeRow<Arc<str>>)> {
+    let mut uid = None;
+    let mut properties = Vec::with_capacity(node.properties.len());
+    for (name, value) in node.properties {
+        if &*name == UID
+            && let CypherValue::Text(text) = value
+        {
+            uid = Some(Arc::from(text));
+        } else if &*name != UID
+            && let Some(value) = value.into_value()
+        {
+            properties.push((name, value));
+        }
+    }
+    let uid = uid?;
+    let mut labels = node.labels;
+    labels.sort_unstable();
+    let vertex = Label::ALL.iter().find_map(|known| labels.iter().position(|l| **l == *known.name()));
+    let label = if labels.is_empty() { Arc::from(UNLABELLED) } else { labels.remove(vertex.unwrap_or(0)) };
+    Some((label, NodeRow { uid, labels, properties }))
+}
+
+/// A whole graph in memory while it is read.
 #[derive(Default)]
-struct Nodes {
-    rows: BTreeMap<String, Vec<NodeRow<Arc<str>>>>,
+struct Held {
+    nodes: BTreeMap<String, Vec<NodeRow<Arc<str>>>>,
+    edges: BTreeMap<String, Vec<EdgeRow<Arc<str>>>>,
     /// Internal id → uid.
     uids: HashMap<u64, Arc<str>>,
     /// Uid → internal id.
     ids: HashMap<Arc<str>, u64>,
-    /// How many have no uid, and labels and id of the first.
-    nameless: (u64, Option<(String, u64)>),
 }
 
-impl Nodes {
-    fn put(&mut self, node: Node) {
-        let mut uid = None;
-        let mut properties = Vec::with_capacity(node.properties.len());
-        for (name, value) in node.properties {
-            if &*name == UID
-                && let CypherValue::Text(text) = value
-            {
-                uid = Some(Arc::from(text));
-            } else if &*name != UID
-                && let Some(value) = value.into_value()
-            {
-                properties.push((name, value));
-            }
+impl Taker for Held {
+    fn node(&mut self, id: u64, label: &str, row: NodeRow<Arc<str>>) -> Result<(), FalkorError> {
+        self.uids.insert(id, Arc::clone(&row.uid));
+        self.ids.insert(Arc::clone(&row.uid), id);
+        match self.nodes.get_mut(label) {
+            Some(rows) => rows.push(row),
+            None => drop(self.nodes.insert(label.to_owned(), vec![row])),
         }
-        let Some(uid) = uid else {
-            self.nameless.0 += 1;
-            self.nameless.1.get_or_insert_with(|| (node.labels.join(":"), node.id));
-            return;
-        };
-        let mut labels = node.labels;
-        labels.sort_unstable();
-        let vertex = Label::ALL.iter().find_map(|known| labels.iter().position(|l| **l == *known.name()));
-        let label =
-            if labels.is_empty() { Arc::from(UNLABELLED) } else { labels.remove(vertex.unwrap_or(0)) };
-        self.uids.insert(node.id, Arc::clone(&uid));
-        self.ids.insert(Arc::clone(&uid), node.id);
-        self.rows.entry(label.to_string()).or_default().push(NodeRow { uid, labels, properties });
+        Ok(())
     }
 
-    /// The edge by uids; `None` where an end was not read.
-    fn edge(&self, edge: Edge) -> Option<EdgeRow<Arc<str>>> {
-        Some(EdgeRow {
-            src: Arc::clone(self.uids.get(&edge.src)?),
-            dst: Arc::clone(self.uids.get(&edge.dst)?),
-            properties: edge
-                .properties
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.into_value()?)))
-                .collect(),
-        })
+    fn nodes_end(&mut self) -> Result<(), FalkorError> {
+        Ok(())
+    }
+
+    fn edge(
+        &mut self,
+        relation: &str,
+        (src, dst): (u64, u64),
+        properties: Vec<(Arc<str>, Value)>,
+    ) -> Result<bool, FalkorError> {
+        let (Some(src), Some(dst)) = (self.uids.get(&src), self.uids.get(&dst)) else { return Ok(false) };
+        let row = EdgeRow { src: Arc::clone(src), dst: Arc::clone(dst), properties };
+        match self.edges.get_mut(relation) {
+            Some(rows) => rows.push(row),
+            None => drop(self.edges.insert(relation.to_owned(), vec![row])),
+        }
+        Ok(true)
     }
 }
 
