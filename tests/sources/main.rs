@@ -1,5 +1,6 @@
 //! The readers on a real `PostgreSQL` 18: the four layouts as they come, their older generation, and what goes wrong.
 
+mod doctor;
 mod installations;
 mod layouts;
 mod migration;

@@ -164,7 +164,7 @@ async fn a_write_between_the_two_looks_is_seen_and_the_table_named() {
     assert!(only.starts_with("directus.directus_users at "), "{only}");
 }
 
-fn sonograph(scratch: &Scratch, url: &str, arguments: &[&str]) -> Output {
+pub(crate) fn sonograph(scratch: &Scratch, url: &str, arguments: &[&str]) -> Output {
     let falkordb = crate::support::url("FALKORDB");
     let home = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
@@ -177,7 +177,7 @@ fn sonograph(scratch: &Scratch, url: &str, arguments: &[&str]) -> Output {
     command.output().expect("the program runs")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

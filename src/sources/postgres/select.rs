@@ -280,7 +280,10 @@ impl<'r> Row<'r> {
 
     fn refused(&self, position: usize, reason: String) -> SourceError {
         let key = self.row.try_get_raw(0).ok().and_then(|value| {
-            let key = value.as_bytes().ok().and_then(|bytes| std::str::from_utf8(bytes).ok())?;
+            let key = match value.as_bytes() {
+                Ok(bytes) if !bytes.is_empty() => std::str::from_utf8(bytes).ok()?,
+                _ => return Some("(empty)".to_owned()),
+            };
             // Some installations use e-mail addresses or telephone numbers as keys.
             (!key.contains('@') && masked(key) == key).then(|| match key.char_indices().nth(KEY_SHOWN) {
                 Some((end, _)) => format!("{}…", &key[..end]),
