@@ -11,11 +11,11 @@ async fn doctor_tells_every_layout_with_its_tables_and_what_they_lack() {
     let Some(scratch) = Scratch::with_layouts().await else { return };
     scratch
         .run(&format!(
-            r#"ALTER TABLE directus.venues DROP COLUMN timezone, DROP COLUMN capacity;
+            r"ALTER TABLE directus.venues DROP COLUMN timezone, DROP COLUMN capacity;
                ALTER TABLE directus.events RENAME name TO title;
                DROP TABLE unified.entity_sources; DROP TABLE sonik_web.user_followed;
                UPDATE directus.artists SET date_created = NULL, date_updated = NULL WHERE name = 'DJ Ostara';
-               ALTER SCHEMA {WORKSPACE} RENAME TO workspace_elsewhere"#
+               ALTER SCHEMA {WORKSPACE} RENAME TO workspace_elsewhere"
         ))
         .await;
     let doctor = sonograph(&scratch, &scratch.url(), &["doctor", "--json"]);
