@@ -7,6 +7,7 @@ use super::*;
 use crate::ontology::SourceRef;
 use crate::sources::facts::{CrosswalkFact, EntityFact, NodeFact};
 use crate::sources::rows::{DirectusRows, EventRow, UnifiedRows};
+use crate::sources::spool::Spool;
 
 fn of(directus: &DirectusRows, unified: &UnifiedRows) -> Unspooled {
     resolved(&sample::of(directus, &sample::twenty(), unified, &sample::touchpoints()))
@@ -112,6 +113,12 @@ fn damage_of_ids_and_times_is_counted_and_not_guessed_away() {
     assert_eq!(property(kiln, "local_start"), Some(&text("2025-12-13T20:00:00")));
 }
 
+fn nodes<const N: usize>(rows: [NodeFact; N]) -> Spool<NodeFact> {
+    let mut nodes = Spool::default();
+    nodes.extend(rows).expect("there is room");
+    nodes
+}
+
 fn by_email(system: &'static str, email: Option<&str>) -> NodeFact {
     NodeFact {
         label: Label::Person,
@@ -147,15 +154,15 @@ fn a_uid_once_given_is_kept_when_a_smaller_row_joins() {
     const GIVEN: &str = "twenty:t.person:1";
     const SMALLER: &str = "directus:t.person:1";
     let email = Some("a@b.example");
-    let alone = Facts { nodes: vec![by_email("twenty", email)], ..Facts::default() };
+    let alone = Facts { nodes: nodes([by_email("twenty", email)]), ..Facts::default() };
     assert_eq!(people(&alone, &[]), [GIVEN]);
     let joined =
-        Facts { nodes: vec![by_email("twenty", email), by_email("directus", email)], ..Facts::default() };
+        Facts { nodes: nodes([by_email("twenty", email), by_email("directus", email)]), ..Facts::default() };
     assert_eq!(people(&joined, &[]), [SMALLER]);
     assert_eq!(people(&joined, &[(GIVEN, GIVEN)]), [GIVEN]);
     // Two rows that were one thing part: the one that the uid names keeps it.
     let parted =
-        Facts { nodes: vec![by_email("twenty", email), by_email("directus", None)], ..Facts::default() };
+        Facts { nodes: nodes([by_email("twenty", email), by_email("directus", None)]), ..Facts::default() };
     assert_eq!(people(&parted, &[(GIVEN, GIVEN), (SMALLER, GIVEN)]), [SMALLER, GIVEN]);
 }
 
@@ -163,7 +170,7 @@ fn a_uid_once_given_is_kept_when_a_smaller_row_joins() {
 fn a_row_delivered_as_two_kinds_of_thing_is_refused() {
     let person = by_email("twenty", None);
     let venue = NodeFact { label: Label::Venue, ..person.clone() };
-    let facts = Facts { nodes: vec![person, venue], ..Facts::default() };
+    let facts = Facts { nodes: nodes([person, venue]), ..Facts::default() };
     let error = resolve(&facts, &ResolveOptions::default()).expect_err("two labels");
     assert_eq!(error.to_string(), "source row `twenty:t.person:1` is delivered both as Person and as Venue");
 }
@@ -179,12 +186,13 @@ fn contradictions() -> impl Strategy<Value = Facts> {
         for (pk, handle, mails, name) in rows {
             let mails = mails.into_iter().map(|m| Address::Email(format!("{m}@b.example")));
             let handle = handle.map(|h| Address::Instagram(format!("@h{h}")));
-            facts.nodes.push(NodeFact {
+            let node = NodeFact {
                 source: SourceRef::new("directus", "d.artists", pk.to_string()),
                 name: Some(format!("name {name}")),
                 addresses: mails.chain(handle).collect(),
                 ..by_email("directus", None)
-            });
+            };
+            facts.nodes.push(&node).expect("there is room");
         }
         facts.entities = entities
             .into_iter()
@@ -298,7 +306,7 @@ fn an_email_of_two_entities_joins_nobody_and_is_listed_as_its_hash_with_its_rows
         confidence: 1.0,
     };
     let facts = Facts {
-        nodes: vec![row("1"), row("2"), row("3"), row("4")],
+        nodes: nodes([row("1"), row("2"), row("3"), row("4")]),
         entities: vec![entity("a"), entity("b")],
         crosswalk: vec![crossing("a", "1"), crossing("b", "2")],
         ..Facts::default()

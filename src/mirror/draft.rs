@@ -1,61 +1,115 @@
-//! The graph while facts are added to it.
+//! The graph while facts are added to it: edges and finished nodes go to their spools at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::MirrorError;
+use super::keys::NameHash;
 use super::report::Report;
 use super::resolved::{Making, Resolved};
 use crate::ontology::{Label, Relation, Value};
 use crate::snapshot::tables::assemble::NodeRow;
 
 /// Position of a node while the graph is being drafted.
-pub(super) type At = usize;
+pub(super) type At = u32;
 
-/// One node while the graph is being drafted.
-#[derive(Debug)]
+/// One node of which more may become known.
+#[derive(Debug, Default)]
 pub(super) struct DraftNode {
-    pub label: Label,
-    pub uid: Arc<str>,
+    uid: Arc<str>,
     pub labels: BTreeSet<&'static str>,
     pub properties: BTreeMap<&'static str, Value>,
 }
 
-#[derive(Debug)]
-struct DraftEdge {
-    relation: Relation,
-    src: At,
-    dst: At,
-    properties: BTreeMap<&'static str, Value>,
+impl DraftNode {
+    /// Adds a reference to the source rows behind a node: each once, in byte order.
+    pub(super) fn stand_behind(&mut self, reference: String) {
+        let refs = self.properties.entry("refs").or_insert_with(|| Value::TextList(Vec::new()));
+        if let Value::TextList(refs) = refs
+            && let Err(place) = refs.binary_search(&reference)
+        {
+            refs.insert(place, reference);
+        }
+    }
 }
 
 /// The graph while facts are added to it.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    pub nodes: Vec<DraftNode>,
-    by_uid: HashMap<Arc<str>, At>,
-    edges: Vec<DraftEdge>,
+    making: Making,
+    /// Of every node.
+    labels: Vec<Label>,
+    by_uid: HashMap<NameHash, At>,
+    /// The nodes that are not finished.
+    open: HashMap<At, DraftNode>,
 }
 
 impl Draft {
-    /// The node of this uid, made where missing.
-    pub(super) fn node(&mut self, label: Label, uid: &str) -> Result<At, MirrorError> {
-        if let Some(&at) = self.by_uid.get(uid) {
-            let first = self.nodes[at].label;
+    /// The node of this uid, made where missing, and whether it was.
+    pub(super) fn node(&mut self, label: Label, uid: &str) -> Result<(At, bool), MirrorError> {
+        let name = NameHash::of(uid);
+        if let Some(&at) = self.by_uid.get(&name) {
+            let first = self.label(at);
             if first != label {
                 let (first, second) = (first.min(label).name(), first.max(label).name());
                 return Err(MirrorError::TwoLabels { uid: uid.to_owned(), first, second });
             }
-            return Ok(at);
+            return Ok((at, false));
         }
-        let uid: Arc<str> = uid.into();
-        self.by_uid.insert(Arc::clone(&uid), self.nodes.len());
-        self.nodes.push(DraftNode { label, uid, labels: BTreeSet::new(), properties: BTreeMap::new() });
-        Ok(self.nodes.len() - 1)
+        let at = self.labels.len() as At;
+        self.labels.push(label);
+        self.by_uid.insert(name, at);
+        self.open.insert(at, DraftNode { uid: uid.into(), ..DraftNode::default() });
+        Ok((at, true))
     }
 
     pub(super) fn find(&self, uid: &str) -> Option<At> {
-        self.by_uid.get(uid).copied()
+        self.by_uid.get(&NameHash::of(uid)).copied()
+    }
+
+    pub(super) fn label(&self, at: At) -> Label {
+        self.labels[at as usize]
+    }
+
+    /// A node to be added to, until it is [closed](Self::close).
+    pub(super) fn open(&mut self, at: At) -> Result<&mut DraftNode, MirrorError> {
+        if !self.open.contains_key(&at) {
+            let NodeRow { uid, labels, properties } = self.making.row(at as usize)?;
+            let (labels, properties) = (labels.into_iter().collect(), properties.into_iter().collect());
+            self.open.insert(at, DraftNode { uid, labels, properties });
+        }
+        Ok(self.open.get_mut(&at).expect("it was opened"))
+    }
+
+    /// Finishes a node.
+    pub(super) fn close(&mut self, at: At) -> Result<(), MirrorError> {
+        let Some(DraftNode { uid, labels, properties }) = self.open.remove(&at) else { return Ok(()) };
+        let (labels, properties) = (labels.into_iter().collect(), properties.into_iter().collect());
+        self.making.node(at as usize, self.label(at), NodeRow { uid, labels, properties })
+    }
+
+    pub(super) fn uid(&self, at: At) -> Result<Arc<str>, MirrorError> {
+        match self.open.get(&at) {
+            Some(node) => Ok(Arc::clone(&node.uid)),
+            None => Ok(self.making.row(at as usize)?.uid),
+        }
+    }
+
+    pub(super) fn name(&self, at: At) -> Result<Option<String>, MirrorError> {
+        let name = match self.open.get(&at) {
+            Some(node) => node.properties.get("name").cloned(),
+            None => self
+                .making
+                .row(at as usize)?
+                .properties
+                .into_iter()
+                .find(|(of, _)| *of == "name")
+                .map(|p| p.1),
+        };
+        Ok(match name {
+            Some(Value::Text(name)) => Some(name),
+            _ => None,
+        })
     }
 
     pub(super) fn edge(
@@ -64,42 +118,18 @@ impl Draft {
         src: At,
         dst: At,
         properties: impl IntoIterator<Item = (&'static str, Value)>,
-    ) {
-        let properties = properties.into_iter().collect();
-        self.edges.push(DraftEdge { relation, src, dst, properties });
+    ) -> Result<(), MirrorError> {
+        self.making.edge(relation, src as usize, dst as usize, properties.into_iter().collect())
     }
 
-    pub(super) fn text(&self, at: At, property: &str) -> Option<&str> {
-        match self.nodes[at].properties.get(property) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
+    /// Finishes every node, and makes one edge of each key.
+    pub(super) fn finish(mut self, report: Report, clock: Option<i64>) -> Result<Resolved, MirrorError> {
+        let mut open: Vec<At> = self.open.keys().copied().collect();
+        open.sort_unstable();
+        for at in open {
+            self.close(at)?;
         }
-    }
-
-    /// Adds a reference to the source rows behind a node: each once, in byte order.
-    pub(super) fn stand_behind(&mut self, at: At, reference: String) {
-        let refs = self.nodes[at].properties.entry("refs").or_insert_with(|| Value::TextList(Vec::new()));
-        if let Value::TextList(refs) = refs
-            && let Err(place) = refs.binary_search(&reference)
-        {
-            refs.insert(place, reference);
-        }
-    }
-
-    /// Sorts everything and makes one edge of each key.
-    pub(super) fn finish(self, report: Report, clock: Option<i64>) -> Result<Resolved, MirrorError> {
-        let mut making = Making::default();
-        for (at, node) in self.nodes.into_iter().enumerate() {
-            let row = NodeRow {
-                uid: node.uid,
-                labels: node.labels.into_iter().collect(),
-                properties: node.properties.into_iter().collect(),
-            };
-            making.node(at, node.label, row)?;
-        }
-        for DraftEdge { relation, src, dst, properties } in self.edges {
-            making.edge(relation, src, dst, properties.into_iter().collect())?;
-        }
+        let Self { making, .. } = self;
         making.finish(report, clock)
     }
 }

@@ -230,6 +230,7 @@ mod tests {
     use super::super::resolved::Resolved;
     use super::super::sample;
     use super::*;
+    use crate::sources::facts::NodeFact;
     use crate::sources::falkordb::FalkorError;
 
     /// What a first run would do.
@@ -311,9 +312,10 @@ mod tests {
         let mut facts = sample::facts();
         let first = name(&facts);
         assert_eq!(first.len(), 64);
-        facts.nodes.reverse();
+        facts.nodes.revise(|nodes| nodes.reverse()).expect("there is room");
         assert_eq!(name(&facts), first);
-        facts.nodes[0].name = Some("another".to_owned());
+        let another = |nodes: &mut Vec<NodeFact>| nodes[0].name = Some("another".to_owned());
+        facts.nodes.revise(another).expect("there is room");
         assert_ne!(name(&facts), first);
     }
 }

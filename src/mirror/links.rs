@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::MirrorError;
 use super::draft::{At, Draft};
@@ -33,17 +34,18 @@ pub(super) fn edges(
     for edge in &facts.edges {
         let mut find = |end: &End| -> Result<Option<(At, f64)>, MirrorError> {
             Ok(match end {
-                End::Row(row) => places.by_ref.get(&row.to_string()).map(|&at| (at, 1.0)),
+                End::Row(row) => places.row(&row.to_string()).map(|at| (at, 1.0)),
                 End::Organization { domain, name } => {
                     promoters.find(domain.as_deref(), name.as_deref(), shared)
                 }
                 End::Genre(raw) => match canonical::genre(raw) {
                     Some(name) => {
-                        let at = draft.node(Label::Genre, &format!("genre:{name}"))?;
+                        let (at, _) = draft.node(Label::Genre, &format!("genre:{name}"))?;
+                        let node = draft.open(at)?;
                         if let Some(column) = genre_column(facts, edge) {
-                            draft.stand_behind(at, format!("{column}:{name}"));
+                            node.stand_behind(format!("{column}:{name}"));
                         }
-                        draft.nodes[at].properties.insert("name", Value::Text(name));
+                        node.properties.insert("name", Value::Text(name));
                         Some((at, 1.0))
                     }
                     None => None,
@@ -62,14 +64,14 @@ pub(super) fn edges(
         let mut properties: BTreeMap<&'static str, Value> =
             edge.properties.iter().filter_map(|(name, value)| Some((*name, held(value)?))).collect();
         if AT_EVENT_START.contains(&edge.relation)
-            && let Some(start @ Value::Instant(_)) = draft.nodes[dst].properties.get("starts_at")
+            && let Some(start) = places.starts.get(&dst)
         {
-            properties.insert("timestamp", start.clone());
+            properties.insert("timestamp", Value::Instant(*start));
         }
         if matches!(edge.src, End::Organization { .. }) {
             properties.insert("weight", Value::Float(src_weight));
         }
-        draft.edge(edge.relation, src, dst, properties);
+        draft.edge(edge.relation, src, dst, properties)?;
     }
     Ok(())
 }
@@ -125,19 +127,20 @@ fn promoters(
     }
     let make = |draft: &mut Draft, what: &str, key: &str, name: &str| -> Result<At, MirrorError> {
         let uid = format!("directus:{}.{what}:{}", facts.events_table, safe_id(key));
-        let at = draft.node(Label::Organization, &uid)?;
-        draft.nodes[at].properties.insert("name", Value::Text(name.to_owned()));
-        draft.nodes[at].properties.insert("refs", Value::TextList(vec![uid]));
+        let (at, _) = draft.node(Label::Organization, &uid)?;
+        let node = draft.open(at)?;
+        node.properties.insert("name", Value::Text(name.to_owned()));
+        node.properties.insert("refs", Value::TextList(vec![uid]));
         Ok(at)
     };
     let mut found = Promoters::default();
     for (domain, names) in domains {
-        let at = if let Some(&at) = places.by_domain.get(&domain) {
+        let at = if let Some(at) = places.domain(&domain) {
             at
         } else {
             let name = names.first().map_or(&*domain, |name| name);
             let at = make(draft, "promoter_domain", &domain, name)?;
-            draft.nodes[at].properties.insert("canonical_id", Value::Text(domain.clone()));
+            draft.open(at)?.properties.insert("canonical_id", Value::Text(domain.clone()));
             for name in &names {
                 places.called(Label::Organization, name, at);
             }
@@ -146,7 +149,7 @@ fn promoters(
         found.by_domain.insert(domain, at);
     }
     for (key, spellings) in names {
-        let known = places.by_name.get(&(Label::Organization, key.clone())).map_or(&[][..], Vec::as_slice);
+        let known = places.organizations.get(&key).map_or(&[][..], Vec::as_slice);
         let at = if let [only] = known {
             *only
         } else {
@@ -160,7 +163,7 @@ fn promoters(
     }
     // Names of those just made are candidates too, but only now: what links to them must not depend on the others.
     for &at in found.by_name.values() {
-        if let Some(name) = draft.text(at, "name").map(str::to_owned) {
+        if let Some(name) = draft.name(at)? {
             places.called(Label::Organization, &name, at);
         }
     }
@@ -170,7 +173,12 @@ fn promoters(
 /// Drafts who claims what, where a source knows the claimant as a person.
 ///
 /// The status is the last that the claimant's own moves reached, the timestamp when; without moves, the entity's.
-pub(super) fn claims(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut Report) {
+pub(super) fn claims(
+    facts: &Facts,
+    draft: &mut Draft,
+    places: &Places,
+    report: &mut Report,
+) -> Result<(), MirrorError> {
     let mut moves: BTreeMap<(&str, &str), (i64, &str, &str)> = BTreeMap::new();
     let mut ends: BTreeMap<&str, (i64, &str, &str)> = BTreeMap::new();
     for event in facts.claims.iter().flatten() {
@@ -198,15 +206,17 @@ pub(super) fn claims(facts: &Facts, draft: &mut Draft, places: &Places, report: 
     let mut people: BTreeMap<&str, BTreeSet<At>> = BTreeMap::new();
     for claimant in &wanted {
         let entity = draft.find(Uid::entity(claimant).as_str());
-        let user = places.by_user.get(*claimant).copied();
+        let user = places.user(claimant);
         people.entry(claimant).or_default().extend(entity.into_iter().chain(user));
     }
-    for fact in facts.nodes.iter().filter(|fact| wanted.contains(fact.source.pk.as_str())) {
-        let at = places.by_ref.get(&fact.source.to_string()).copied();
-        people.entry(&fact.source.pk).or_default().extend(at);
+    for fact in facts.nodes.iter().filter(|_| !wanted.is_empty()) {
+        let fact = fact?;
+        let Some(&claimant) = wanted.get(fact.source.pk.as_str()) else { continue };
+        let at = places.row(&fact.source.to_string());
+        people.entry(claimant).or_default().extend(at);
     }
     for all in people.values_mut() {
-        all.retain(|&at| draft.nodes[at].label == Label::Person);
+        all.retain(|&at| draft.label(at) == Label::Person);
     }
     for ((entity, claimant), (at, status)) in claims {
         let Some(claimed) = draft.find(Uid::entity(entity).as_str()) else {
@@ -218,12 +228,13 @@ pub(super) fn claims(facts: &Facts, draft: &mut Draft, places: &Places, report: 
             (1, Some(&person)) => {
                 let status = ("status", Value::Text(status.to_owned()));
                 let at = at.map(|at| ("timestamp", Value::Instant(millis(at))));
-                draft.edge(Relation::Claims, person, claimed, std::iter::once(status).chain(at));
+                draft.edge(Relation::Claims, person, claimed, std::iter::once(status).chain(at))?;
             }
             (0, _) => report.note("claims are by somebody whom no source knows", safe_id(claimant)),
             _ => report.note("claims are by an id that several people have", safe_id(claimant)),
         }
     }
+    Ok(())
 }
 
 /// Drafts candidates for sameness: what merging found short of certainty, and different things of one name.
@@ -231,38 +242,54 @@ pub(super) fn same_as(
     candidates: &[Candidate],
     limit: usize,
     draft: &mut Draft,
-    places: &Places,
+    places: Places,
     report: &mut Report,
-) {
-    let mut found = Vec::new();
+) -> Result<(), MirrorError> {
     for Candidate { pair, rule, confidence } in candidates {
-        let [a, b] =
-            pair.each_ref().map(|name| places.by_ref.get(name).copied().or_else(|| draft.find(name)));
+        let [a, b] = pair.each_ref().map(|name| places.row(name).or_else(|| draft.find(name)));
         if let (Some(a), Some(b)) = (a, b) {
-            found.push((a, b, *rule, *confidence));
+            let pair = by_uid([a, b], draft)?;
+            same(&pair[0], &pair[1], rule, *confidence, draft)?;
         }
     }
-    for ((label, _), things) in &places.by_name {
-        if !matches!(label, Label::Person | Label::Venue | Label::Organization) || things.len() < 2 {
-            continue;
-        }
+    let Places { organizations, mut named, .. } = places;
+    named.sort_unstable();
+    named.dedup();
+    let named = named.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+    let named = named.map(|alike| alike.iter().map(|(.., at)| *at).collect());
+    for things in organizations.into_values().chain(named).filter(|things| things.len() > 1) {
+        let things = by_uid(things, draft)?;
         if things.len() > limit {
-            let first = things.iter().map(|&at| &draft.nodes[at].uid).min().expect("more than one thing");
-            report.note("names belong to too many things to be a hint of sameness", first.as_ref());
+            report.note("names belong to too many things to be a hint of sameness", &things[0].0);
             continue;
         }
-        for (nth, &a) in things.iter().enumerate() {
-            found.extend(things[nth + 1..].iter().map(|&b| (a, b, "name", EQUAL_NAMES)));
+        for (nth, a) in things.iter().enumerate() {
+            things[nth + 1..].iter().try_for_each(|b| same(a, b, "name", EQUAL_NAMES, draft))?;
         }
     }
-    for (a, b, rule, confidence) in found.into_iter().filter(|(a, b, ..)| a != b) {
-        let (src, dst) = if draft.nodes[a].uid < draft.nodes[b].uid { (a, b) } else { (b, a) };
-        let confidence = held(&facts::Value::Float(confidence)).unwrap_or(Value::Float(EQUAL_NAMES));
-        draft.edge(
-            Relation::SameAs,
-            src,
-            dst,
-            [("rule", Value::Text(rule.to_owned())), ("confidence", confidence)],
-        );
+    Ok(())
+}
+
+/// Things with their uids, in byte order of these.
+fn by_uid(things: impl IntoIterator<Item = At>, draft: &Draft) -> Result<Vec<(Arc<str>, At)>, MirrorError> {
+    let told = things.into_iter().map(|at| Ok((draft.uid(at)?, at)));
+    let mut told = told.collect::<Result<Vec<_>, MirrorError>>()?;
+    told.sort_unstable();
+    Ok(told)
+}
+
+/// Drafts that two things may be one, from the smaller uid to the greater.
+fn same(
+    (_, src): &(Arc<str>, At),
+    (_, dst): &(Arc<str>, At),
+    rule: &str,
+    confidence: f64,
+    draft: &mut Draft,
+) -> Result<(), MirrorError> {
+    if src == dst {
+        return Ok(());
     }
+    let confidence = held(&facts::Value::Float(confidence)).unwrap_or(Value::Float(EQUAL_NAMES));
+    let properties = [("rule", Value::Text(rule.to_owned())), ("confidence", confidence)];
+    draft.edge(Relation::SameAs, *src, *dst, properties)
 }

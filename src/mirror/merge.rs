@@ -2,47 +2,46 @@
 //!
 //! The crosswalk decides first. Then equal canonical ids, then users that an alias joins, then equal e-mails join what
 //! the crosswalk left open; a join that would make one thing of two unified entities is refused and listed. Rows without
-//! an id never join by it. Joins are tried in an order made from the rows' contents, never from their delivery.
+//! an id never join by it. Joins are tried in an order made from the rows' contents, never from their delivery: where
+//! everything that could be joined has one entity at most, any order gives the same; only where it has more, what is to be
+//! joined is put in order first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::MirrorError;
-use super::naming::{canonical_ids, name_groups};
+use super::elements::{Elements, Evidence, Key, Row};
+use super::keys::NameHash;
+use super::naming::Namer;
 use super::report::Report;
 use super::resolve::ResolveOptions;
-use crate::ontology::canonical::{self, MapsFeature, NoPlaceId, SharedHosts, feature_in, feature_of};
 use crate::ontology::{Label, SourceRef, Uid, safe_id};
-use crate::sources::facts::{Address, EntityFact, Facts, NodeFact};
+use crate::sources::facts::{EntityFact, Facts};
 use crate::sources::spool::SpoolError;
 
 /// A group of rows that are one thing.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
+    /// One of its elements stands for it.
+    pub root: u32,
     pub label: Label,
     pub uid: String,
     pub entity: Option<&'a EntityFact>,
     /// In order of precedence: by system, then by reference.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<Row>,
     /// The canonical id the node carries.
     pub canonical_id: Option<String>,
 }
 
-/// One source row with its reference as text.
-#[derive(Debug, Clone)]
-pub(super) struct Row<'a> {
-    pub reference: String,
-    pub fact: &'a NodeFact,
-}
-
-/// The groups, and who owns which address.
-#[derive(Debug)]
+/// Which elements are one thing, and who owns which address.
 pub(super) struct Merged<'a> {
-    /// By label and uid.
-    pub groups: Vec<Group<'a>>,
-    /// Canonical domain → group of the organisation.
-    pub by_domain: HashMap<String, usize>,
-    /// `user_id` of the touchpoints → group of the person.
-    pub by_user: HashMap<String, usize>,
+    elements: Elements<'a>,
+    /// Root of each element's group.
+    of: Vec<u32>,
+    namer: Namer<'a>,
+    /// Canonical domain → root of the organisation's group.
+    pub by_domain: Vec<(NameHash, u32)>,
+    /// `user_id` of the touchpoints → root of the person's group.
+    pub by_user: Vec<(NameHash, u32)>,
     /// Pairs that may be one thing.
     pub candidates: Vec<Candidate>,
 }
@@ -55,13 +54,8 @@ pub(super) struct Candidate {
     pub confidence: f64,
 }
 
-/// What kind of evidence joins; the order is the order in which joins are tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Evidence {
-    Canonical,
-    User,
-    Email,
-}
+/// Confidence of a candidate that rests on the feature which a Place ID seems to hold and an address of a map names.
+pub const SAME_FEATURE: f64 = 0.9;
 
 /// Systems in order of precedence for names and properties; an entity stands before all of them.
 const SYSTEMS: [&str; 3] = ["directus", "twenty", "touchpoints"];
@@ -70,261 +64,203 @@ fn precedence(row: &Row) -> usize {
     SYSTEMS.iter().position(|s| *s == row.fact.source.system).unwrap_or(SYSTEMS.len())
 }
 
-/// Disjoint sets; a root knows its entity, and two entities never share a root.
+/// Disjoint sets of elements, each known by its smallest. Entities are smaller than rows, so a set's root is its entity.
 struct Joins {
-    parent: Vec<usize>,
-    entity: Vec<Option<usize>>,
+    parent: Vec<u32>,
 }
 
 impl Joins {
-    fn find(&mut self, mut at: usize) -> usize {
-        while self.parent[at] != at {
-            self.parent[at] = self.parent[self.parent[at]];
-            at = self.parent[at];
+    fn of(elements: &Elements) -> Self {
+        Self { parent: (0..elements.len() as u32).collect() }
+    }
+
+    fn find(&mut self, mut at: u32) -> u32 {
+        while self.parent[at as usize] != at {
+            let above = self.parent[self.parent[at as usize] as usize];
+            self.parent[at as usize] = above;
+            at = above;
         }
         at
     }
 
-    /// Joins two sets; `false` when both belong to an entity and not to the same one.
-    fn join(&mut self, a: usize, b: usize) -> bool {
+    /// Joins two sets, whatever is in them.
+    fn join(&mut self, a: u32, b: u32) {
         let (a, b) = (self.find(a), self.find(b));
-        if a == b {
-            return true;
+        self.parent[a.max(b) as usize] = a.min(b);
+    }
+
+    /// The entity that an element belongs to.
+    fn entity(&mut self, at: u32, elements: &Elements) -> Option<u32> {
+        Some(self.find(at)).filter(|root| elements.is_entity(*root))
+    }
+
+    /// Joins two sets; `false` when both belong to an entity and not to the same one.
+    fn join_one(&mut self, a: u32, b: u32, elements: &Elements) -> bool {
+        let [one, other] = [a, b].map(|at| self.entity(at, elements));
+        let may = one.is_none() || other.is_none() || one == other;
+        if may {
+            self.join(a, b);
         }
-        if self.entity[a].is_some() && self.entity[b].is_some() {
-            return false;
-        }
-        let (root, leaf) = (a.min(b), a.max(b));
-        self.parent[leaf] = root;
-        self.entity[root] = self.entity[root].or(self.entity[leaf]);
-        true
+        may
     }
 }
-
-/// Everything that may be joined: entities first, then rows, each in byte order.
-pub(super) struct Elements<'a> {
-    pub entities: Vec<&'a EntityFact>,
-    pub rows: Vec<Row<'a>>,
-}
-
-impl<'a> Elements<'a> {
-    fn of(facts: &'a Facts) -> Self {
-        let mut entities: Vec<&EntityFact> = facts.entities.iter().collect();
-        entities.sort_by_cached_key(|e| (e.id.clone(), format!("{e:?}")));
-        entities.dedup_by(|a, b| a.id == b.id);
-        let mut rows: Vec<Row> =
-            facts.nodes.iter().map(|fact| Row { reference: fact.source.to_string(), fact }).collect();
-        rows.sort_by(|a, b| a.reference.cmp(&b.reference));
-        // Rows of one reference are one row read twice: whichever reads smallest stands first.
-        for same in rows.chunk_by_mut(|a, b| a.reference == b.reference).filter(|same| same.len() > 1) {
-            same.sort_by_cached_key(|row| format!("{:?}", row.fact));
-        }
-        Self { entities, rows }
-    }
-
-    fn len(&self) -> usize {
-        self.entities.len() + self.rows.len()
-    }
-
-    fn label(&self, at: usize) -> Label {
-        match at.checked_sub(self.entities.len()) {
-            None => self.entities[at].label,
-            Some(row) => self.rows[row].fact.label,
-        }
-    }
-
-    /// Text naming an element in reports.
-    pub(super) fn name(&self, at: usize) -> String {
-        match at.checked_sub(self.entities.len()) {
-            None => Uid::entity(&self.entities[at].id).to_string(),
-            Some(row) => self.rows[row].reference.clone(),
-        }
-    }
-}
-
-/// Who has which address.
-pub(super) type Keys = BTreeMap<(Label, Evidence, String), Vec<usize>>;
 
 /// Joins the rows of `facts` into things.
 pub(super) fn merge<'a>(
     facts: &'a Facts,
-    options: &ResolveOptions,
+    options: &'a ResolveOptions,
     report: &mut Report,
 ) -> Result<Merged<'a>, MirrorError> {
-    let elements = Elements::of(facts);
-    let mut joins = Joins {
-        parent: (0..elements.len()).collect(),
-        entity: (0..elements.len()).map(|at| (at < elements.entities.len()).then_some(at)).collect(),
-    };
-    for pair in elements.rows.windows(2).zip(elements.entities.len()..) {
-        if let ([a, b], at) = pair
-            && a.reference == b.reference
-            && a.fact.label == b.fact.label
-        {
-            joins.join(at, at + 1);
+    let elements = Elements::of(facts, &options.shared)?;
+    let mut joins = Joins::of(&elements);
+    for (a, b) in elements.read_twice() {
+        joins.join(a, b);
+    }
+    let (certain, mut candidates) = by_crosswalk(facts, &elements, report)?;
+    let (keys, by_feature) = elements.keys(report)?;
+    candidates.extend(by_feature);
+    let aliases = by_alias(facts, &elements, &keys)?;
+
+    let contested = contested(&elements, &certain, &keys, &aliases);
+    for (row, entity, source) in certain {
+        if !joins.join_one(row, entity, &elements) {
+            let rows = elements.names([row, entity])?;
+            let what = "the crosswalk gives one row to two entities; the first in byte order keeps it";
+            report.conflict(what, elements.label(entity).name(), &source, rows);
         }
     }
-    let mut candidates = by_crosswalk(facts, &elements, &mut joins, report);
-    candidates.extend(by_feature(&elements));
-    let keys = keys(&elements, &options.shared, report);
-    let joins_of = |wanted: Evidence, joins: &mut Joins, report: &mut Report| {
-        for ((label, evidence, id), members) in &keys {
-            if *evidence == wanted {
-                join_all(members, (*label, id), &elements, joins, report);
+    for evidence in [Evidence::Canonical, Evidence::User, Evidence::Email] {
+        let mut in_order: Vec<(Label, String, Vec<u32>)> = Vec::new();
+        for alike in alike(&keys).filter(|alike| alike.len() > 1 && alike[0].evidence == evidence) {
+            if contested.contains(&alike[0].element) {
+                let members = alike.iter().map(|key| key.element).collect();
+                in_order.push((alike[0].label, elements.text(alike[0])?, members));
+            } else {
+                alike[1..].iter().for_each(|key| joins.join(alike[0].element, key.element));
             }
         }
-    };
-    joins_of(Evidence::Canonical, &mut joins, report);
-    joins_of(Evidence::User, &mut joins, report);
-    for (previous, user) in user_aliases(facts)? {
-        let of = |id: &str| keys.get(&(Label::Person, Evidence::User, id.to_owned())).map(|m| m[0]);
-        if let (Some(a), Some(b)) = (of(previous), of(user)) {
-            join_all(&[a, b], (Label::Person, user), &elements, &mut joins, report);
+        in_order.sort_unstable();
+        for (label, id, members) in in_order {
+            join_all(&members, (label, &id), &elements, &mut joins, report)?;
+        }
+        if evidence == Evidence::User {
+            for (pair, user) in &aliases {
+                join_all(pair, (Label::Person, user), &elements, &mut joins, report)?;
+            }
         }
     }
-    joins_of(Evidence::Email, &mut joins, report);
-    group(&elements, &keys, joins, candidates, options, report)
+    drop(contested);
+
+    let of: Vec<u32> = (0..elements.len() as u32).map(|at| joins.find(at)).collect();
+    drop(joins);
+    let owners = |wanted: Evidence, label: Label| {
+        let wanted = alike(&keys).filter(|alike| (alike[0].evidence, alike[0].label) == (wanted, label));
+        wanted.map(|alike| Ok((alike[0].id, of[owner(alike, &of, &elements)? as usize]))).collect()
+    };
+    let by_domain = owners(Evidence::Canonical, Label::Organization)?;
+    let by_user: Result<_, MirrorError> = owners(Evidence::User, Label::Person);
+    let by_user = by_user?;
+    let namer = Namer::of(&elements, &keys, &of, &options.kept, report)?;
+    Ok(Merged { elements, of, namer, by_domain, by_user, candidates })
 }
 
-/// Gives crosswalked rows to their entities; what is less than certain is handed back as a candidate.
+/// Keys of one address each.
+pub(super) fn alike(keys: &[Key]) -> impl Iterator<Item = &[Key]> {
+    keys.chunk_by(|a, b| a.address() == b.address())
+}
+
+/// Who of all that have an address counts as its owner: the first in byte order, an entity before rows.
+pub(super) fn owner(alike: &[Key], of: &[u32], elements: &Elements) -> Result<u32, MirrorError> {
+    let first = alike[0].element;
+    if alike.iter().all(|key| of[key.element as usize] == of[first as usize]) {
+        return Ok(first);
+    }
+    let members: Vec<u32> = alike.iter().map(|key| key.element).collect();
+    elements.first(&members)
+}
+
+/// Every element of which the joins, were none refused, would make one thing of two entities.
+fn contested(
+    elements: &Elements,
+    certain: &[(u32, u32, String)],
+    keys: &[Key],
+    aliases: &[([u32; 2], &str)],
+) -> HashSet<u32> {
+    let mut joins = Joins::of(elements);
+    elements.read_twice().for_each(|(a, b)| joins.join(a, b));
+    for (row, entity, _) in certain {
+        joins.join(*row, *entity);
+    }
+    for alike in alike(keys) {
+        alike[1..].iter().for_each(|key| joins.join(alike[0].element, key.element));
+    }
+    for ([a, b], _) in aliases {
+        joins.join(*a, *b);
+    }
+    let roots: HashSet<u32> = (0..elements.entities.len() as u32)
+        .filter_map(|entity| Some(joins.find(entity)).filter(|root| *root != entity))
+        .collect();
+    if roots.is_empty() {
+        return HashSet::new();
+    }
+    (0..elements.len() as u32).filter(|at| roots.contains(&joins.find(*at))).collect()
+}
+
+/// Rows that the crosswalk gives to entities for certain, in byte order, with their references; what is less than certain is
+/// handed back as a candidate.
+#[allow(clippy::type_complexity)]
 fn by_crosswalk(
     facts: &Facts,
     elements: &Elements,
-    joins: &mut Joins,
     report: &mut Report,
-) -> Vec<Candidate> {
-    let entity_at: HashMap<&str, usize> =
-        elements.entities.iter().enumerate().map(|(at, e)| (e.id.as_str(), at)).collect();
-    let mut row_at: HashMap<&str, usize> = HashMap::new();
-    for (row, at) in elements.rows.iter().zip(elements.entities.len()..) {
-        row_at.entry(&row.reference).or_insert(at);
-    }
+) -> Result<(Vec<(u32, u32, String)>, Vec<Candidate>), MirrorError> {
+    let entity_at: HashMap<&str, u32> = elements.entities.iter().map(|e| e.id.as_str()).zip(0..).collect();
     let mut crosswalk: Vec<(String, &str, f64)> = facts
         .crosswalk
         .iter()
         .map(|c| (SourceRef::reread(&c.source), c.entity.as_str(), c.confidence))
         .collect();
     crosswalk.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)).then(b.2.total_cmp(&a.2)));
-    let mut candidates = Vec::new();
+    let (mut certain, mut candidates) = (Vec::new(), Vec::new());
     for (source, entity, confidence) in crosswalk {
-        let (Some(&row), Some(&to)) = (row_at.get(source.as_str()), entity_at.get(entity)) else {
+        let (Some(row), Some(&to)) = (elements.find(&source), entity_at.get(entity)) else {
             report.note("crosswalk rows name a source row or entity that was not read", source);
             continue;
         };
         if elements.label(row) != elements.label(to) {
-            let rows = [elements.name(row), elements.name(to)];
+            let rows = elements.names([row, to])?;
             let what = "the crosswalk joins things of different kinds; it is not followed";
             report.conflict(what, elements.label(to).name(), &source, rows);
         } else if confidence < 1.0 {
             let pair = [source, Uid::entity(entity).to_string()];
             candidates.push(Candidate { pair, rule: "crosswalk", confidence });
-        } else if !joins.join(row, to) {
-            let rows = [elements.name(row), elements.name(to)];
-            let what = "the crosswalk gives one row to two entities; the first in byte order keeps it";
-            report.conflict(what, elements.label(to).name(), &source, rows);
+        } else {
+            certain.push((row, to, source));
         }
     }
-    candidates
+    Ok((certain, candidates))
 }
 
-/// Confidence of a candidate that rests on the feature which a Place ID seems to hold and an address of a map names.
-pub const SAME_FEATURE: f64 = 0.9;
-
-/// Venues of which one names, instead of a Place ID, the feature that the other's Place ID hints at.
-fn by_feature(elements: &Elements) -> Vec<Candidate> {
-    let mut places: BTreeMap<MapsFeature, BTreeSet<String>> = BTreeMap::new();
-    let mut named: BTreeSet<(MapsFeature, &str)> = BTreeSet::new();
-    let mut of_id = |raw: &str, at: usize| {
-        if let Some(feature) = canonical::place_id(raw).ok().and_then(|id| feature_of(id.as_str())) {
-            places.entry(feature).or_default().insert(elements.name(at));
-        }
+/// Aliases whose former id is a user and no device, in byte order, as the people they join and the later id.
+fn by_alias<'f>(
+    facts: &'f Facts,
+    elements: &Elements,
+    keys: &[Key],
+) -> Result<Vec<([u32; 2], &'f str)>, MirrorError> {
+    let of = |id: &str| {
+        let address = (Evidence::User, Label::Person, NameHash::of(id));
+        let alike = &keys[keys.partition_point(|key| key.address() < address)..];
+        let members = alike.iter().take_while(|key| key.address() == address).map(|key| key.element);
+        let members: Vec<u32> = members.collect();
+        if members.is_empty() { Ok(None) } else { elements.first(&members).map(Some) }
     };
-    for (at, entity) in elements.entities.iter().enumerate().filter(|(_, e)| e.label == Label::Venue) {
-        of_id(entity.canonical_id.as_deref().unwrap_or_default(), at);
-    }
-    for (row, at) in elements.rows.iter().zip(elements.entities.len()..) {
-        for address in &row.fact.addresses {
-            if let Address::PlaceId(raw) = address {
-                of_id(raw, at);
-                named.extend(feature_in(raw).map(|feature| (feature, row.reference.as_str())));
-            }
+    let mut aliases = Vec::new();
+    for (previous, user) in user_aliases(facts)? {
+        if let (Some(a), Some(b)) = (of(previous)?, of(user)?) {
+            aliases.push(([a, b], user));
         }
     }
-    let pairs = named.into_iter().flat_map(|(feature, row)| {
-        let places = places.get(&feature).into_iter().flatten();
-        places.map(move |place| [row.to_owned(), place.clone()])
-    });
-    pairs.map(|pair| Candidate { pair, rule: "maps_feature", confidence: SAME_FEATURE }).collect()
-}
-
-/// Who has which address. The owner of a canonical id as an entity stands first among its members.
-fn keys(elements: &Elements, shared: &SharedHosts, report: &mut Report) -> Keys {
-    let mut keys = Keys::new();
-    let mut add = |label, evidence, id: String, at| {
-        let members = keys.entry((label, evidence, id)).or_default();
-        if members.last() != Some(&at) {
-            members.push(at);
-        }
-    };
-    for (at, entity) in elements.entities.iter().enumerate() {
-        if let Some(raw) = &entity.canonical_id {
-            match canonical_of(entity.label, raw, shared) {
-                Some(id) => add(entity.label, Evidence::Canonical, id, at),
-                None => report.note("entities hold a canonical id that is none", elements.name(at)),
-            }
-        }
-    }
-    for (row, at) in elements.rows.iter().zip(elements.entities.len()..) {
-        let label = row.fact.label;
-        for address in &row.fact.addresses {
-            let (evidence, id) = match (label, address) {
-                (Label::Person, Address::Instagram(raw)) | (Label::Organization, Address::Domain(raw)) => {
-                    (Evidence::Canonical, canonical_of(label, raw, shared))
-                }
-                (Label::Venue, Address::PlaceId(raw)) => {
-                    (Evidence::Canonical, place(raw, &row.reference, report))
-                }
-                (Label::Person, Address::User(id)) => {
-                    (Evidence::User, Some(id.clone()).filter(|id| !id.trim().is_empty()))
-                }
-                (Label::Person, Address::Email(raw)) => (Evidence::Email, canonical::email_sha256(raw)),
-                _ => continue,
-            };
-            if let Some(id) = id {
-                add(label, evidence, id, at);
-            }
-        }
-    }
-    keys
-}
-
-fn place(raw: &str, reference: &str, report: &mut Report) -> Option<String> {
-    match canonical::place_id(raw) {
-        Ok(id) => Some(id.into_string()),
-        Err(NoPlaceId::Truncated) => {
-            report.note("place ids were cut short for display and are not used", reference);
-            None
-        }
-        Err(NoPlaceId::CaseLost) => {
-            report.note("place ids lost their upper and lower case and are not used", reference);
-            None
-        }
-        Err(NoPlaceId::TooLong) => {
-            report.note("place ids are longer than 4 KiB and are not used", reference);
-            None
-        }
-        Err(NoPlaceId::Missing | NoPlaceId::Foreign) => None,
-    }
-}
-
-fn canonical_of(label: Label, raw: &str, shared: &SharedHosts) -> Option<String> {
-    let id = match label {
-        Label::Person => canonical::instagram(raw),
-        Label::Organization => canonical::domain(raw, shared),
-        Label::Venue => canonical::place_id(raw).ok(),
-        _ => None,
-    };
-    id.map(canonical::CanonicalId::into_string)
+    Ok(aliases)
 }
 
 /// Aliases whose former id is a user and no device, in byte order.
@@ -347,27 +283,23 @@ fn user_aliases(facts: &Facts) -> Result<BTreeSet<(&str, &str)>, SpoolError> {
 /// Where that is two entities', neither is joined, and rows that are nobody's yet follow the one entity that has the address
 /// as its own canonical id; without such an owner nobody could say whose they are.
 fn join_all(
-    members: &[usize],
+    members: &[u32],
     (label, id): (Label, &str),
     elements: &Elements,
     joins: &mut Joins,
     report: &mut Report,
-) {
-    let entity = |joins: &mut Joins, at| {
-        let root = joins.find(at);
-        joins.entity[root]
-    };
-    let entities: BTreeSet<usize> = members.iter().filter_map(|&at| entity(joins, at)).collect();
+) -> Result<(), MirrorError> {
+    let entities: BTreeSet<u32> = members.iter().filter_map(|&at| joins.entity(at, elements)).collect();
     if entities.len() < 2 {
         for &at in &members[1..] {
             joins.join(members[0], at);
         }
-        return;
+        return Ok(());
     }
-    let mut owners = members.iter().copied().filter(|&at| at < elements.entities.len());
+    let mut owners = members.iter().copied().filter(|&at| elements.is_entity(at));
     let what = if let (Some(owner), None) = (owners.next(), owners.next()) {
         for &at in members {
-            if entity(joins, at).is_none() {
+            if joins.entity(at, elements).is_none() {
                 joins.join(owner, at);
             }
         }
@@ -375,53 +307,45 @@ fn join_all(
     } else {
         "one address leads to two entities; the crosswalk wins, nothing is joined"
     };
-    report.conflict(what, label.name(), &safe_id(id), members.iter().map(|&at| elements.name(at)));
+    report.conflict(what, label.name(), &safe_id(id), elements.names(members.iter().copied())?);
+    Ok(())
 }
 
-fn group<'a>(
-    elements: &Elements<'a>,
-    keys: &Keys,
-    mut joins: Joins,
-    candidates: Vec<Candidate>,
-    options: &ResolveOptions,
-    report: &mut Report,
-) -> Result<Merged<'a>, MirrorError> {
-    let mut group_at: HashMap<usize, usize> = HashMap::new();
-    let mut of_element = Vec::with_capacity(elements.len());
-    let mut groups: Vec<Group> = Vec::new();
-    for at in 0..elements.len() {
-        let root = joins.find(at);
-        let index = *group_at.entry(root).or_insert_with(|| {
-            let entity = joins.entity[root].map(|e| elements.entities[e]);
-            groups.push(Group {
-                label: elements.label(at),
-                uid: String::new(),
-                entity,
-                rows: Vec::new(),
-                canonical_id: None,
-            });
-            groups.len() - 1
-        });
-        of_element.push(index);
-        if let Some(row) = at.checked_sub(elements.entities.len()) {
-            groups[index].rows.push(elements.rows[row].clone());
-        }
+impl<'a> Merged<'a> {
+    /// Number of elements, which the roots of groups are among.
+    pub(super) fn elements(&self) -> usize {
+        self.of.len()
     }
-    for group in &mut groups {
-        group.rows.sort_by(|a, b| (precedence(a), &a.reference).cmp(&(precedence(b), &b.reference)));
-    }
-    name_groups(&mut groups, &options.kept)?;
-    canonical_ids(&mut groups, keys, &of_element, elements, report);
 
-    let mut by_domain = HashMap::new();
-    let mut by_user = HashMap::new();
-    for ((label, evidence, id), members) in keys {
-        let index = of_element[members[0]];
-        match (label, evidence) {
-            (Label::Organization, Evidence::Canonical) => by_domain.insert(id.clone(), index),
-            (_, Evidence::User) => by_user.insert(id.clone(), index),
-            _ => None,
-        };
+    /// Shows every group, one at a time.
+    pub(super) fn groups(
+        &self,
+        report: &mut Report,
+        mut show: impl FnMut(&Group<'a>, &mut Report) -> Result<(), MirrorError>,
+    ) -> Result<(), MirrorError> {
+        let mut order: Vec<u32> = (0..self.of.len() as u32).collect();
+        order.sort_unstable_by_key(|&at| (self.of[at as usize], at));
+        for members in order.chunk_by(|a, b| self.of[*a as usize] == self.of[*b as usize]) {
+            show(&self.group(members, report)?, report)?;
+        }
+        Ok(())
     }
-    Ok(Merged { groups, by_domain, by_user, candidates })
+
+    fn group(&self, members: &[u32], report: &mut Report) -> Result<Group<'a>, MirrorError> {
+        let root = self.of[members[0] as usize];
+        let entity = self.elements.entities.get(root as usize).copied();
+        let mut rows = Vec::with_capacity(members.len());
+        for &at in members {
+            rows.extend(self.elements.row(at)?);
+        }
+        rows.sort_unstable_by(|a, b| {
+            (precedence(a), &a.reference)
+                .cmp(&(precedence(b), &b.reference))
+                .then_with(|| format!("{:?}", a.fact).cmp(&format!("{:?}", b.fact)))
+        });
+        let label = self.elements.label(root);
+        let mut group = Group { root, label, uid: String::new(), entity, rows, canonical_id: None };
+        self.namer.name(&mut group, &self.elements, &self.of, report)?;
+        Ok(group)
+    }
 }

@@ -6,8 +6,10 @@
 mod aliases;
 mod apply;
 mod current;
+mod devices;
 mod digest;
 mod draft;
+mod elements;
 mod frozen;
 mod kept;
 mod keys;

@@ -4,92 +4,121 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::MirrorError;
+use super::elements::{Elements, Evidence, Key};
 use super::kept::Kept;
-use super::merge::{Elements, Evidence, Group, Keys};
+use super::keys::NameHash;
+use super::merge::{Group, alike, owner};
 use super::report::Report;
-use crate::ontology::Uid;
+use crate::ontology::{Label, Uid};
 
-/// Gives every group its uid: the entity's; else the one its rows were given before; else the byte-smallest reference.
-pub(super) fn name_groups(groups: &mut [Group], kept: &Kept) -> Result<(), MirrorError> {
-    let mut home: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, group) in groups.iter().enumerate() {
-        for row in &group.rows {
-            home.entry(row.reference.clone()).or_insert(index);
+/// Names groups, one at a time.
+pub(super) struct Namer<'a> {
+    kept: &'a Kept,
+    /// A uid that was given before and names no row any more → the smallest of the rows that had it, and the root of its
+    /// group.
+    orphans: HashMap<Arc<str>, (String, u32)>,
+    /// A canonical id that several things have → root of the one that carries it.
+    keepers: HashMap<(Label, NameHash), u32>,
+}
+
+impl<'a> Namer<'a> {
+    pub(super) fn of(
+        elements: &Elements,
+        keys: &[Key],
+        of: &[u32],
+        kept: &'a Kept,
+        report: &mut Report,
+    ) -> Result<Self, MirrorError> {
+        let mut namer = Self { kept, orphans: HashMap::new(), keepers: HashMap::new() };
+        for alike in alike(keys).filter(|alike| alike[0].evidence == Evidence::Canonical) {
+            let root = |key: &Key| of[key.element as usize];
+            if alike.iter().all(|key| root(key) == root(&alike[0])) {
+                continue;
+            }
+            let Key { label, id, .. } = alike[0];
+            let what = "two things have one canonical id; only one carries it";
+            let rows = elements.names(alike.iter().map(|key| key.element))?;
+            report.conflict(what, label.name(), &elements.text(alike[0])?, rows);
+            namer.keepers.insert((label, id), of[owner(alike, of, elements)? as usize]);
         }
-    }
-    // A uid given before goes to the group that has the row it names, else to the first group that has a row of it.
-    let mut owner: HashMap<Arc<str>, usize> = HashMap::new();
-    for (reference, &index) in home.iter().filter(|_| !kept.is_empty()) {
-        if let Some(uid) = kept.uid(reference)?
-            && groups[index].entity.is_none()
-        {
-            let named = home.get(&*uid).copied().unwrap_or(index);
-            owner.entry(uid).or_insert(named);
+        if !kept.is_empty() {
+            namer.remember(elements, of)?;
         }
+        Ok(namer)
     }
-    for (index, group) in groups.iter_mut().enumerate() {
+
+    fn remember(&mut self, elements: &Elements, of: &[u32]) -> Result<(), MirrorError> {
+        for row in elements.rows() {
+            let reference = row?.reference;
+            let root = of[elements.find(&reference).expect("every row is an element") as usize];
+            if elements.is_entity(root) {
+                continue;
+            }
+            let Some(uid) = self.kept.uid(&reference)?.filter(|uid| elements.find(uid).is_none()) else {
+                continue;
+            };
+            let this = (reference, root);
+            let first = self.orphans.entry(uid).or_insert_with(|| this.clone());
+            if this < *first {
+                *first = this;
+            }
+        }
+        Ok(())
+    }
+
+    /// The root of the group that a uid given before goes to: the one that has the row it names, else the first that has a
+    /// row of it.
+    fn owner(&self, uid: &str, elements: &Elements, of: &[u32]) -> Option<u32> {
+        let named = elements.find(uid).map(|at| of[at as usize]);
+        named.or_else(|| self.orphans.get(uid).map(|(_, root)| *root))
+    }
+
+    /// Gives a group its uid: the entity's; else the one its rows were given before; else the byte-smallest reference. And
+    /// its canonical id: the entity's own, else that of its first row; no two nodes carry the same.
+    pub(super) fn name(
+        &self,
+        group: &mut Group<'_>,
+        elements: &Elements,
+        of: &[u32],
+        report: &mut Report,
+    ) -> Result<(), MirrorError> {
         group.uid = if let Some(entity) = group.entity {
             Uid::entity(&entity.id).to_string()
         } else {
             let references = || group.rows.iter().map(|row| row.reference.as_str());
             let mut before = Vec::new();
             for reference in references() {
-                before.extend(kept.uid(reference)?);
+                before.extend(self.kept.uid(reference)?);
             }
-            before.retain(|uid| !uid.starts_with("ent:") && owner.get(uid) == Some(&index));
+            before
+                .retain(|uid| !uid.starts_with("ent:") && self.owner(uid, elements, of) == Some(group.root));
             let before = before.into_iter().min().map(|uid| uid.to_string());
             let first = || references().min().map(str::to_owned);
             before.or_else(first).expect("a group without an entity has a row")
         };
-    }
-    Ok(())
-}
 
-/// Chooses the canonical id of each group: the entity's own, else that of its first row; no two nodes carry the same.
-pub(super) fn canonical_ids(
-    groups: &mut [Group],
-    keys: &Keys,
-    of_element: &[usize],
-    elements: &Elements,
-    report: &mut Report,
-) {
-    // group → (rank of the best member that has the id, id)
-    let mut ids: BTreeMap<usize, BTreeSet<(usize, &str)>> = BTreeMap::new();
-    for ((label, evidence, id), members) in keys {
-        if *evidence != Evidence::Canonical {
-            continue;
+        // By the rank of who has it: the entity, then the rows.
+        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+        let of_entity = group.entity.and_then(|entity| elements.entitys_canonical_id(entity));
+        ids.extend(of_entity.map(|id| (id, 0)));
+        // Rows of one reference are one row that was read twice.
+        for (same, rank) in group.rows.chunk_by(|a, b| a.reference == b.reference).zip(1..) {
+            for id in same.iter().flat_map(|row| elements.canonical_ids(row)) {
+                ids.entry(id).or_insert(rank);
+            }
         }
-        let owners: BTreeSet<usize> = members.iter().map(|&at| of_element[at]).collect();
-        let keeper = of_element[members[0]];
-        if owners.len() > 1 {
-            let rows = members.iter().map(|&at| elements.name(at));
-            let what = "two things have one canonical id; only one carries it";
-            report.conflict(what, label.name(), id, rows);
-        }
-        let rank = members
-            .iter()
-            .filter(|&&at| of_element[at] == keeper)
-            .map(|&at| rank(&groups[keeper], elements, at))
-            .min()
-            .expect("the keeper is the group of a member");
-        ids.entry(keeper).or_default().insert((rank, id));
-    }
-    for (index, ids) in ids {
-        let group = &mut groups[index];
+        ids.retain(|id, _| {
+            let keeper = self.keepers.get(&(group.label, NameHash::of(id)));
+            keeper.is_none_or(|keeper| *keeper == group.root)
+        });
+        let ids: BTreeSet<(usize, String)> = ids.into_iter().map(|(id, rank)| (rank, id)).collect();
         if ids.len() > 1 {
             let rows = group.rows.iter().map(|row| row.reference.clone());
             let what = "one thing has several canonical ids; the first by precedence is carried";
-            let all = ids.iter().map(|(_, id)| *id).collect::<Vec<_>>().join(" ");
+            let all = ids.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>().join(" ");
             report.conflict(what, group.label.name(), &all, rows);
         }
-        group.canonical_id = ids.first().map(|(_, id)| (*id).to_owned());
+        group.canonical_id = ids.into_iter().next().map(|(_, id)| id);
+        Ok(())
     }
-}
-
-/// 0 for the entity, 1 + position among the rows for a row.
-fn rank(group: &Group, elements: &Elements, at: usize) -> usize {
-    at.checked_sub(elements.entities.len()).map_or(0, |row| {
-        let reference = &elements.rows[row].reference;
-        1 + group.rows.iter().position(|r| r.reference == *reference).unwrap_or(group.rows.len())
-    })
 }

@@ -14,13 +14,14 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use super::MirrorError;
 use super::draft::{At, Draft};
 use super::kept::Kept;
+use super::keys::NameHash;
 use super::links;
 use super::merge::{Group, Merged, merge};
 use super::report::Report;
 use super::resolved::Resolved;
 use super::touches;
 use crate::ontology::canonical::{self, SharedHosts, masked};
-use crate::ontology::{Label, Relation, SourceRef, Value};
+use crate::ontology::{Label, Relation, Value};
 use crate::snapshot::tables::assemble::{fifteen_digits, single};
 use crate::sources::facts::{self, Address, End, Facts};
 
@@ -41,19 +42,23 @@ impl Default for ResolveOptions {
     }
 }
 
-/// Where the nodes of rows and addresses ended up.
+/// Where the nodes of rows and addresses ended up; texts by their hashes.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Source row → node.
-    pub by_ref: HashMap<String, At>,
+    by_ref: HashMap<NameHash, At>,
     /// Canonical domain → organisation.
-    pub by_domain: HashMap<String, At>,
-    /// `user_id` → person.
-    pub by_user: HashMap<String, At>,
-    /// Label and name key → things of that name.
-    pub by_name: BTreeMap<(Label, String), Vec<At>>,
-    /// Event → its start.
-    starts: BTreeMap<At, Start>,
+    by_domain: HashMap<NameHash, At>,
+    by_user: HashMap<NameHash, At>,
+    /// Name key → organisations of that name.
+    pub organizations: BTreeMap<String, Vec<At>>,
+    /// Name key → people and venues of that name; once sorted, things of one name and label stand together.
+    pub named: Vec<(Label, NameHash, At)>,
+    /// Event → when it starts, epoch ms.
+    pub starts: HashMap<At, i64>,
+    /// Event → its start, as its source tells.
+    told: BTreeMap<At, Start>,
+    /// Venue → its uid and zone.
+    zones: HashMap<At, (String, String)>,
 }
 
 /// When an event begins, as its source tells.
@@ -66,13 +71,37 @@ enum Start {
 }
 
 impl Places {
+    /// The node of a source row.
+    pub(super) fn row(&self, reference: &str) -> Option<At> {
+        self.by_ref.get(&NameHash::of(reference)).copied()
+    }
+
+    /// The person of a `user_id`.
+    pub(super) fn user(&self, user_id: &str) -> Option<At> {
+        self.by_user.get(&NameHash::of(user_id)).copied()
+    }
+
+    /// The organisation of a canonical domain.
+    pub(super) fn domain(&self, domain: &str) -> Option<At> {
+        self.by_domain.get(&NameHash::of(domain)).copied()
+    }
+
+    fn stands_for(&mut self, reference: &str, at: At) {
+        self.by_ref.insert(NameHash::of(reference), at);
+    }
+
     pub(super) fn called(&mut self, label: Label, name: &str, at: At) {
-        if let Some(key) = canonical::name_key(name) {
-            let all = self.by_name.entry((label, key)).or_default();
-            // Names come thing by thing, so one that is there already stands last.
-            if all.last() != Some(&at) {
-                all.push(at);
+        let Some(key) = canonical::name_key(name) else { return };
+        match label {
+            Label::Organization => {
+                let all = self.organizations.entry(key).or_default();
+                // Names come thing by thing, so one that is there already stands last.
+                if all.last() != Some(&at) {
+                    all.push(at);
+                }
             }
+            Label::Person | Label::Venue => self.named.push((label, NameHash::of(&key), at)),
+            _ => {}
         }
     }
 }
@@ -88,20 +117,26 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     let mut draft = Draft::default();
     let mut places = Places::default();
     let shared = &options.shared;
-    let Merged { groups, by_domain, by_user, candidates } = merge(facts, options, &mut report)?;
-    let mut at_group = Vec::with_capacity(groups.len());
-    for group in &groups {
-        at_group.push(thing(group, &mut draft, &mut places, &mut report)?);
+    let merged = merge(facts, options, &mut report)?;
+    let mut same_rows = same_rows(facts);
+    let mut at_root = vec![At::MAX; merged.elements()];
+    merged.groups(&mut report, |group, report| {
+        at_root[group.root as usize] = thing(group, &mut same_rows, &mut draft, &mut places, report)?;
+        Ok(())
+    })?;
+    for row in same_rows.into_values().flatten() {
+        report.note("rows are the thing of a row that was not read", row);
     }
-    same_rows(facts, &mut draft, &mut places, &mut report);
-    places.by_domain = by_domain.into_iter().map(|(domain, group)| (domain, at_group[group])).collect();
-    places.by_user = by_user.into_iter().map(|(user, group)| (user, at_group[group])).collect();
+    let Merged { by_domain, by_user, candidates, .. } = merged;
+    places.by_domain = by_domain.into_iter().map(|(domain, root)| (domain, at_root[root as usize])).collect();
+    places.by_user = by_user.into_iter().map(|(user, root)| (user, at_root[root as usize])).collect();
+    drop(at_root);
 
-    start_times(facts, &mut draft, &places, &mut report);
+    start_times(facts, &mut draft, &mut places, &mut report)?;
     links::edges(facts, &mut draft, &mut places, shared, &mut report)?;
     let newest_touch = touches::edges(facts, &mut draft, &places, &mut report)?;
-    links::claims(facts, &mut draft, &places, &mut report);
-    links::same_as(&candidates, options.name_group_limit, &mut draft, &places, &mut report);
+    links::claims(facts, &mut draft, &places, &mut report)?;
+    links::same_as(&candidates, options.name_group_limit, &mut draft, places, &mut report)?;
     draft.finish(report, clock(facts, newest_touch))
 }
 
@@ -117,20 +152,23 @@ pub(super) fn millis(micros: i64) -> i64 {
     micros.div_euclid(1000)
 }
 
-/// Drafts the node of a group of rows.
+/// Drafts the node of a group of rows; an event's is finished once its venue is known.
 fn thing(
     group: &Group,
+    same_rows: &mut BTreeMap<String, Vec<String>>,
     draft: &mut Draft,
     places: &mut Places,
     report: &mut Report,
 ) -> Result<At, MirrorError> {
-    let at = draft.node(group.label, &group.uid)?;
+    let (at, _) = draft.node(group.label, &group.uid)?;
     let mut refs: Vec<String> = group.rows.iter().map(|row| row.reference.clone()).collect();
     refs.extend(group.entity.map(|entity| entity.source.to_string()));
+    let same: Vec<String> = refs.iter().filter_map(|row| same_rows.remove(row)).flatten().collect();
+    refs.extend(same);
     refs.sort_unstable();
     refs.dedup();
     for reference in &refs {
-        places.by_ref.insert(reference.clone(), at);
+        places.stands_for(reference, at);
     }
     let names: Vec<Cow<str>> = group
         .entity
@@ -145,7 +183,7 @@ fn thing(
     let name =
         names.first().map(|name| &**name).or(group.canonical_id.as_deref()).unwrap_or(&group.uid).to_owned();
 
-    let node = &mut draft.nodes[at];
+    let node = draft.open(at)?;
     node.labels.extend(group.entity.iter().flat_map(|entity| entity.extra_labels.iter()));
     node.labels.extend(group.rows.iter().flat_map(|row| row.fact.extra_labels.iter()));
     node.properties.insert("name", Value::Text(name));
@@ -178,7 +216,7 @@ fn thing(
                 _ => None,
             };
             if let Some(start) = start {
-                places.starts.entry(at).or_insert(start);
+                places.told.entry(at).or_insert(start);
             } else if let ("source_url", facts::Value::Text(raw)) = (*property, value) {
                 // Pages are linked to with tokens and addresses of people, as shared ones are.
                 let url = canonical::content_url(raw).map(Value::Text);
@@ -193,22 +231,22 @@ fn thing(
             }
         }
     }
+    if let (Label::Venue, Some(Value::Text(zone))) = (group.label, node.properties.get("tz")) {
+        places.zones.insert(at, (group.uid.clone(), zone.clone()));
+    }
+    if !places.told.contains_key(&at) {
+        draft.close(at)?;
+    }
     Ok(at)
 }
 
-/// Puts the rows that are another row's thing behind the node of that row.
-fn same_rows(facts: &Facts, draft: &mut Draft, places: &mut Places, report: &mut Report) {
-    let mut same_rows: Vec<&(SourceRef, SourceRef)> = facts.same_rows.iter().collect();
-    same_rows.sort_unstable();
-    for (row, of) in same_rows {
-        match places.by_ref.get(&of.to_string()) {
-            Some(&at) => {
-                draft.stand_behind(at, row.to_string());
-                places.by_ref.insert(row.to_string(), at);
-            }
-            None => report.note("rows are the thing of a row that was not read", row.to_string()),
-        }
+/// The rows that are another row's thing, by that row.
+fn same_rows(facts: &Facts) -> BTreeMap<String, Vec<String>> {
+    let mut same_rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (row, of) in &facts.same_rows {
+        same_rows.entry(of.to_string()).or_default().push(row.to_string());
     }
+    same_rows
 }
 
 /// A name as it may be shown, without e-mail addresses and telephone numbers; none where it is nothing else.
@@ -240,74 +278,89 @@ pub(super) fn held(value: &facts::Value) -> Option<Value> {
 ///
 /// A time that a clock change skips is read as if the clocks had not been changed, one that it repeats is the first of the
 /// two, as RFC 5545 has it; both are noted.
-fn start_times(facts: &Facts, draft: &mut Draft, places: &Places, report: &mut Report) {
+fn start_times(
+    facts: &Facts,
+    draft: &mut Draft,
+    places: &mut Places,
+    report: &mut Report,
+) -> Result<(), MirrorError> {
     let mut hosts: HashMap<At, Vec<At>> = HashMap::new();
     for edge in facts.edges.iter().filter(|e| e.relation == Relation::Hosts) {
         if let (End::Row(venue), End::Row(event)) = (&edge.src, &edge.dst)
-            && let (Some(&venue), Some(&event)) =
-                (places.by_ref.get(&venue.to_string()), places.by_ref.get(&event.to_string()))
+            && let (Some(venue), Some(event)) =
+                (places.row(&venue.to_string()), places.row(&event.to_string()))
         {
             hosts.entry(event).or_default().push(venue);
         }
     }
-    // The time zones compiled in, not the machine's: the same facts give the same times everywhere.
-    let zones = TimeZoneDatabase::bundled();
-    let mut known: HashMap<String, Option<TimeZone>> = HashMap::new();
-    for (&event, &start) in &places.starts {
-        let uid = draft.nodes[event].uid.to_string();
-        let zone = hosts
-            .get(&event)
-            .into_iter()
-            .flatten()
-            .map(|&venue| (&draft.nodes[venue].uid, draft.text(venue, "tz")))
-            .filter_map(|(venue, zone)| Some((venue, zone?)))
-            .min()
-            .map(|(_, zone)| zone.to_owned());
-        let zone = zone
-            .map(|name| known.entry(name).or_insert_with_key(|name| zones.get(name.trim()).ok()).as_ref());
-        let properties = &mut draft.nodes[event].properties;
-        let clock = match start {
-            Start::WallClock(clock) => clock,
+    let mut zones = Zones { all: TimeZoneDatabase::bundled(), known: HashMap::new() };
+    for (event, start) in std::mem::take(&mut places.told) {
+        let at_venues = hosts.get(&event).into_iter().flatten().filter_map(|venue| places.zones.get(venue));
+        let zone = at_venues.min().map(|(_, zone)| zones.zone(zone));
+        let uid = draft.uid(event)?;
+        let (clock, start) = match start {
+            Start::WallClock(clock) => (Some(clock), start_of(clock, zone, &uid, report)),
             Start::Instant(ms) => {
-                properties.insert("starts_at", Value::Instant(ms));
-                if let (Some(Some(zone)), Ok(at)) = (zone, Timestamp::from_millisecond(ms)) {
-                    let clock = zone.to_datetime(at);
-                    properties.insert("local_start", Value::Text(clock.to_string()));
-                }
-                continue;
+                let at = Timestamp::from_millisecond(ms).ok();
+                (zone.flatten().zip(at).map(|(zone, at)| zone.to_datetime(at)), Some(ms))
             }
         };
-        properties.insert("local_start", Value::Text(clock.to_string()));
-        let Some(zone) = zone else {
-            report.note("events have a wall clock and no venue with a time zone, so no starts_at", uid);
-            continue;
-        };
-        let Some(zone) = zone else {
-            report.note("events hang on a venue whose time zone is unknown, so no starts_at", uid);
-            continue;
-        };
-        let start = zone.to_ambiguous_timestamp(clock);
-        match start.offset() {
-            AmbiguousOffset::Unambiguous { .. } => {}
-            AmbiguousOffset::Gap { .. } => {
-                report.note(
-                    "events start at a time that a change of clocks skips; read by the clock before it",
-                    &uid,
-                );
-            }
-            AmbiguousOffset::Fold { .. } => {
-                report.note(
-                    "events start at a time that a change of clocks repeats; read as the first of the two",
-                    &uid,
-                );
-            }
+        let clock = clock.map(|clock| ("local_start", Value::Text(clock.to_string())));
+        let node = draft.open(event)?;
+        node.properties.extend(clock);
+        node.properties.extend(start.map(|start| ("starts_at", Value::Instant(start))));
+        places.starts.extend(start.map(|start| (event, start)));
+        draft.close(event)?;
+    }
+    Ok(())
+}
+
+/// When a wall clock shows this time in the zone of a venue, epoch ms; `uid` is whose clock it is.
+fn start_of(clock: DateTime, zone: Option<Option<&TimeZone>>, uid: &str, report: &mut Report) -> Option<i64> {
+    let Some(zone) = zone else {
+        report.note("events have a wall clock and no venue with a time zone, so no starts_at", uid);
+        return None;
+    };
+    let Some(zone) = zone else {
+        report.note("events hang on a venue whose time zone is unknown, so no starts_at", uid);
+        return None;
+    };
+    let start = zone.to_ambiguous_timestamp(clock);
+    match start.offset() {
+        AmbiguousOffset::Unambiguous { .. } => {}
+        AmbiguousOffset::Gap { .. } => {
+            report.note(
+                "events start at a time that a change of clocks skips; read by the clock before it",
+                uid,
+            );
         }
-        match start.compatible() {
-            Ok(at) => {
-                properties.insert("starts_at", Value::Instant(at.as_millisecond()));
-            }
-            Err(_) => report.note("events start outside all times there are, so no starts_at", uid),
+        AmbiguousOffset::Fold { .. } => {
+            report.note(
+                "events start at a time that a change of clocks repeats; read as the first of the two",
+                uid,
+            );
         }
+    }
+    let at = start.compatible().ok();
+    if at.is_none() {
+        report.note("events start outside all times there are, so no starts_at", uid);
+    }
+    at.map(jiff::Timestamp::as_millisecond)
+}
+
+/// The time zones compiled in, not the machine's: the same facts give the same times everywhere.
+struct Zones {
+    all: TimeZoneDatabase,
+    known: HashMap<String, Option<TimeZone>>,
+}
+
+impl Zones {
+    fn zone(&mut self, name: &str) -> Option<&TimeZone> {
+        let Self { all, known } = self;
+        if !known.contains_key(name) {
+            known.insert(name.to_owned(), all.get(name.trim()).ok());
+        }
+        known[name].as_ref()
     }
 }
 

@@ -212,7 +212,7 @@ pub(super) fn shuffled(facts: &Facts, seed: u64) -> Facts {
     use rand::seq::SliceRandom;
     let mut rng = <rand_pcg::Pcg64 as rand::SeedableRng>::seed_from_u64(seed);
     let mut mixed = facts.clone();
-    mixed.nodes.shuffle(&mut rng);
+    mixed.nodes.revise(|nodes| nodes.shuffle(&mut rng)).expect("there is room");
     mixed.edges.shuffle(&mut rng);
     mixed.entities.shuffle(&mut rng);
     mixed.crosswalk.shuffle(&mut rng);

@@ -207,6 +207,12 @@ impl Making {
         Ok(())
     }
 
+    /// The row of a node that was added.
+    pub(super) fn row(&self, number: usize) -> Result<NodeRow, MirrorError> {
+        let key = self.nodes.get(number).copied().flatten().expect("only what was added is asked for");
+        Ok(self.rows.nodes.get(key.place())?)
+    }
+
     /// Adds an edge between two numbers; one of each key stays in the end.
     pub(super) fn edge(
         &mut self,

@@ -116,7 +116,7 @@ pub struct CrosswalkFact {
 /// Facts of all sources, in the order the sources delivered them; resolving does not depend on that order.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    pub nodes: Vec<NodeFact>,
+    pub nodes: Spool<NodeFact>,
     pub edges: Vec<EdgeFact>,
     pub entities: Vec<EntityFact>,
     pub crosswalk: Vec<CrosswalkFact>,

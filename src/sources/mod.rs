@@ -265,8 +265,8 @@ pub fn facts_of(
     options: &SourceOptions,
 ) -> Result<Facts, SpoolError> {
     let mut facts = Facts::default();
-    postgres::directus::facts(directus, &mut facts);
-    postgres::twenty::facts(twenty, &options.won_stages, &mut facts);
+    postgres::directus::facts(directus, &mut facts)?;
+    postgres::twenty::facts(twenty, &options.won_stages, &mut facts)?;
     postgres::unified::facts(unified, &mut facts);
     postgres::touchpoints::facts(touchpoints, &mut facts)?;
     Ok(facts)

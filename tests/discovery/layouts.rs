@@ -325,7 +325,7 @@ async fn one_and_two_threads_and_any_order_of_rows_give_the_same_bytes() {
     };
     let once = bytes(&facts, 1);
     assert!(once == bytes(&facts, 2), "two threads say something else");
-    facts.nodes.reverse();
+    facts.nodes.revise(|nodes| nodes.reverse()).expect("there is room");
     facts.edges.reverse();
     facts.touches.revise(|touches| touches.reverse()).expect("there is room");
     facts.claims.as_mut().expect("moves").reverse();

@@ -280,7 +280,7 @@ fn shuffled(facts: &Facts, seed: u64) -> Facts {
         read,
         ..
     } = &mut mixed;
-    nodes.shuffle(&mut rng);
+    nodes.revise(|nodes| nodes.shuffle(&mut rng)).expect("there is room");
     edges.shuffle(&mut rng);
     entities.shuffle(&mut rng);
     crosswalk.shuffle(&mut rng);

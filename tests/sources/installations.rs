@@ -10,7 +10,7 @@ use sonograph::sources::{Databases, SourceError, SourceLayout, SourceOptions, la
 
 use crate::names::{naming, read};
 use crate::scratch::Scratch;
-use crate::{WORKSPACE, edges, instant, micros, node, told};
+use crate::{WORKSPACE, edges, instant, micros, node, nodes, told};
 
 async fn look(scratch: &Scratch, source: &str) -> SourceLayout {
     let found = layouts(&Databases::one(&scratch.url()), &SourceOptions::default(), &Context::silent()).await;
@@ -168,8 +168,8 @@ async fn of_several_workspaces_the_active_one_is_read_and_two_active_ones_need_a
     assert!(error.to_string().ends_with(&expected), "{error}");
 
     let companies = |facts: &Facts| {
-        let of = facts.nodes.iter().filter(|node| node.source.table.ends_with(".company"));
-        of.map(|node| node.name.clone().unwrap_or_default()).collect::<Vec<_>>()
+        let of = nodes(facts).into_iter().filter(|node| node.source.table.ends_with(".company"));
+        of.map(|node| node.name.unwrap_or_default()).collect::<Vec<_>>()
     };
     let other = read(&scratch, &workspace("other")).await.expect("the subdomain is listed");
     assert_eq!(companies(&other), ["Other"]);
@@ -212,7 +212,7 @@ async fn empty_text_of_older_rows_is_missing_and_deleted_rows_keep_nobody_from_t
     assert_eq!(leo.addresses, [Address::Email("leo@second.example".into())]);
     let harbour = node(&facts, &format!("twenty:{WORKSPACE}.company:0c000000-0000-4000-8000-000000000002"));
     assert!(harbour.addresses.is_empty());
-    assert!(facts.nodes.iter().all(|node| node.name.as_deref() != Some("Mara Quist")));
+    assert!(nodes(&facts).iter().all(|node| node.name.as_deref() != Some("Mara Quist")));
     // Opportunity 1 had Mara as its contact; she is gone, and no edge leads from nowhere.
     assert_eq!(edges(&facts, Relation::ContactFor).len(), 1);
 }

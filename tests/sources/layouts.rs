@@ -19,7 +19,7 @@ async fn the_four_layouts_give_the_facts_their_rows_claim() {
     let facts = scratch.facts().await.expect("the layouts can be read");
 
     let mut counts: BTreeMap<Label, usize> = BTreeMap::new();
-    for node in &facts.nodes {
+    for node in facts.nodes.rows().expect("they read") {
         *counts.entry(node.label).or_default() += 1;
     }
     let expected = BTreeMap::from([

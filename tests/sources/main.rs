@@ -21,8 +21,12 @@ use sonograph::sources::facts::{End, Facts, NodeFact, Value};
 
 const WORKSPACE: &str = "workspace_1wgvd1injqtife6y4rvfbu3h5";
 
-fn node<'f>(facts: &'f Facts, reference: &str) -> &'f NodeFact {
-    let found = facts.nodes.iter().find(|node| node.source.to_string() == reference);
+fn nodes(facts: &Facts) -> Vec<NodeFact> {
+    facts.nodes.rows().expect("they read")
+}
+
+fn node(facts: &Facts, reference: &str) -> NodeFact {
+    let found = nodes(facts).into_iter().find(|node| node.source.to_string() == reference);
     found.unwrap_or_else(|| panic!("no fact of {reference}"))
 }
 
@@ -55,11 +59,12 @@ fn instant(text: &str) -> Value {
 
 /// Facts in an order of their own, because a source may deliver its rows in any.
 fn told(mut facts: Facts) -> String {
-    facts.nodes.sort_by_key(|node| node.source.clone());
     facts.edges.sort_by_key(|edge| format!("{edge:?}"));
     facts.identifies.sort_by_key(|identify| identify.id.clone());
     facts.read.clear();
     let mut touches = facts.touches.rows().expect("they read");
     touches.sort_by_key(|touch| touch.id.clone());
-    format!("{facts:#?}{touches:#?}")
+    let mut nodes = nodes(&facts);
+    nodes.sort_by_key(|node| node.source.clone());
+    format!("{facts:#?}{nodes:#?}{touches:#?}")
 }

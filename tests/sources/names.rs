@@ -10,7 +10,7 @@ use sonograph::sources::rows::Touch;
 use sonograph::sources::{Databases, SourceError, SourceOptions, layouts, read_facts};
 
 use crate::scratch::Scratch;
-use crate::{WORKSPACE, edges, node, told};
+use crate::{WORKSPACE, edges, node, nodes, told};
 
 /// Options with the names of one source.
 pub fn naming(source: &str, naming: Naming) -> SourceOptions {
@@ -158,8 +158,9 @@ async fn archived_and_published_mean_what_the_collection_or_the_configuration_sa
         .await;
     let by_collection = scratch.facts().await.expect("reads");
     let status = |facts: &Facts, id: u8| {
-        let node =
-            facts.nodes.iter().find(|n| n.source.to_string() == format!("directus:directus.events:{id}"))?;
+        let node = nodes(facts)
+            .into_iter()
+            .find(|n| n.source.to_string() == format!("directus:directus.events:{id}"))?;
         node.properties.iter().find(|(name, _)| *name == "status").map(|(_, value)| value.clone())
     };
     assert_eq!(status(&by_collection, 2), None, "event 2 is archived by another field");

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, BY_NAME, EdgeFact, End, Facts, NodeFact, Value};
 use crate::sources::rows::{ArtistRow, DirectusRows, DirectusTables, EventRow, LineupRow, VenueRow};
+use crate::sources::spool::SpoolError;
 use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
@@ -26,7 +27,7 @@ pub async fn read(
 ) -> Result<Option<Found>, SourceError> {
     let Some(layout) = Layout::discover(session, options.of(SYSTEM)).await? else { return Ok(None) };
     let rows = layout.rows(session, cx).await?;
-    facts(&rows, into);
+    facts(&rows, into)?;
     Ok(Some(Found { schema: layout.scope.schema, notes: layout.notes }))
 }
 
@@ -359,18 +360,21 @@ fn stamps(select: &mut Select<'_>) -> Result<(Field<Instant>, Field<Instant>), S
 /// What the rows claim: venues, artists, events, genres; who hosts, performs at and promotes what.
 ///
 /// An edge to a row that is not among the rows (archived, deleted) is left out.
-pub fn facts(rows: &DirectusRows, facts: &mut Facts) {
+///
+/// # Errors
+/// When there is no room to keep the facts aside.
+pub fn facts(rows: &DirectusRows, facts: &mut Facts) -> Result<(), SpoolError> {
     let venues = format!("{}.{}", rows.schema, rows.tables.venues);
     let artists = format!("{}.{}", rows.schema, rows.tables.artists);
     let events = format!("{}.{}", rows.schema, rows.tables.events);
     facts.events_table.clone_from(&events);
     facts.artists_table.clone_from(&artists);
 
-    facts.nodes.extend(rows.venues.iter().map(|row| venue(row, &venues)));
+    facts.nodes.extend(rows.venues.iter().map(|row| venue(row, &venues)))?;
     for row in &rows.artists {
         let node = artist(row, &artists);
         facts.edges.extend(genres(&node.source, &row.genres));
-        facts.nodes.push(node);
+        facts.nodes.push(&node)?;
     }
 
     let venue_ids: HashSet<&str> = rows.venues.iter().map(|v| v.id.as_str()).collect();
@@ -391,7 +395,7 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) {
             facts.edges.push(to_event(Relation::Promotes, promoter, vec![("weight", Value::Float(weight))]));
         }
         facts.edges.extend(genres(&node.source, &row.tags));
-        facts.nodes.push(node);
+        facts.nodes.push(&node)?;
     }
 
     let artist_ids: HashSet<&str> = rows.artists.iter().map(|a| a.id.as_str()).collect();
@@ -408,6 +412,7 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) {
             properties,
         });
     }
+    Ok(())
 }
 
 fn venue(row: &VenueRow, table: &str) -> NodeFact {

@@ -95,7 +95,7 @@ pub fn facts(rows: &TouchpointRows, facts: &mut Facts) -> Result<(), SpoolError>
 }
 
 fn into_facts(rows: TouchpointRows<Spool<TouchRow>>, facts: &mut Facts) -> Result<(), SpoolError> {
-    facts.nodes.extend(people(&rows)?);
+    facts.nodes.extend(people(&rows)?)?;
     facts.touch_schema = rows.schema;
     facts.identifies.extend(rows.identifies);
     facts.aliases.extend(rows.aliases);

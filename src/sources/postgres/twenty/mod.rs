@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::ontology::{Label, Relation, SourceRef};
 use crate::sources::facts::{Address, EdgeFact, End, Facts, NodeFact, Value};
 use crate::sources::rows::{CompanyRow, ContactRow, OpportunityRow, PromoterRow, StageChangeRow, TwentyRows};
+use crate::sources::spool::SpoolError;
 use crate::sources::{Found, SourceError, SourceOptions};
 
 pub use workspace::computed_schema;
@@ -42,7 +43,7 @@ pub async fn read(
         promoters: promoters(session, &scope, &promoter, cx).await?,
         promoter_table: Some(promoter.table),
     };
-    facts(&rows, &options.won_stages, into);
+    facts(&rows, &options.won_stages, into)?;
     Ok(Some(Found { schema: rows.schema, notes }))
 }
 
@@ -282,7 +283,10 @@ pub const DEFAULT_WON_STAGE: &str = "CUSTOMER";
 ///
 /// `won_stages` are the stages that count as converted. A promoter that names its company *is* that company: its row
 /// stands behind the company's node and gives none of its own. An edge to a row that is not among the rows (soft-deleted) is left out.
-pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
+///
+/// # Errors
+/// When there is no room to keep the facts aside.
+pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) -> Result<(), SpoolError> {
     let companies = format!("{}.company", rows.schema);
     let people = format!("{}.person", rows.schema);
     let opportunities = format!("{}.opportunity", rows.schema);
@@ -294,10 +298,12 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
         Some(End::Row(SourceRef::new(SYSTEM, &companies, id)))
     };
 
-    facts.nodes.extend(rows.companies.iter().map(|row| company(row, &companies)));
+    facts.nodes.extend(rows.companies.iter().map(|row| company(row, &companies)))?;
     for row in &rows.promoters {
         match &row.company {
-            None => facts.nodes.push(promoter(row, &promoters)),
+            None => {
+                facts.nodes.push(&promoter(row, &promoters))?;
+            }
             Some(company) => facts.same_rows.push((
                 SourceRef::new(SYSTEM, &promoters, &row.id),
                 SourceRef::new(SYSTEM, &companies, company),
@@ -319,7 +325,7 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
                     .collect(),
             });
         }
-        facts.nodes.push(node);
+        facts.nodes.push(&node)?;
     }
 
     let won_at = won_instants(rows, won_stages);
@@ -347,8 +353,9 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) {
             properties.push(("attribution_source", Value::Text(evidence.to_owned())));
             facts.edges.push(link(Relation::ConvertedTo, who, here, properties));
         }
-        facts.nodes.push(node);
+        facts.nodes.push(&node)?;
     }
+    Ok(())
 }
 
 /// When each opportunity last *entered* the won set, in epoch µs; moving inside the set is not entering it.

@@ -1,0 +1,198 @@
+//! Devices: when each was seen, and whose it is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::aliases::{self, Known, Link};
+use super::draft::At;
+use super::keys::NameHash;
+use super::resolve::Places;
+use crate::ontology::Uid;
+use crate::sources::facts::Facts;
+
+/// Columns that hold the id of a device.
+pub(super) const COLUMNS: [&str; 4] =
+    ["tracks.anonymous_id", "identifies.anonymous_id", "aliases.previous_id", "aliases.user_id"];
+const TRACKS: u8 = 1;
+const IDENTIFIES: u8 = 2;
+const FORMER: u8 = 4;
+const LATER: u8 = 8;
+
+/// How it became known whose a device is; the order decides between what was said at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Evidence {
+    Alias,
+    Identify,
+}
+
+impl Evidence {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Alias => "alias",
+            Self::Identify => "identify",
+        }
+    }
+}
+
+/// One device.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Device {
+    /// Epoch µs.
+    pub first: i64,
+    pub last: i64,
+    /// When it was first said whose it is, in epoch µs.
+    since: i64,
+    /// The first of those who used it while known.
+    user: Option<At>,
+    /// Its node, once there is one.
+    pub node: Option<At>,
+    evidence: Option<Evidence>,
+    shared: bool,
+    /// One bit for each of [`COLUMNS`].
+    columns: u8,
+}
+
+impl Device {
+    fn used_by(&mut self, person: At) {
+        self.shared |= self.user.is_some_and(|user| user != person);
+        self.user.get_or_insert(person);
+    }
+
+    fn said_to_be(&mut self, at: i64, evidence: Evidence) {
+        if self.evidence.is_none_or(|known| (at, evidence) < (self.since, known)) {
+            (self.since, self.evidence) = (at, Some(evidence));
+        }
+    }
+
+    /// Whether more than one person used it.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The person its anonymous touches belong to, since when that is known and how.
+    ///
+    /// The rule is the next identify, else the previous one. On a device that is not shared both name the same person.
+    pub(super) fn owner(&self) -> Option<(At, i64, Evidence)> {
+        let (user, evidence) = self.user.zip(self.evidence).filter(|_| !self.shared)?;
+        Some((user, self.since, evidence))
+    }
+
+    /// The columns that hold its id.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &'static str> {
+        let columns = self.columns;
+        COLUMNS.into_iter().enumerate().filter(move |(nth, _)| columns & 1 << nth != 0).map(|(_, name)| name)
+    }
+}
+
+/// All devices, by the hash of their visitor's uid: ids that are told alike are one device.
+#[derive(Debug, Default)]
+pub(super) struct Devices(HashMap<NameHash, Device>);
+
+fn key(anonymous_id: &str) -> NameHash {
+    NameHash::of(Uid::visitor(anonymous_id).as_str())
+}
+
+impl Devices {
+    pub(super) fn get(&self, anonymous_id: &str) -> Option<&Device> {
+        self.0.get(&key(anonymous_id))
+    }
+
+    pub(super) fn get_mut(&mut self, anonymous_id: &str) -> Option<&mut Device> {
+        self.0.get_mut(&key(anonymous_id))
+    }
+
+    /// A touch: by which device, when, and by whom where that is known.
+    pub(super) fn touched(&mut self, anonymous_id: &str, at: i64, person: Option<At>) {
+        let device = self.seen(anonymous_id, TRACKS, at);
+        if let Some(person) = person {
+            device.used_by(person);
+        }
+    }
+
+    fn seen(&mut self, anonymous_id: &str, column: u8, at: i64) -> &mut Device {
+        let new = Device {
+            first: at,
+            last: at,
+            since: at,
+            user: None,
+            node: None,
+            evidence: None,
+            shared: false,
+            columns: 0,
+        };
+        let device = self.0.entry(key(anonymous_id)).or_insert(new);
+        device.first = device.first.min(at);
+        device.last = device.last.max(at);
+        device.columns |= column;
+        device
+    }
+
+    fn identified(&mut self, anonymous_id: &str, column: u8, at: i64, person: Option<At>) {
+        let evidence = if column == IDENTIFIES { Evidence::Identify } else { Evidence::Alias };
+        let device = self.seen(anonymous_id, column, at);
+        if let Some(person) = person {
+            device.used_by(person);
+            device.said_to_be(at, evidence);
+        }
+    }
+
+    /// Adds what identifies and aliases tell, after all touches.
+    pub(super) fn identify(&mut self, facts: &Facts, places: &Places) {
+        let person = |user: &str| places.user(user);
+        for row in &facts.identifies {
+            if let Some(id) = &row.anonymous_id {
+                self.identified(id, IDENTIFIES, row.at, row.user_id.as_deref().and_then(person));
+            }
+        }
+        let mut links = Vec::new();
+        for row in &facts.aliases {
+            let is_device = self.get(&row.previous_id).is_some() || person(&row.previous_id).is_none();
+            match (is_device, person(&row.user_id)) {
+                (true, Some(user)) => self.identified(&row.previous_id, FORMER, row.at, Some(user)),
+                // A former id that is a user and no device joined two users; that was done when people were merged.
+                (false, Some(_)) => {}
+                (false, None) => self.identified(&row.user_id, LATER, row.at, person(&row.previous_id)),
+                (true, None) => {
+                    self.seen(&row.previous_id, FORMER, row.at);
+                    self.seen(&row.user_id, LATER, row.at);
+                    links.push((row.at, row.previous_id.as_str(), row.user_id.as_str()));
+                }
+            }
+        }
+        self.follow(links);
+    }
+
+    /// Gives the devices that aliases join to others what is known of those.
+    fn follow<'a>(&mut self, mut links: Vec<Link<'a>>) {
+        let device = |id: &str| self.get(id).expect("a device that was seen");
+        // A device that is shared by itself tells nothing of others.
+        links.retain(|(_, id, later)| !device(id).shared && !device(later).shared);
+        let own = |(_, id, later): &Link<'a>| {
+            [*id, *later].map(|id| {
+                let Device { user, evidence, since, .. } = device(id);
+                (id, Known { people: BTreeSet::from_iter(*user), since: evidence.map(|_| *since) })
+            })
+        };
+        let known: BTreeMap<&str, Known> = links.iter().flat_map(own).collect();
+        for (id, Known { people, since }) in aliases::follow(&links, &known) {
+            let device = self.get_mut(id).expect("a device that was seen");
+            for person in people {
+                device.used_by(person);
+            }
+            if let (Some(since), Some(_)) = (since, device.user)
+                && device.evidence.is_none_or(|_| since < device.since)
+            {
+                (device.since, device.evidence) = (since, Some(Evidence::Alias));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_takes_no_more_room_than_was_promised() {
+        assert!(size_of::<(NameHash, Device)>() <= 64);
+    }
+}
