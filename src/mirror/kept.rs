@@ -50,7 +50,12 @@ pub fn kept_uids(current: &Current) -> Result<Kept, MirrorError> {
     keys.try_for_each(|key| -> Result<(), MirrorError> {
         let node = current.nodes.get(key.place())?;
         let place = key.place().packed(u32::from(key.kind()));
-        rows.extend(refs(&node.properties).iter().map(|reference| (NameHash::of(reference), place)));
+        let remembered = refs(&node.properties);
+        rows.extend(remembered.iter().map(|reference| (NameHash::of(reference), place)));
+        if remembered.is_empty() {
+            // Somebody overwrote what it remembers, but not the name that one of its rows once gave it.
+            rows.push((NameHash::of(&node.uid), place));
+        }
         Ok(())
     })?;
     rows.sort_unstable_by_key(|(name, _)| *name);

@@ -10,6 +10,7 @@ mod identity;
 mod journeys;
 mod kills;
 mod layouts;
+mod mistyped;
 mod odd_rows;
 mod orders;
 mod secrets;
