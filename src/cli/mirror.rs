@@ -21,8 +21,8 @@ pub(super) enum MirrorCommand {
     /// organisation, and compares the result with the graph. Only what the mirror itself writes is compared: scores and
     /// other people's properties are left alone.
     ///
-    /// A table of which more than a quarter vanished since the last run, or all of it, is taken for a failed read: what
-    /// rests on it stays, and the plan says so.
+    /// A table of which more than a quarter and at least ten rows vanished since the last run, or all of it, is taken for a
+    /// failed read: what rests on it stays, and the plan says so.
     #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
         sonograph mirror plan --allow-shrink directus:directus.events,HOSTS")]
     Plan(Plan),
@@ -45,7 +45,8 @@ struct Sweep {
     /// Tables (`system:schema.table`) and relations that may shrink as they like this time
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     allow_shrink: Vec<String>,
-    /// Share of a table, from 0 to 1, that may vanish from one run to the next [default: as configured, 0.25]
+    /// Share of a table, from 0 to 1, that may vanish from one run to the next; below 0.25 every row counts, else ten lost
+    /// rows at least [default: as configured, 0.25]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_shrink: Option<f64>,
 }

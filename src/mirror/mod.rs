@@ -23,6 +23,7 @@ mod resolve;
 mod resolved;
 #[cfg(test)]
 pub(crate) mod sample;
+mod strangers;
 mod summary;
 mod sweep;
 mod touches;
@@ -72,6 +73,26 @@ pub enum MirrorError {
         /// Rows that found their nodes.
         reached: i64,
     },
+    /// The graph holds a node under another label than the sources claim.
+    #[error("node `{uid}` shall be of label {shall}, and the graph holds it as {is}")]
+    OtherLabel {
+        /// Its uid.
+        uid: String,
+        /// Its label.
+        is: String,
+        /// The label that the sources give it.
+        shall: &'static str,
+    },
+    /// A canonical id stands on a node that is not the mirror's.
+    #[error("the canonical id of {label} `{uid}` is held by `{holder}`, which the mirror did not make")]
+    IdTaken {
+        /// Label of both.
+        label: &'static str,
+        /// Who shall carry it.
+        uid: String,
+        /// Who does.
+        holder: String,
+    },
     /// The graph could not be read.
     #[error("cannot read the business graph")]
     Unread(#[source] FalkorError),
@@ -109,7 +130,11 @@ impl Diagnose for MirrorError {
     fn fault(&self) -> Fault {
         match self {
             Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
-            Self::Moved { .. } | Self::OtherPlan { .. } | Self::Ledger { .. } => Fault::Environment,
+            Self::Moved { .. }
+            | Self::OtherPlan { .. }
+            | Self::OtherLabel { .. }
+            | Self::IdTaken { .. }
+            | Self::Ledger { .. } => Fault::Environment,
             Self::Unread(error) | Self::Unwritten(error) => error.fault(),
             Self::Spool(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
@@ -126,6 +151,13 @@ impl Diagnose for MirrorError {
             Self::Moved { .. } => {
                 Some("somebody else writes to it: run `sonograph mirror apply` again".to_owned())
             }
+            Self::OtherLabel { is, shall, .. } => Some(format!(
+                "nothing was written; `MATCH (n {{uid: …}}) SET n:{shall} REMOVE n:{is}` makes it what it shall be, then run this again"
+            )),
+            Self::IdTaken { .. } => Some(
+                "nothing was written; remove `canonical_id` from that node, or the node, then run this again"
+                    .to_owned(),
+            ),
             Self::Unread(error) | Self::Unwritten(error) => error.hint(),
             Self::Spool(error) => error.hint(),
         }

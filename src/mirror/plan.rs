@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use super::MirrorError;
 use super::current::{Current, Held, differences, property};
 use super::keys::{EdgeKey, Form, discriminator, which};
-use super::report::{Conflict, Note};
+use super::report::{Conflict, Note, Report};
 use super::resolved::{Properties, Resolved};
+use super::strangers;
 use super::sweep::HeldBack;
 use crate::ontology::{Label, Property, Relation, Value};
 
@@ -27,7 +28,7 @@ pub struct Plan<'a> {
     /// What the sources contradict each other in.
     pub conflicts: &'a [Conflict],
     /// What was left out or left open.
-    pub notes: &'a [Note],
+    pub notes: Vec<Note>,
     /// What the guard of the sweep took out of this plan.
     pub held_back: Vec<HeldBack>,
 }
@@ -127,17 +128,25 @@ pub(super) fn set_of(
 /// Time O((n + m) log m) in nodes and edges of both; holds a few bytes a node and a change, and one row at a time.
 ///
 /// # Errors
-/// When rows that were kept aside cannot be read.
+/// When another node of the graph holds the uid or canonical id of one that shall be made, and when rows that were kept
+/// aside cannot be read.
 pub fn plan<'a>(resolved: &'a Resolved, current: &'a Current) -> Result<Plan<'a>, MirrorError> {
     let mut wanted = vec![NOT_WANTED; current.keys.len()];
     let mut nodes = BTreeMap::new();
     for &label in Label::ALL {
         nodes.insert(label, node_changes(label, resolved, current, &mut wanted)?);
     }
-    let edges = edge_changes(resolved, current, &wanted)?;
-    let (conflicts, notes) = (&resolved.conflicts[..], &resolved.notes[..]);
+    strangers::refuse(resolved, current, |held| wanted[held as usize] == NOT_WANTED, &nodes)?;
+    let mut report = Report::default();
+    let edges = edge_changes(resolved, current, &wanted, &mut report)?;
+    let (seen, _) = report.close();
+    let (conflicts, notes) = (&resolved.conflicts[..], [&resolved.notes[..], &seen].concat());
     Ok(Plan { resolved, current, nodes, edges, conflicts, notes, held_back: Vec::new() })
 }
+
+/// Edges that a run neither makes nor removes.
+const STRANGE_EDGES: &str =
+    "edges lack the text that tells parallel ones apart and are left alone as somebody else's";
 
 /// Position of a node of the graph that no source claims.
 const NOT_WANTED: u32 = u32::MAX;
@@ -192,6 +201,7 @@ fn edge_changes(
     resolved: &Resolved,
     current: &Current,
     wanted: &[u32],
+    report: &mut Report,
 ) -> Result<BTreeMap<(Relation, Label, Label), EdgeChanges>, MirrorError> {
     let mut all: BTreeMap<(Relation, Label, Label), EdgeChanges> = BTreeMap::new();
     let mut seen = Seen::of(resolved.edge_keys().len());
@@ -203,7 +213,11 @@ fn edge_changes(
         let (Some(from), Some(to)) = (label(*src), label(*dst)) else { continue };
         let text = discriminator(*relation, properties);
         // Every edge of ours has what tells it apart; one without it is somebody else's.
-        if relation.discriminator().is_some() && text.is_none() {
+        if let Some(name) = relation.discriminator()
+            && text.is_none()
+        {
+            let (src, dst) = (current.node(*src)?.uid, current.node(*dst)?.uid);
+            report.note(STRANGE_EDGES, format!("{relation} {src} → {dst} without `{name}`"));
             continue;
         }
         let ends = (wanted[*src as usize], wanted[*dst as usize]);

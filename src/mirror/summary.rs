@@ -122,7 +122,7 @@ impl Plan<'_> {
             edges,
             samples: telling.samples,
             conflicts: self.conflicts.to_vec(),
-            notes: self.notes.to_vec(),
+            notes: self.notes.clone(),
             held_back: self.held_back.clone(),
             digest: telling.digest.finish(),
         })

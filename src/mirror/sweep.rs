@@ -16,7 +16,7 @@ use super::resolved::Resolved;
 use crate::ontology::Relation;
 use crate::snapshot::tables::assemble::NodeRow;
 
-/// Fewer lost rows than this are a decision, not an accident, unless they were all.
+/// Fewer lost rows than this are a decision, not an accident, unless they were all or a smaller share is asked for.
 const NOTICED: u64 = 10;
 
 /// When a table is not swept.
@@ -56,7 +56,9 @@ impl SweepGuard {
 
     fn minds(&self, of: &str, before: u64, gone: u64) -> bool {
         let share = gone as f64 / before.max(1) as f64;
-        let much = self.skipped_rows || gone == before || (gone >= NOTICED && share > self.max_shrink);
+        // Whoever asks for less than the usual share means every row.
+        let noticed = if self.max_shrink < Self::MAX_SHRINK { 1 } else { NOTICED };
+        let much = self.skipped_rows || gone == before || (gone >= noticed && share > self.max_shrink);
         gone > 0 && much && !self.allowed.contains(of)
     }
 

@@ -6,7 +6,9 @@ use sonograph::sources::falkordb::{Client, CypherValue, Params};
 
 use crate::graph::{all, url, with_graph};
 use crate::scratch::Scratch;
-use crate::{bytes, city, is_settled, planned, read, resolved, run};
+use sonograph::mirror;
+
+use crate::{bytes, city, is_settled, planned, read, resolved, resolved_after, run};
 
 #[test]
 fn a_second_run_writes_what_changed_and_leaves_the_rest() {
@@ -194,5 +196,70 @@ fn duplicates_that_the_schema_forbids_are_removed_before_it_is_made() {
         run(client, &bare, &facts, &Context::silent()).await.expect("it is healed");
         assert_eq!(read(client, &bare).await.edge_count(), whole.edge_count());
         client.delete_graph(&bare).await.expect("it goes");
+    });
+}
+
+#[test]
+fn a_graph_that_others_turned_around_is_refused_by_name_and_left_as_it_is() {
+    with_graph("strangers", async |client, graph| {
+        let facts = city::facts(120, 5);
+        run(client, graph, &facts, &Context::silent()).await.expect("it is written");
+        let whole = read(client, graph).await;
+        let turned = [
+            (
+                "MATCH (e:Event) WITH e ORDER BY e.uid LIMIT 1 REMOVE e:Event",
+                "MATCH (e) WHERE labels(e) = [] SET e:Event",
+                "as Node",
+            ),
+            (
+                "MATCH (e:Event) WITH e ORDER BY e.uid LIMIT 1 SET e:Venue",
+                "MATCH (e:Event:Venue) REMOVE e:Venue",
+                "as Venue",
+            ),
+            (
+                "MATCH (v:Venue) WHERE v.canonical_id IS NOT NULL WITH v ORDER BY v.uid LIMIT 1 \
+                 WITH v, v.canonical_id AS id SET v.canonical_id = null CREATE (:Venue {uid: 'x:y', canonical_id: id})",
+                "MATCH (v:Venue {uid: 'x:y'}) DELETE v",
+                "held by `x:y`",
+            ),
+        ];
+        for (turn, back, told) in turned {
+            all(client, graph, &[turn]).await;
+            let damaged = bytes(&read(client, graph).await);
+            let error =
+                run(client, graph, &facts, &Context::silent()).await.expect_err("it cannot be written");
+            assert!(error.to_string().contains(told), "{error}");
+            assert_eq!(bytes(&read(client, graph).await), damaged);
+            all(client, graph, &[back]).await;
+            run(client, graph, &facts, &Context::silent()).await.expect("it is whole again");
+        }
+        assert_eq!(read(client, graph).await.node_count(), whole.node_count());
+    });
+}
+
+#[test]
+fn an_edge_without_what_tells_it_apart_is_named_and_the_others_stay() {
+    with_graph("apart", async |client, graph| {
+        let facts = city::facts(120, 5);
+        run(client, graph, &facts, &Context::silent()).await.expect("it is written");
+        all(client, graph, &["MATCH ()-[r:ATTENDED]->() WITH r ORDER BY r.mid LIMIT 1 SET r.mid = 5"]).await;
+        let damaged = mirror::read_graph(client, graph, &Context::silent()).await.expect("it can be read");
+        let wanted = resolved_after(&facts, &damaged);
+        let plan = mirror::plan(&wanted, &damaged).expect("rows can be read");
+        let summary = plan.summary().expect("rows can be read");
+        let counts = summary.edges["ATTENDED"];
+        assert_eq!((counts.create, counts.update, counts.delete), (1, 0, 0));
+        let named: Vec<u64> = summary
+            .notes
+            .iter()
+            .filter(|note| note.what.contains("somebody else's"))
+            .map(|note| note.count)
+            .collect();
+        assert_eq!(named, [1]);
+        run(client, graph, &facts, &Context::silent()).await.expect("it is written");
+        let now = mirror::read_graph(client, graph, &Context::silent()).await.expect("it can be read");
+        assert_eq!(now.edge_count(), damaged.edge_count() + 1);
+        let wanted = resolved_after(&facts, &now);
+        assert!(mirror::plan(&wanted, &now).expect("rows can be read").is_empty());
     });
 }
