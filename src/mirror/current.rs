@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MirrorError;
 use super::keys::{Form, Kind, NameHash, NodeKey, kind_of};
-use super::resolved::{Properties, sorted};
+use super::resolved::{Properties, sort};
 use crate::context::Context;
 use crate::ontology::{Label, Property, PropertyKind, Relation, Value, names};
 use crate::snapshot::tables::assemble::{AssembleError, NodeRow, fifteen_digits, single};
@@ -231,11 +231,11 @@ impl Taker for Reading {
         if let Some(source) = self.twins()? {
             return Err(FalkorError::Tables { graph: self.graph.clone(), source });
         }
-        let (keys, position) = sorted(&std::mem::take(&mut self.keys));
+        let position = sort(&mut self.keys);
         for at in self.by_id.iter_mut().filter(|at| **at != NOBODY) {
             *at = position[*at as usize];
         }
-        self.current.keys = keys;
+        self.current.keys = std::mem::take(&mut self.keys);
         self.current.nodes = Arc::new(std::mem::take(&mut self.nodes));
         Ok(())
     }

@@ -60,18 +60,23 @@ pub fn kept_uids(current: &Current) -> Result<Kept, MirrorError> {
     })?;
     rows.sort_unstable_by_key(|(name, _)| *name);
     // Of several that remember one row, the last by label and uid.
-    let mut kept: Vec<(NameHash, u64)> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match kept.last_mut().filter(|last| last.0 == row.0) {
-            Some(last) => {
-                if rank(current, last.1)? < rank(current, row.1)? {
-                    *last = row;
-                }
+    let mut unread = None;
+    rows.dedup_by(|next, last| {
+        let same = next.0 == last.0;
+        if same {
+            match (rank(current, last.1), rank(current, next.1)) {
+                (Ok(before), Ok(after)) if before < after => *last = *next,
+                (Ok(_), Ok(_)) => {}
+                (Err(error), _) | (_, Err(error)) => unread = Some(error),
             }
-            None => kept.push(row),
         }
+        same
+    });
+    rows.shrink_to_fit();
+    match unread {
+        Some(error) => Err(error),
+        None => Ok(Kept { rows: Arc::new(rows), nodes: Arc::clone(&current.nodes) }),
     }
-    Ok(Kept { rows: Arc::new(kept), nodes: Arc::clone(&current.nodes) })
 }
 
 fn rank(current: &Current, packed: u64) -> Result<(String, Arc<str>), MirrorError> {

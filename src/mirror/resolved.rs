@@ -194,6 +194,13 @@ pub(super) struct Making {
 }
 
 impl Making {
+    /// Writes rows to disk once there are more than `buffer` bytes of them.
+    #[cfg(test)]
+    fn buffered(buffer: usize) -> Self {
+        let rows = Spooled { nodes: Spool::buffered(buffer), edges: Spool::buffered(buffer) };
+        Self { rows, ..Self::default() }
+    }
+
     /// Adds a node, which edges will call `number`.
     pub(super) fn node(&mut self, number: usize, label: Label, mut row: NodeRow) -> Result<(), MirrorError> {
         row.properties.sort_unstable_by_key(|(name, _)| *name);
@@ -231,9 +238,9 @@ impl Making {
     /// Sorts the keys and makes one edge of each.
     pub(super) fn finish(self, report: Report, clock: Option<i64>) -> Result<Resolved, MirrorError> {
         let Self { mut rows, nodes, mut edges } = self;
-        let nodes: Vec<NodeKey> =
+        let mut nodes: Vec<NodeKey> =
             nodes.into_iter().map(|key| key.expect("every number was given a node")).collect();
-        let (nodes, position) = sorted(&nodes);
+        let position = sort(&mut nodes);
         for key in &mut edges {
             key.src = position[key.src as usize];
             key.dst = position[key.dst as usize];
@@ -247,15 +254,25 @@ impl Making {
     }
 }
 
-/// The keys in order, and where each of them went.
-pub(super) fn sorted(keys: &[NodeKey]) -> (Vec<NodeKey>, Vec<u32>) {
+/// Sorts keys where they are, and tells where each of them went.
+pub(super) fn sort(keys: &mut [NodeKey]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..keys.len() as u32).collect();
     order.sort_unstable_by_key(|&number| keys[number as usize]);
     let mut position = vec![0; keys.len()];
     for (at, &number) in (0..).zip(&order) {
         position[number as usize] = at;
     }
-    (order.into_iter().map(|number| keys[number as usize]).collect(), position)
+    for start in 0..keys.len() {
+        // Along one cycle after the other, each key to its place.
+        let mut at = start;
+        while order[at] as usize != start {
+            let from = std::mem::replace(&mut order[at], at as u32) as usize;
+            keys.swap(at, from);
+            at = from;
+        }
+        order[at] = at as u32;
+    }
+    position
 }
 
 impl Spooled {
@@ -338,3 +355,7 @@ fn order(a: &Value, b: &Value) -> Ordering {
         _ => format!("{a:?}").cmp(&format!("{b:?}")),
     }
 }
+
+#[cfg(test)]
+#[path = "resolved_tests.rs"]
+mod tests;
