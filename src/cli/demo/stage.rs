@@ -1,11 +1,11 @@
 //! Where a demo happens: its folder, its servers, what each step took.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Failure, Session};
 use crate::context::{Context, shell_word};
+use crate::report;
 use crate::services::{Guard, Options, Running};
 
 /// Folders a demo makes; a folder that holds nothing else is a demo's and may be replaced.
@@ -24,7 +24,7 @@ struct Took {
 pub(super) struct Stage<'a> {
     pub dir: PathBuf,
     /// Keeps other demos out of the folder. A file system without locks works as well as it did.
-    _lock: File,
+    _lock: fs_err::File,
     session: &'a Session,
     steps: Vec<Took>,
     began: Instant,
@@ -35,15 +35,11 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Takes the folder: makes it, or clears what an earlier demo left there.
     pub fn prepare(dir: &Path, session: &'a Session) -> Result<Self, Failure> {
-        fs_err::create_dir_all(dir)?;
-        let lock = fs_err::File::open(dir)?.into_parts().0;
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            return Err(Failure::environment(
-                "cannot begin a demo",
-                anyhow::Error::msg(format!("another demo runs in `{}`", dir.display())),
-            )
-            .with_hint("wait for it, or name another folder with --dir"));
-        }
+        let lock = report::alone(dir)?.ok_or_else(|| {
+            let other = anyhow::Error::msg(format!("another demo runs in `{}`", dir.display()));
+            Failure::environment("cannot begin a demo", other)
+                .with_hint("wait for it, or name another folder with --dir")
+        })?;
         for entry in fs_err::read_dir(dir)? {
             let name = entry?.file_name();
             let name = name.to_string_lossy();
