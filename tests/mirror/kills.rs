@@ -1,6 +1,6 @@
 //! `mirror apply` and its server, killed at random moments: the next run makes of what is left what an undisturbed one makes.
 //!
-//! Every case follows from its seed; only how far a run gets in a given time is the machine's. `SONOGRAPH_KILLS` is how
+//! Every case follows from its seed; only how far a run gets in a given time is the machine's. `SONOGRAPH_TEST_KILLS` is how
 //! many cases there are.
 
 use std::collections::BTreeSet;
@@ -351,8 +351,8 @@ impl Listener {
 
 #[test]
 fn a_run_killed_at_any_moment_is_completed_by_the_next_as_if_nothing_had_happened() {
-    let cases = std::env::var("SONOGRAPH_KILLS").ok();
-    let cases = cases.map_or(USUAL_CASES, |cases| cases.parse().expect("SONOGRAPH_KILLS is a number"));
+    let cases = std::env::var("SONOGRAPH_TEST_KILLS").ok();
+    let cases = cases.map_or(USUAL_CASES, |cases| cases.parse().expect("SONOGRAPH_TEST_KILLS is a number"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut stage = Stage::new().await;
