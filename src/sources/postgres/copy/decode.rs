@@ -12,6 +12,8 @@ const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 /// Signature, flags and length of the extension.
 const HEADER: usize = SIGNATURE.len() + 8;
 
+const NO_COPY: &str = "does not begin as a binary copy";
+
 /// Header extensions are skipped; none is known to exist.
 const LONGEST_EXTENSION: usize = 1 << 16;
 
@@ -140,6 +142,9 @@ impl Decoder {
     pub fn finish(&mut self) -> Result<&[u64], Flaw> {
         match self.state {
             State::End => Ok(&self.odd),
+            State::Header if !self.pending.iter().zip(SIGNATURE).all(|(byte, known)| byte == known) => {
+                Err(self.flaw(0, None, NO_COPY.to_owned()))
+            }
             _ => Err(self.flaw(self.pending.len(), None, "ends too early".to_owned())),
         }
     }
@@ -176,14 +181,13 @@ impl Decoder {
 
     /// Skips the header, where it is whole.
     fn header(&mut self, bytes: &[u8]) -> Step {
-        let known = bytes.len().min(SIGNATURE.len());
-        if bytes[..known] != SIGNATURE[..known] {
-            return Err((0, None, "does not begin as a binary copy".to_owned()));
-        }
         let Some((flags, extension)) = word(bytes, 11).zip(word(bytes, 15)) else {
             self.enough = HEADER;
             return Ok(None);
         };
+        if !bytes.starts_with(SIGNATURE) {
+            return Err((0, None, NO_COPY.to_owned()));
+        }
         if flags >> 16 != 0 {
             return Err((11, None, format!("has flags that are not known: {flags:#x}")));
         }

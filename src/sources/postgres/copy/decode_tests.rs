@@ -161,6 +161,15 @@ fn what_is_no_copy_of_these_columns_is_refused() {
 }
 
 #[test]
+fn what_is_too_short_to_begin_as_a_copy_is_told_so_whatever_pieces_it_comes_in() {
+    for pieces in [&[][..], &[1], &[3, 2]] {
+        let flaw = decode(&[], b"PGCOPX", pieces).expect_err("it is no copy");
+        assert_eq!((flaw.offset, flaw.reason.as_str()), (0, "does not begin as a binary copy"));
+        assert_eq!(decode(&[], b"PGCOPY", pieces).expect_err("it is cut").reason, "ends too early");
+    }
+}
+
+#[test]
 fn a_claim_makes_no_room() {
     let shape = shape(&[Kind::Bytes]);
     let mut decoder = Decoder::new(&shape, false, 0);
