@@ -3,27 +3,31 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
+use jiff::SignedDuration;
 use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame};
-use crate::mirror::{self, Applied, Counts, Ledger, MirrorError, ResolveOptions, Run, Summary, SweepGuard};
+use crate::mirror::{
+    self, Applied, Counts, Extent, Ledger, MirrorError, Read, ResolveOptions, Run, Summary, SweepGuard,
+};
 use crate::sources::facts::{BadRow, Facts};
 use crate::sources::falkordb::{Client, lock};
-use crate::sources::{Databases, SourceOptions, read_facts};
+use crate::sources::{Databases, SourceOptions};
 use crate::terminal::Printer;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MirrorCommand {
     /// Show what would be created, changed and removed, and why; write nothing
     ///
-    /// Reads every source whole, in one read-only transaction per database, resolves which rows are one person, venue or
-    /// organisation, and compares the result with the graph. Only what the mirror itself writes is compared: scores and
+    /// Reads every source whole (or what `--incremental` says), in one read-only transaction per database, resolves which
+    /// rows are one person, venue or organisation, and compares the result with the graph. Only what the mirror itself writes is compared: scores and
     /// other people's properties are left alone.
     ///
     /// A table of which more than a quarter and at least ten rows vanished since the last run, or all of it, is taken for a
     /// failed read: what rests on it stays, and the plan says so.
     #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
+        sonograph mirror plan --incremental\n  \
         sonograph mirror plan --allow-shrink directus:directus.events,HOSTS")]
     Plan(Plan),
     /// Do what `mirror plan` shows
@@ -32,7 +36,7 @@ pub(super) enum MirrorCommand {
     /// stopped half-way is completed by running it again. A node that no source claims any more gets `deleted_at`, an
     /// edge is removed; nothing is ever written to a source.
     #[command(after_help = "Examples:\n  sonograph mirror apply --dry-run\n  sonograph mirror apply\n  \
-        sonograph mirror apply --plan 3f9a01c2")]
+        sonograph mirror apply --incremental\n  sonograph mirror apply --plan 3f9a01c2")]
     Apply(Apply),
     /// List the runs of `mirror apply`, and how each ended
     #[command(after_help = "Example:\n  sonograph mirror history --format json")]
@@ -80,10 +84,24 @@ pub(in crate::cli) struct Reading {
     pub skip_bad_rows: bool,
 }
 
+/// What of the sources is read.
+#[derive(Debug, Args)]
+struct Since {
+    /// Of the many touches (seen, saved, clicked, attended) read only what may have changed since the last `mirror apply`;
+    /// the plan is the same. Where that cannot be told, everything is read, and a note says why
+    #[arg(long)]
+    incremental: bool,
+    /// How many minutes before the newest row of that run touches are read again [default: as configured, 5]
+    #[arg(long, value_name = "MINUTES", requires = "incremental")]
+    overlap: Option<u32>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Plan {
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    since: Since,
     #[command(flatten)]
     sweep: Sweep,
     /// How the plan is printed; json is one object with samples and reasons [default: table on a terminal, json elsewhere]
@@ -95,6 +113,8 @@ pub(super) struct Plan {
 pub(super) struct Apply {
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    since: Since,
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -117,6 +137,8 @@ struct Settings {
     sources: SourceOptions,
     resolving: ResolveOptions,
     guard: SweepGuard,
+    /// What may have been written so long before the last run is read; `None`: everything is.
+    overlap: Option<SignedDuration>,
     /// Digest of the only plan that may be written.
     only: Option<String>,
     graph: String,
@@ -128,6 +150,7 @@ impl Settings {
     fn resolve(
         format: Option<Format>,
         reading: &Reading,
+        since: &Since,
         sweep: &Sweep,
         apply: Option<&Apply>,
         session: &Session,
@@ -145,6 +168,10 @@ impl Settings {
                 allowed: sweep.allow_shrink.iter().cloned().collect(),
                 skipped_rows: false,
             },
+            overlap: since.incremental.then(|| {
+                let minutes = since.overlap.unwrap_or(config.mirror.overlap_minutes);
+                SignedDuration::from_mins(i64::from(minutes))
+            }),
             only: apply.and_then(|apply| apply.plan.clone()),
             graph: config.falkordb.graph.clone(),
             format: Format::or_usual(format),
@@ -156,16 +183,16 @@ impl Settings {
 pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome, Failure> {
     let settings = match command {
         MirrorCommand::Plan(plan) => {
-            Settings::resolve(plan.format, &plan.reading, &plan.sweep, None, session)?
+            Settings::resolve(plan.format, &plan.reading, &plan.since, &plan.sweep, None, session)?
         }
         MirrorCommand::Apply(apply) => {
-            Settings::resolve(apply.format, &apply.reading, &apply.sweep, Some(apply), session)?
+            Settings::resolve(apply.format, &apply.reading, &apply.since, &apply.sweep, Some(apply), session)?
         }
         MirrorCommand::History(history) => return show_runs(history, session),
     };
-    let (summary, applied, facts) = session.block_on(work(&settings, session))??;
-    print(&summary, &facts.bad_rows, settings.format, session.printer)?;
-    tell(&summary, applied.as_ref(), &facts, session.printer);
+    let done = session.block_on(work(&settings, session))??;
+    print(&done, settings.format, session.printer)?;
+    tell(&done, session.printer);
     Ok(Outcome::Done)
 }
 
@@ -207,7 +234,7 @@ fn show_runs(history: &History, session: &Session) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-async fn work(settings: &Settings, session: &Session) -> Result<(Summary, Option<Applied>, Facts), Failure> {
+async fn work(settings: &Settings, session: &Session) -> Result<Done, Failure> {
     let cx = &session.cx;
     // The graph's server first: it answers at once whether it is there.
     let mut client = connect::falkordb(session).await?;
@@ -222,17 +249,17 @@ async fn work(settings: &Settings, session: &Session) -> Result<(Summary, Option
     .await
 }
 
-async fn read_and_plan(
-    client: &mut Client,
-    settings: &Settings,
-    session: &Session,
-) -> Result<(Summary, Option<Applied>, Facts), Failure> {
+async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Session) -> Result<Done, Failure> {
     let cx = &session.cx;
-    let facts = read_facts(&settings.databases, &settings.sources, cx).await?;
+    let ledger = Ledger::new(&session.config.mirror_dir);
+    let since = since(client, settings, &ledger).await?;
     let current = mirror::read_graph(client, &settings.graph, cx).await?;
+    let read =
+        mirror::read_since(&settings.databases, &settings.sources, &settings.resolving, &current, since, cx);
+    let Read { facts, mut position, steady, extent } = read.await?;
     let options = ResolveOptions { kept: mirror::kept_uids(&current)?, ..settings.resolving.clone() };
     let resolved = mirror::resolve(&facts, &options)?;
-    let mut plan = mirror::plan(&resolved, &current)?;
+    let mut plan = mirror::plan_keeping(&resolved, &current, &steady)?;
     let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
     guard.hold_back(&mut plan)?;
     let summary = plan.summary()?;
@@ -241,11 +268,14 @@ async fn read_and_plan(
         return Err(MirrorError::OtherPlan { wanted: wanted.clone(), now }.into());
     }
     if !settings.write {
-        return Ok((summary, None, facts));
+        return Ok(Done { summary, applied: None, facts, extent });
     }
-    let ledger = Ledger::new(&session.config.mirror_dir);
+    if let (Ok(position), Some(clock)) = (&mut position, resolved.clock) {
+        position.watermark = position.watermark.min(clock.saturating_mul(1000));
+    }
     let mut run = Run::begin(&settings.graph, client.address(), &summary, &facts.read);
     run.rules = connect::identity_rules(&session.config);
+    run.position = position.ok();
     ledger.save(&run)?;
     let mut applied = Applied::default();
     let done = mirror::apply_noting(client, &settings.graph, &plan, &mut applied, &session.cx).await;
@@ -254,7 +284,27 @@ async fn read_and_plan(
     let saved = ledger.save(&run);
     done?;
     saved?;
-    Ok((summary, Some(applied), facts))
+    Ok(Done { summary, applied: Some(applied), facts, extent })
+}
+
+/// Where the last run read the touches, if this one is to go on from there.
+async fn since(
+    client: &mut Client,
+    settings: &Settings,
+    ledger: &Ledger,
+) -> Result<Option<Result<mirror::Since, String>>, Failure> {
+    let Some(overlap) = settings.overlap else { return Ok(None) };
+    let mark = mirror::state(client, &settings.graph).await?;
+    let position = ledger.position(&settings.graph, client.address(), mark)?;
+    Ok(Some(position.map(|position| mirror::Since { position, overlap })))
+}
+
+/// What a run found and did.
+struct Done {
+    summary: Summary,
+    applied: Option<Applied>,
+    facts: Facts,
+    extent: Option<Extent>,
 }
 
 /// The plan as a program reads it.
@@ -265,11 +315,16 @@ struct Told<'a> {
     /// Source rows that were skipped.
     #[serde(skip_serializing_if = "<[BadRow]>::is_empty")]
     bad_rows: &'a [BadRow],
+    /// How much of the touches was read, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incremental: Option<&'a Extent>,
 }
 
-fn print(summary: &Summary, bad_rows: &[BadRow], format: Format, printer: Printer) -> Result<(), Failure> {
+fn print(done: &Done, format: Format, printer: Printer) -> Result<(), Failure> {
+    let summary = &done.summary;
     if format == Format::Json {
-        let json = serde_json::to_string(&Told { summary, bad_rows })
+        let told = Told { summary, bad_rows: &done.facts.bad_rows, incremental: done.extent.as_ref() };
+        let json = serde_json::to_string(&told)
             .map_err(|error| Failure::environment("cannot write the plan as JSON", error))?;
         printer.data(json)?;
         return Ok(());
@@ -302,7 +357,7 @@ fn print(summary: &Summary, bad_rows: &[BadRow], format: Format, printer: Printe
 }
 
 /// Tells on stderr what the numbers do not.
-fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: Printer) {
+fn tell(Done { summary, applied, facts, extent }: &Done, printer: Printer) {
     for sample in summary.samples.iter().filter(|sample| sample.change != "create") {
         printer.note(format_args!("{} {} {}: {}", sample.change, sample.of, sample.what, sample.why));
     }
@@ -332,10 +387,24 @@ fn tell(summary: &Summary, applied: Option<&Applied>, facts: &Facts, printer: Pr
         ));
     }
     printer.note(format_args!("plan {}", summary.digest.chars().take(SHOWN_DIGITS).collect::<String>()));
-    if let Some(applied) = applied.filter(|applied| applied.batches > 0) {
+    if let Some(extent) = extent {
+        tell_extent(extent, printer);
+    }
+    if let Some(applied) = applied.as_ref().filter(|applied| applied.batches > 0) {
         printer.note(format_args!(
             "wrote {} rows in {} batches, the longest {:.0} ms, as generation {}",
             applied.rows, applied.batches, applied.longest_batch_ms, applied.generation
         ));
+    }
+}
+
+/// Tells how much of the touches was read.
+fn tell_extent(Extent { whole, read, skipped, unstamped }: &Extent, printer: Printer) {
+    if let Some(reason) = whole {
+        return printer.note(format_args!("read everything: {reason}"));
+    }
+    printer.note(format_args!("read {read} touches again, left {skipped} unread that are as they were"));
+    if *unstamped > 0 {
+        printer.note(format_args!("touches without a stamp that says when they were loaded: {unstamped}"));
     }
 }

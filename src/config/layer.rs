@@ -122,6 +122,8 @@ struct MirrorLayer {
     /// Default 0.25.
     #[schemars(with = "Option<f64>", range(min = 0, max = 1))]
     max_shrink: Option<Share>,
+    /// How many minutes before the newest row of the last run `mirror apply --incremental` reads touches again. Default 5.
+    overlap_minutes: Option<u32>,
 }
 
 /// A share from 0 to 1.
@@ -216,6 +218,7 @@ impl FileLayer {
             "writeback_dir": self.writeback_dir => config.writeback_dir;
             "mirror_dir": self.mirror_dir => config.mirror_dir;
             "mirror.max_shrink": self.mirror.max_shrink => config.mirror.max_shrink;
+            "mirror.overlap_minutes": self.mirror.overlap_minutes => config.mirror.overlap_minutes;
             "services_dir": self.services_dir => config.services_dir;
             "seed": self.seed => config.seed;
             "threads": self.threads => config.threads;

@@ -109,6 +109,8 @@ impl Sources {
 pub struct Mirror {
     /// The share of a table that may vanish from one run to the next; what shrank more is not swept.
     pub max_shrink: f64,
+    /// How many minutes before the newest row of the last run `--incremental` reads touches again.
+    pub overlap_minutes: u32,
 }
 
 /// What is wrong with the configuration.
@@ -209,7 +211,7 @@ impl Default for Config {
             seed: 1,
             threads: 0,
             studies: BTreeMap::new(),
-            mirror: Mirror { max_shrink: 0.25 },
+            mirror: Mirror { max_shrink: 0.25, overlap_minutes: 5 },
             origins: BTreeMap::new(),
         }
     }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{Applied, Counts, MirrorError, Summary};
 use crate::sources::facts::TableRead;
 use crate::sources::falkordb::Process;
+use crate::sources::falkordb::marker::{Marker, Progress};
+use crate::sources::postgres::position::Position;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,9 @@ pub struct Run {
     pub finished: Option<jiff::Timestamp>,
     /// What stopped it, with its causes.
     pub error: Option<String>,
+    /// Where it read the touches, for the next run to go on from; `None` where none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
     /// The process that wrote it.
     #[serde(default)]
     pub process: Option<Process>,
@@ -111,6 +116,7 @@ impl Run {
             started,
             finished: None,
             error: None,
+            position: None,
             process: Some(Process::this()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -193,6 +199,35 @@ impl Ledger {
             }
         }
         Ok((runs, damaged))
+    }
+
+    /// Where the run read the touches that left a graph as it is, given the mark beside that graph; why there is no such
+    /// place, where that is so.
+    ///
+    /// # Errors
+    /// Those of [`runs`](Self::runs).
+    pub fn position(
+        &self,
+        graph: &str,
+        address: &str,
+        mark: Option<Marker>,
+    ) -> Result<Result<Position, String>, MirrorError> {
+        let (runs, _) = self.runs()?;
+        let last = runs.into_iter().rfind(|run| run.graph == graph && run.address == address);
+        let reason = match last {
+            None => "no run of this ledger wrote the graph",
+            Some(run) if run.state != RunState::Complete => "the last run did not come to its end",
+            Some(run) if mark.is_none_or(|mark| Some(mark.generation) != run.generation) => {
+                "the graph is not the one that the last run of this ledger left"
+            }
+            Some(_) if mark.is_none_or(|mark| mark.progress != Progress::Complete) => {
+                "a run broke off while it wrote the graph"
+            }
+            Some(run) if !run.held_back.is_empty() => "the last run held back a part of what it was to write",
+            Some(Run { position: Some(position), .. }) => return Ok(Ok(position)),
+            Some(_) => "the last run could not note where it read the touches",
+        };
+        Ok(Err(reason.to_owned()))
     }
 
     /// Writes a run down, whole or not at all.

@@ -11,6 +11,7 @@ mod digest;
 mod draft;
 mod elements;
 mod frozen;
+mod incremental;
 mod kept;
 mod keys;
 mod ledger;
@@ -31,19 +32,23 @@ mod uids;
 
 use crate::context::{Cancelled, Diagnose, Fault};
 use crate::snapshot::tables::assemble::AssembleError;
+use crate::sources::SourceError;
 use crate::sources::falkordb::FalkorError;
 use crate::sources::spool::SpoolError;
 
 pub use apply::{Applied, apply, apply_noting, state};
 pub use current::{Current, read_graph};
+pub use incremental::{Extent, Read, Steady, read_since};
 pub use kept::{Kept, kept_uids};
 pub use ledger::{Ledger, Run, RunState};
-pub use plan::{Plan, plan};
+pub use plan::{Plan, plan, plan_keeping};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
 pub use resolved::{Resolved, Unspooled};
 pub use summary::{Counts, Sample, Summary};
 pub use sweep::{HeldBack, SweepGuard};
+
+pub use crate::sources::postgres::position::{Position, Since};
 
 /// Why a business graph could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +98,9 @@ pub enum MirrorError {
         /// Who does.
         holder: String,
     },
+    /// A source could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The graph could not be read.
     #[error("cannot read the business graph")]
     Unread(#[source] FalkorError),
@@ -137,6 +145,7 @@ impl Diagnose for MirrorError {
             | Self::Ledger { .. } => Fault::Environment,
             Self::Unread(error) | Self::Unwritten(error) => error.fault(),
             Self::Spool(error) => error.fault(),
+            Self::Source(error) => error.fault(),
             Self::Cancelled(_) => Fault::Cancelled,
         }
     }
@@ -160,6 +169,7 @@ impl Diagnose for MirrorError {
             ),
             Self::Unread(error) | Self::Unwritten(error) => error.hint(),
             Self::Spool(error) => error.hint(),
+            Self::Source(error) => error.hint(),
         }
     }
 }

@@ -25,6 +25,8 @@ pub use error::SourceError;
 use facts::Facts;
 use polars::prelude::DataFrame;
 use postgres::Session;
+use postgres::position::{Position, Since};
+use postgres::touchpoints::{Key, Resuming};
 use rows::{DirectusRows, TouchpointRows, TwentyRows, UnifiedRows};
 use spool::SpoolError;
 
@@ -175,12 +177,114 @@ pub async fn read_facts(
     options: &SourceOptions,
     cx: &Context,
 ) -> Result<Facts, SourceError> {
+    Ok(read_databases(databases, options, || None, cx).await?.0)
+}
+
+/// [`read_facts`], which tells where the next reading of the touches may go on, and goes on itself from where `since` says,
+/// if it can: then the many touches that are one edge each are not among the facts, but who was seen on which device is.
+///
+/// # Errors
+/// Those of [`read_facts`].
+pub async fn read_facts_since(
+    databases: &Databases,
+    options: &SourceOptions,
+    since: Option<&Since>,
+    cx: &Context,
+) -> Result<Reading, SourceError> {
+    let (facts, touches) =
+        read_databases(databases, options, || Some(Resuming::from(since.cloned())), cx).await?;
+    let mut reading = Reading { facts, position: Err(NO_TOUCHES.to_owned()), whole: None, session: None };
+    match touches {
+        Some((session, resuming)) => {
+            reading.position = resuming.position().unwrap_or(reading.position);
+            reading.whole = resuming.whole().map(str::to_owned);
+            if let Some(mut session) = session {
+                session.resume(resuming);
+                reading.session = Some(session);
+            }
+        }
+        None => reading.whole = since.map(|_| NO_TOUCHES.to_owned()),
+    }
+    Ok(reading)
+}
+
+const NO_TOUCHES: &str = "there are no touchpoints";
+
+/// Facts, and where the next reading may go on.
+#[derive(Debug)]
+pub struct Reading {
+    /// What was read.
+    pub facts: Facts,
+    /// Where the touches were read; why no reading can go on from there, where that is so.
+    pub position: Result<Position, String>,
+    /// Why all touches were read though it was to go on from an earlier reading.
+    pub whole: Option<String>,
+    /// The transaction in which the many touches can still be asked for.
+    session: Option<Session>,
+}
+
+impl Reading {
+    /// Whether the many touches are still to be asked for.
+    pub fn is_partial(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Shows every key of the many touches to `see`, in no order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn keys(
+        &mut self,
+        options: &SourceOptions,
+        see: &mut (dyn FnMut(Key<'_>) + Send),
+        cx: &Context,
+    ) -> Result<(), SourceError> {
+        match &mut self.session {
+            Some(session) => postgres::touchpoints::keys(session, options, see, cx).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the messages of these ids to the facts, and ends the transaction.
+    ///
+    /// # Errors
+    /// When the database cannot be read or a row cannot be taken.
+    pub async fn these(
+        &mut self,
+        options: &SourceOptions,
+        ids: &[String],
+        cx: &Context,
+    ) -> Result<(), SourceError> {
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        postgres::touchpoints::these(&mut session, options, ids, &mut self.facts, cx).await?;
+        for read in session.take_reads() {
+            postgres::client::merge(&mut self.facts.read, read);
+        }
+        session.close().await;
+        Ok(())
+    }
+}
+
+/// Where touches were found, and the session they can still be asked for in.
+type Touches = Option<(Option<Session>, Resuming)>;
+
+/// Reads every database; `resume` says of each whether the touches go on from an earlier reading.
+async fn read_databases(
+    databases: &Databases,
+    options: &SourceOptions,
+    resume: impl Fn() -> Option<Resuming>,
+    cx: &Context,
+) -> Result<(Facts, Touches), SourceError> {
     let mut facts = Facts::default();
+    let mut touches = None;
     for (url, sources) in databases.grouped() {
         cx.check()?;
         let mut session = Session::open(url).await?;
         if options.skip_bad_rows {
             session.skip_bad_rows();
+        }
+        if let Some(resuming) = resume() {
+            session.resume(resuming);
         }
         let mut found = 0;
         for source in &sources {
@@ -199,9 +303,17 @@ pub async fn read_facts(
         facts.read.extend(session.take_reads());
         facts.bad_rows.extend(session.take_bad_rows());
         facts.servers.push(session.version());
+        let resuming = session.take_resuming();
+        if resuming.is_partial() {
+            touches = Some((Some(session), resuming));
+            continue;
+        }
+        if resuming.position().is_some() {
+            touches = Some((None, resuming));
+        }
         session.close().await;
     }
-    Ok(facts)
+    Ok((facts, touches))
 }
 
 /// Finds out what every database holds and whether it can be read, without reading it.

@@ -7,6 +7,7 @@ mod city;
 mod command_line;
 mod generations;
 mod identity;
+mod incremental;
 mod journeys;
 mod kills;
 mod layouts;

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Ro
 use super::catalog::{self, Catalog, Table};
 use super::columns::{FromColumn as _, Instant, Wire};
 use super::select::{Row, Select};
+use super::touchpoints::Resuming;
 use crate::context::{Context, TICK_EVERY};
 use crate::sources::facts::{BAD_ROW, BAD_ROWS_KEPT, BadRow, TableRead};
 use crate::sources::{SourceError, TableLayout};
@@ -56,6 +57,8 @@ pub struct Session {
     /// Rows that cannot be taken are kept here instead of ending the run.
     bad_rows: Option<Vec<BadRow>>,
     layouts: Vec<TableLayout>,
+    /// Whether and from where the reading of touches goes on from an earlier one.
+    pub(super) resuming: Option<Resuming>,
 }
 
 /// Connects to the database of a libpq URL.
@@ -138,6 +141,7 @@ impl Session {
             reads: Vec::new(),
             bad_rows: None,
             layouts: Vec::new(),
+            resuming: None,
         };
         session.begin().await?;
         let number = session.rows("SELECT current_setting('server_version_num')", "version", None).await?;
@@ -182,6 +186,16 @@ impl Session {
     /// From now on a row that cannot be taken is left out, counted and listed.
     pub fn skip_bad_rows(&mut self) {
         self.bad_rows = Some(Vec::new());
+    }
+
+    /// From now on it is noted where the reading of touches stands, and what `resuming` allows is left for later.
+    pub fn resume(&mut self, resuming: Resuming) {
+        self.resuming = Some(resuming);
+    }
+
+    /// What came of that; taken out.
+    pub fn take_resuming(&mut self) -> Resuming {
+        self.resuming.take().unwrap_or_default()
     }
 
     /// `host:port/database`.
@@ -327,7 +341,9 @@ impl Session {
         if let Some(error) = broken {
             return Err(self.failure(error, &table));
         }
-        merge(&mut self.reads, read);
+        if select.is_counted() {
+            merge(&mut self.reads, read);
+        }
         Ok(kept)
     }
 
@@ -435,7 +451,7 @@ fn count(reasons: &mut Vec<(&'static str, u64)>, reason: &'static str) {
 }
 
 /// One table may be read by several statements; its counts are told together.
-fn merge(reads: &mut Vec<TableRead>, mut read: TableRead) {
+pub(in crate::sources) fn merge(reads: &mut Vec<TableRead>, mut read: TableRead) {
     read.left_out.sort_unstable();
     let Some(known) = reads.iter_mut().find(|known| known.system == read.system && known.table == read.table)
     else {

@@ -12,6 +12,7 @@ pub mod directus;
 mod frame;
 pub mod grants;
 pub mod migration;
+pub mod position;
 pub mod read_only;
 pub mod scope;
 pub mod select;

@@ -15,6 +15,10 @@ use crate::sources::SourceError;
 #[derive(Debug)]
 pub struct Select<'c> {
     named: Named<'c>,
+    /// What stands in place of the table, as `t`.
+    from: Option<String>,
+    /// Whether its rows are rows of the table, and counted as such.
+    counted: bool,
     joined: Option<(Named<'c>, String)>,
     /// Name, expression and wire form.
     columns: Vec<(String, String, Wire)>,
@@ -56,8 +60,17 @@ impl<'c> Select<'c> {
         logical: &str,
         usual: &[&str],
     ) -> Result<(Self, Field<String>), SourceError> {
-        let mut select = Self {
+        let mut select = Self { counted: true, ..Self::about(named) };
+        let key = select.required(logical, usual)?;
+        Ok((select, key))
+    }
+
+    /// Selects what is [computed](Self::computed) of a table; that are no rows of it, and they are not counted as such.
+    pub fn about(named: Named<'c>) -> Self {
+        Self {
             named,
+            from: None,
+            counted: false,
             joined: None,
             columns: Vec::new(),
             clauses: String::new(),
@@ -65,9 +78,18 @@ impl<'c> Select<'c> {
             missing: Vec::new(),
             renamed: Vec::new(),
             denied: Vec::new(),
-        };
-        let key = select.required(logical, usual)?;
-        Ok((select, key))
+        }
+    }
+
+    /// Selects from a statement of ours in place of the table.
+    pub fn from(&mut self, statement: &str) {
+        self.from = Some(format!("({statement})"));
+    }
+
+    /// A column made of others: what an error calls it, its expression, and how its value travels.
+    pub fn computed<T>(&mut self, name: &str, expression: impl Into<String>, wire: Wire) -> Field<T> {
+        self.columns.push((name.to_owned(), expression.into(), wire));
+        Field { position: Some(self.columns.len() - 1), kind: PhantomData }
     }
 
     /// Joins a table, where it exists, whose column `key` equals this table's; rows without a partner stay.
@@ -202,6 +224,21 @@ impl<'c> Select<'c> {
         Some(format!("t.{}", identifier(&self.columns[field.position?].0)))
     }
 
+    /// The name of a column that was found.
+    pub fn name<T>(&self, field: Field<T>) -> Option<&str> {
+        Some(&self.columns[field.position?].0)
+    }
+
+    /// The expression that brings over a column that was found.
+    pub fn expression<T>(&self, field: Field<T>) -> Option<&str> {
+        Some(&self.columns[field.position?].1)
+    }
+
+    /// Whether its rows are rows of the table.
+    pub fn is_counted(&self) -> bool {
+        self.counted
+    }
+
     /// Columns that the layout knows and the table lacks.
     pub fn missing(&self) -> &[String] {
         &self.missing
@@ -225,7 +262,8 @@ impl<'c> Select<'c> {
     /// The statement.
     pub fn sql(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|(_, expression, _)| expression.as_str()).collect();
-        let mut sql = format!("SELECT {} FROM {} t", columns.join(", "), self.named.table.quoted());
+        let from = self.from.clone().unwrap_or_else(|| self.named.table.quoted());
+        let mut sql = format!("SELECT {} FROM {from} t", columns.join(", "));
         if let Some((table, on)) = &self.joined {
             sql = format!("{sql} LEFT JOIN {} j ON {on}", table.table.quoted());
         }

@@ -21,6 +21,43 @@ pub(super) struct Action {
     pub properties: &'static [(&'static str, &'static [&'static str])],
 }
 
+impl Action {
+    /// Whether each of its touches is one edge, named by the message, and nothing else: the many.
+    pub fn is_of_many(&self) -> bool {
+        matches!(self.name, "event_viewed" | "event_saved" | "ticket_link_clicked" | "event_attended")
+    }
+}
+
+/// Which touches are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which<'i> {
+    /// All.
+    All,
+    /// Those of [few](Action::is_of_many).
+    Few,
+    /// The messages of these ids.
+    These(&'i [String]),
+}
+
+impl<'i> Which<'i> {
+    /// Whether touches of an action (`None`: any other) may be among them.
+    pub fn has(self, action: Option<&Action>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Few => action.is_some_and(|action| !action.is_of_many()),
+            Self::These(_) => action.is_none_or(Action::is_of_many),
+        }
+    }
+
+    /// The ids, where these are wanted.
+    pub fn ids(self) -> Option<&'i [String]> {
+        match self {
+            Self::These(ids) => Some(ids),
+            Self::All | Self::Few => None,
+        }
+    }
+}
+
 const EVENT: (&str, &[&str]) = ("event", &["event_id"]);
 
 /// All of them.
@@ -91,6 +128,11 @@ impl<'s> Properties<'s> {
     /// The names of the events.
     pub fn actions(&self) -> impl Iterator<Item = &str> {
         self.named.iter().map(|(name, ..)| *name)
+    }
+
+    /// The names of the events whose action is asked for.
+    pub fn of(&self, wanted: impl Fn(&Action) -> bool) -> Vec<&'s str> {
+        self.named.iter().filter(|(_, action, _)| wanted(action)).map(|(name, ..)| *name).collect()
     }
 
     /// Every key once.

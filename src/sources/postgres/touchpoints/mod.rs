@@ -5,7 +5,9 @@
 
 mod actions;
 mod companion;
+mod many;
 mod posthog;
+mod resume;
 mod segment;
 mod snowplow;
 
@@ -22,7 +24,10 @@ use crate::sources::rows::{IdentifyRow, Touch, TouchRow, TouchpointRows};
 use crate::sources::spool::{Spool, SpoolError};
 use crate::sources::{Found, SourceError, SourceOptions};
 
+use actions::Which;
 pub use companion::companion;
+pub use many::{Key, KeyRow};
+pub use resume::{Resuming, keys, these};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "touchpoints";
@@ -35,10 +40,12 @@ pub async fn read(
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
     let Some((layout, scope)) = discover(session, options.of(SYSTEM))? else { return Ok(None) };
+    let goes_on = resume::begin(session, layout, &scope, options).await?;
+    let which = if goes_on { Which::Few } else { Which::All };
     let (rows, mut notes) = match layout {
-        TouchLayout::Segment => segment::rows(session, &scope, cx).await?,
-        TouchLayout::Posthog => posthog::rows(session, &scope, cx).await?,
-        TouchLayout::Snowplow => snowplow::rows(session, &scope, cx).await?,
+        TouchLayout::Segment => segment::rows(session, &scope, which, cx).await?,
+        TouchLayout::Posthog => posthog::rows(session, &scope, which, cx).await?,
+        TouchLayout::Snowplow => snowplow::rows(session, &scope, which, cx).await?,
     };
     notes.insert(0, format!("layout of {}", layout.name()));
     into_facts(rows, into)?;

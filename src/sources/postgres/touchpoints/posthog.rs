@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
-use super::super::columns::{Instant, Json, text_literal};
+use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Row, Select};
-use super::actions::{self, Properties, TIMELESS, session_number};
-use crate::config::Naming;
+use super::actions::{self, Action, Properties, TIMELESS, Which, session_number};
+use super::many::{Many, Part, Sighting, as_touches, is_one_of, list, told};
+use super::resume;
+use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
@@ -18,6 +20,9 @@ use crate::sources::spool::{Spool, SpoolError};
 
 const IDENTIFY: &str = "$identify";
 const ALIAS: &str = "$create_alias";
+
+/// The property that names the device.
+const DEVICE: &str = "$device_id";
 
 /// Schemas that hold this layout.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
@@ -32,6 +37,7 @@ pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str>
 pub(super) async fn rows(
     session: &mut Session,
     scope: &Scope<'_>,
+    which: Which<'_>,
     cx: &Context,
 ) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
@@ -49,9 +55,91 @@ pub(super) async fn rows(
     let mut users: BTreeSet<String> = rows.identifies.iter().filter_map(|row| row.user_id.clone()).collect();
     users.extend(rows.aliases.iter().map(|alias| alias.user_id.clone()));
     let persons = Persons::of(persons.unwrap_or_default(), &mut users);
-    rows.touches = touches(session, scope, events, &users, cx).await?;
+    touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
+    if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
+        let doubled = many.doubled(session, cx).await?;
+        if !doubled.is_empty() {
+            let which = Which::These(&doubled);
+            touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
+        }
+        let seen = many.sightings(session, &doubled, cx).await?.into_iter().filter_map(|sighting| {
+            let (device, user) = whose(sighting.user?, &users, || sighting.device);
+            Some(Sighting { device, user, ..sighting })
+        });
+        as_touches(seen, &mut rows.touches)?;
+        resume::leave(session, TouchLayout::Posthog, &scope.schema, users, doubled);
+    }
     persons.tell(&mut rows)?;
     Ok((rows, notes))
+}
+
+/// The touches of these messages.
+pub(super) async fn these(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    users: &BTreeSet<String>,
+    ids: &[String],
+    into: &mut Spool<TouchRow>,
+    cx: &Context,
+) -> Result<(), SourceError> {
+    let catalog = session.catalog();
+    match scope.table(&catalog, "tracks", scope.name("events", "events"))? {
+        Some(events) => touches(session, scope, events, users, Which::These(ids), into, cx).await,
+        None => Ok(()),
+    }
+}
+
+/// Where touches are.
+pub(super) fn many<'c>(
+    scope: &'c Scope<'_>,
+    catalog: &'c Catalog,
+) -> Result<Result<Many<'c>, String>, SourceError> {
+    let Some(messages) = scope.table(catalog, "tracks", scope.name("events", "events"))? else {
+        return Ok(Err("there is no table of events".to_owned()));
+    };
+    let (select, fields) = Fields::of(messages, &[])?;
+    let name = |field| select.name(field).expect("a required column was found").to_owned();
+    let properties = select.name(fields.properties);
+    let column = properties.and_then(|name| Some(messages.table.column(&[name])?.1));
+    let Some(properties) =
+        select.quoted(fields.properties).filter(|_| column.is_some_and(|c| c.kind == "jsonb"))
+    else {
+        let table = messages.table.qualified();
+        return Ok(Err(format!(
+            "the properties of `{table}` are no jsonb: the server cannot look into them"
+        )));
+    };
+    let names = Properties::named(scope);
+    let event = select.quoted(fields.event).expect("a required column was found");
+    let at = select.expression(fields.at).expect("a required column was found").to_owned();
+    let stamp = select.expression(fields.received_at).map(str::to_owned);
+    let is_touch = format!("(left({event}, 1) <> '$' OR {event} = ANY ({}))", list(names.of(|_| true)));
+    let device = text_literal(messages.configured("anonymous_id").unwrap_or(DEVICE));
+    let many = list(names.of(Action::is_of_many));
+    Ok(Ok(Many {
+        messages,
+        id: name(fields.id),
+        received: stamp.as_ref().map_or_else(|| at.clone(), |stamp| format!("coalesce({stamp}, {at})")),
+        stamp: stamp.or_else(|| Some(at.clone())),
+        device: (format!("({properties} -> {device})::text"), Wire::Json),
+        user: told(select.expression(fields.distinct_id)),
+        is_touch: format!("{at} IS NOT NULL AND {is_touch}"),
+        at,
+        parts: vec![Part { condition: format!("{event} = ANY ({many})"), own: None }],
+    }))
+}
+
+/// Device and user of whoever did something. Before somebody is identified their id is that of the device.
+fn whose(
+    who: String,
+    users: &BTreeSet<String>,
+    device: impl FnOnce() -> Option<String>,
+) -> (Option<String>, Option<String>) {
+    if users.contains(&who) {
+        (device().filter(|device| *device != who), Some(who))
+    } else {
+        (Some(who), None)
+    }
 }
 
 /// A column of the table of events, and what of its properties is brought over.
@@ -258,10 +346,12 @@ async fn touches(
     scope: &Scope<'_>,
     events: Named<'_>,
     users: &BTreeSet<String>,
+    which: Which<'_>,
+    into: &mut Spool<TouchRow>,
     cx: &Context,
-) -> Result<Spool<TouchRow>, SourceError> {
+) -> Result<(), SourceError> {
     let named = |logical, usual| events.configured(logical).unwrap_or(usual);
-    let [device, number] = [named("anonymous_id", "$device_id"), named("session", "$session_id")];
+    let [device, number] = [named("anonymous_id", DEVICE), named("session", "$session_id")];
     let utm =
         [named("source", "utm_source"), named("medium", "utm_medium"), named("campaign", "utm_campaign")];
     let names = Properties::named(scope);
@@ -270,23 +360,34 @@ async fn touches(
     keys.extend(names.keys());
     let (mut select, fields) = Fields::of(events, &keys)?;
     let event = select.quoted(fields.event).expect("a required column was found");
-    let wanted = names.actions().map(str::to_owned).collect();
-    select.clauses(format!("WHERE left({event}, 1) <> '$' OR {event} = ANY($1)"), Some(wanted));
-    let mut all = Spool::default();
+    let is_touch = format!("(left({event}, 1) <> '$' OR {event} = ANY ({}))", list(names.of(|_| true)));
+    match which {
+        Which::All => select.clauses(format!("WHERE {is_touch}"), None),
+        Which::Few => {
+            let few = list(names.of(|action| !action.is_of_many()));
+            select.clauses(format!("WHERE {event} = ANY ({few})"), None);
+        }
+        Which::These(ids) => {
+            let column = select.name(fields.id).expect("a key was found");
+            let these = is_one_of(events, column);
+            let few = list(names.of(|action| !action.is_of_many()));
+            let these = format!("WHERE {is_touch} AND {event} <> ALL ({few}) AND {these}");
+            select.clauses(these, Some(ids.to_vec()));
+        }
+    }
     session
         .read(&select, cx, |row| {
             let Some((at, received_at)) = fields.clocks(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
             let told = fields.properties(row)?;
             let text = |key: &str| told.text(&[key]).map_err(|reason| row.refuse(fields.properties, &reason));
             let who: String = row.need(fields.distinct_id)?;
-            // Before somebody is identified their id is that of the device.
-            let (anonymous_id, user_id) =
-                if users.contains(&who) { (text(device)?, Some(who)) } else { (Some(who), None) };
-            all.push(&TouchRow {
+            let device = if users.contains(&who) { text(device)? } else { None };
+            let (anonymous_id, user_id) = whose(who, users, || device);
+            into.push(&TouchRow {
                 id: row.need(fields.id)?,
                 at,
                 received_at,
-                anonymous_id: anonymous_id.filter(|id| Some(id) != user_id.as_ref()),
+                anonymous_id,
                 user_id,
                 touch: names.touch(row.need(fields.event)?, |key| text(key))?,
                 source: text(utm[0])?,
@@ -296,6 +397,6 @@ async fn touches(
             })?;
             Ok(Taken::Row(()))
         })
-        .await?;
-    Ok(all)
+        .await
+        .map(drop)
 }

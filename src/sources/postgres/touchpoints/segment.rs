@@ -1,15 +1,17 @@
 //! The warehouse tables of Segment, which `RudderStack` and Hightouch write as well: `tracks` with what all events share,
 //! one table per event name with its properties, `identifies`, `users` and `aliases`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
-use super::super::columns::Instant;
+use super::super::columns::{Instant, Wire};
 use super::super::scope::Scope;
 use super::super::select::{Field, Row, Select};
-use super::actions::{self, ACTIONS, Action, NOBODYS, TIMELESS};
-use crate::config::Naming;
+use super::actions::{self, ACTIONS, Action, NOBODYS, TIMELESS, Which};
+use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
+use super::resume;
+use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
@@ -39,6 +41,7 @@ pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str>
 pub(super) async fn rows(
     session: &mut Session,
     scope: &Scope<'_>,
+    which: Which<'_>,
     cx: &Context,
 ) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
@@ -51,14 +54,64 @@ pub(super) async fn rows(
             notes.push(format!("no {}", action.name));
         }
     }
-    let rows = TouchpointRows {
+    let mut rows = TouchpointRows {
         schema: scope.schema.clone(),
         identifies: identifies(session, scope, cx).await?,
         users: users(session, scope, cx).await?,
         aliases: aliases(session, scope, cx).await?,
-        touches: touches(session, scope, cx).await?,
+        touches: Spool::default(),
     };
+    touches(session, scope, which, &mut rows.touches, cx).await?;
+    if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
+        let doubled = many.doubled(session, cx).await?;
+        if !doubled.is_empty() {
+            touches(session, scope, Which::These(&doubled), &mut rows.touches, cx).await?;
+        }
+        as_touches(many.sightings(session, &doubled, cx).await?, &mut rows.touches)?;
+        resume::leave(session, TouchLayout::Segment, &scope.schema, BTreeSet::new(), doubled);
+    }
     Ok((rows, notes))
+}
+
+/// Where touches are.
+pub(super) fn many<'c>(
+    scope: &'c Scope<'_>,
+    catalog: &'c Catalog,
+) -> Result<Result<Many<'c>, String>, SourceError> {
+    let Some(messages) = scope.table(catalog, "tracks", "tracks")? else {
+        return Ok(Err("there is no table `tracks`".to_owned()));
+    };
+    let (mut select, id) = Select::new(messages, "id")?;
+    let clocks = Clocks::of(&mut select)?;
+    let device: Field<String> = select.optional("anonymous_id", &["anonymous_id"])?;
+    let user: Field<String> = select.optional("user_id", &["user_id"])?;
+    let event: Field<String> = select.required("event", &["event"])?;
+    let [timestamp, original, received] =
+        [clocks.timestamp, clocks.original, clocks.received].map(|clock| select.expression(clock));
+    let Some(at) = first_of([timestamp, original, received]) else {
+        return Ok(Err(format!("`{}` has no clock", messages.table.qualified())));
+    };
+    let [device, user, named] = [device, user, event].map(|field| told(select.expression(field)));
+    let quoted = select.quoted(event).expect("a required column was found");
+    let mut parts = Vec::new();
+    for action in ACTIONS.iter().filter(|action| action.is_of_many()) {
+        let name = scope.name(action.name, action.name);
+        let own = scope.table(catalog, action.name, action.name)?;
+        parts.push(Part { condition: format!("{quoted} = ANY ({})", list([name])), own });
+    }
+    Ok(Ok(Many {
+        messages,
+        id: select.name(id).expect("a key was found").to_owned(),
+        received: received.map_or_else(|| at.clone(), |received| format!("coalesce({received}, {at})")),
+        is_touch: format!(
+            "{at} IS NOT NULL AND coalesce({device}, {user}) IS NOT NULL AND {named} IS NOT NULL"
+        ),
+        stamp: received.map(str::to_owned),
+        at,
+        device: (device, Wire::Text),
+        user,
+        parts,
+    }))
 }
 
 /// The clocks of a message: the corrected one counts, the others stand in for it.
@@ -153,23 +206,24 @@ async fn aliases(
 }
 
 /// One statement per known event, joined to its own table, and one for all others: `tracks` has no properties.
-async fn touches(
+pub(super) async fn touches(
     session: &mut Session,
     scope: &Scope<'_>,
+    which: Which<'_>,
+    into: &mut Spool<TouchRow>,
     cx: &Context,
-) -> Result<Spool<TouchRow>, SourceError> {
-    let mut all = Spool::default();
-    for action in ACTIONS {
-        touches_of(session, scope, Some(action), &mut all, cx).await?;
+) -> Result<(), SourceError> {
+    for action in ACTIONS.iter().map(Some).chain([None]).filter(|action| which.has(*action)) {
+        touches_of(session, scope, action, which.ids(), into, cx).await?;
     }
-    touches_of(session, scope, None, &mut all, cx).await?;
-    Ok(all)
+    Ok(())
 }
 
 async fn touches_of(
     session: &mut Session,
     scope: &Scope<'_>,
     action: Option<&'static Action>,
+    ids: Option<&[String]>,
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
@@ -185,19 +239,23 @@ async fn touches_of(
     let campaign = select.optional("campaign", &["context_campaign_name"])?;
     let session_id = select.counter("session", &["context_session_id"])?;
     let mut properties: BTreeMap<&str, Field<String>> = BTreeMap::new();
+    let quoted = select.quoted(event).expect("a required column was found");
+    let these = match (ids, select.name(id)) {
+        (Some(_), Some(column)) => format!(" AND {}", is_one_of(table, column)),
+        _ => String::new(),
+    };
     if let Some(action) = action {
         let own = scope.table(&catalog, action.name, action.name)?;
         select.join(own, "id");
-        let name = scope.name(action.name, action.name).to_owned();
-        let event = select.quoted(event).expect("a required column was found");
-        select.clauses(format!("WHERE {event} = ANY($1)"), Some(vec![name]));
+        let name = list([scope.name(action.name, action.name)]);
+        select.clauses(format!("WHERE {quoted} = ANY ({name}){these}"), ids.map(<[String]>::to_vec));
         for (logical, usual) in action.properties {
             properties.insert(*logical, select.of_joined(logical, usual)?);
         }
     } else {
-        let known = ACTIONS.iter().map(|action| scope.name(action.name, action.name).to_owned()).collect();
-        let event = select.quoted(event).expect("a required column was found");
-        select.clauses(format!("WHERE {event} <> ALL($1) OR {event} IS NULL"), Some(known));
+        let known = list(ACTIONS.iter().map(|action| scope.name(action.name, action.name)));
+        let others = format!("WHERE ({quoted} <> ALL ({known}) OR {quoted} IS NULL){these}");
+        select.clauses(others, ids.map(<[String]>::to_vec));
     }
     session
         .read(&select, cx, |row| {

@@ -2,16 +2,18 @@
 //!
 //! Written from the documentation of its columns, not against a live installation.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
-use super::super::columns::{Instant, Json};
+use super::super::columns::{Instant, Json, Wire};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Select};
-use super::actions::{self, NOBODYS, Properties, TIMELESS, session_number};
-use crate::config::Naming;
+use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
+use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
+use super::resume;
+use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{IdentifyRow, TouchRow, TouchpointRows};
@@ -36,6 +38,7 @@ pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str>
 pub(super) async fn rows(
     session: &mut Session,
     scope: &Scope<'_>,
+    which: Which<'_>,
     cx: &Context,
 ) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
@@ -43,15 +46,96 @@ pub(super) async fn rows(
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
         return Ok((rows, Vec::new()));
     };
-    read(session, scope, events, &mut rows, cx).await?;
+    read(session, scope, events, which, &mut rows, cx).await?;
+    if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
+        let doubled = many.doubled(session, cx).await?;
+        if !doubled.is_empty() {
+            read(session, scope, events, Which::These(&doubled), &mut rows, cx).await?;
+        }
+        as_touches(many.sightings(session, &doubled, cx).await?, &mut rows.touches)?;
+        resume::leave(session, TouchLayout::Snowplow, &scope.schema, BTreeSet::new(), doubled);
+    }
     identify_by_touches(&mut rows)?;
     Ok((rows, Vec::new()))
+}
+
+/// The touches of these messages.
+pub(super) async fn these(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    ids: &[String],
+    into: &mut Spool<TouchRow>,
+    cx: &Context,
+) -> Result<(), SourceError> {
+    let catalog = session.catalog();
+    let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
+        return Ok(());
+    };
+    let mut rows = TouchpointRows { touches: std::mem::take(into), ..TouchpointRows::default() };
+    read(session, scope, events, Which::These(ids), &mut rows, cx).await?;
+    *into = rows.touches;
+    Ok(())
+}
+
+/// Events that are no touches: of the tracker itself, unless somebody calls a touch so.
+fn pages(names: &Properties<'_>) -> Vec<&'static str> {
+    PAGES.iter().copied().filter(|page| !names.actions().any(|action| action == *page)).collect()
+}
+
+/// Where touches are.
+pub(super) fn many<'c>(
+    scope: &'c Scope<'_>,
+    catalog: &'c Catalog,
+) -> Result<Result<Many<'c>, String>, SourceError> {
+    let Some(messages) = scope.table(catalog, "tracks", scope.name("events", "events"))? else {
+        return Ok(Err("there is no table of events".to_owned()));
+    };
+    let names = Properties::named(scope);
+    let (mut select, id) = Select::keyed(messages, "id", &["event_id"])?;
+    let event: Field<String> = select.required("event", &["event_name"])?;
+    let clocks: [Field<Instant>; 3] = [
+        select.optional("timestamp", &["derived_tstamp"])?,
+        select.optional("collected_at", &["collector_tstamp"])?,
+        select.optional("received_at", &["load_tstamp"])?,
+    ];
+    let who: [Field<String>; 3] = [
+        select.optional("anonymous_id", &["domain_userid"])?,
+        select.optional("network_id", &["network_userid"])?,
+        select.optional("user_id", &["user_id"])?,
+    ];
+    let [derived, collected, loaded] = clocks.map(|clock| select.expression(clock));
+    let Some(at) = first_of([derived, collected, loaded]) else {
+        return Ok(Err(format!("`{}` has no clock", messages.table.qualified())));
+    };
+    let [device, network, user] = who.map(|field| told(select.expression(field)));
+    let device = format!("coalesce({device}, {network})");
+    let named = told(select.expression(event));
+    let quoted = select.quoted(event).expect("a required column was found");
+    let no_touches: Vec<&str> = pages(&names).into_iter().chain([IDENTIFY]).collect();
+    let many = names.of(Action::is_of_many);
+    let many: Vec<&str> = many.into_iter().filter(|name| *name != IDENTIFY).collect();
+    Ok(Ok(Many {
+        messages,
+        id: select.name(id).expect("a key was found").to_owned(),
+        received: first_of([loaded, collected, Some(&at)]).expect("one of them is there"),
+        is_touch: format!(
+            "{at} IS NOT NULL AND coalesce({device}, {user}) IS NOT NULL AND {named} IS NOT NULL \
+             AND {quoted} <> ALL ({})",
+            list(no_touches)
+        ),
+        stamp: loaded.or(collected).map(str::to_owned),
+        at,
+        device: (device, Wire::Text),
+        user,
+        parts: vec![Part { condition: format!("{quoted} = ANY ({})", list(many)), own: None }],
+    }))
 }
 
 async fn read(
     session: &mut Session,
     scope: &Scope<'_>,
     events: Named<'_>,
+    which: Which<'_>,
     into: &mut TouchpointRows<Spool<TouchRow>>,
     cx: &Context,
 ) -> Result<(), SourceError> {
@@ -76,9 +160,26 @@ async fn read(
         details.push(select.json("properties_of_event", &[column], "{}")?);
     }
     let quoted = select.quoted(event).expect("a required column was found");
-    let pages = PAGES.iter().filter(|page| !names.actions().any(|action| action == **page));
-    let pages = pages.map(|page| (*page).to_owned()).collect();
-    select.clauses(format!("WHERE {quoted} <> ALL($1) OR {quoted} IS NULL"), Some(pages));
+    let pages = pages(&names);
+    match which {
+        Which::All => {
+            let pages = pages.into_iter().map(str::to_owned).collect();
+            select.clauses(format!("WHERE {quoted} <> ALL($1) OR {quoted} IS NULL"), Some(pages));
+        }
+        Which::Few => {
+            let few = names.of(|action| !action.is_of_many()).into_iter().chain([IDENTIFY]);
+            let few = few.map(str::to_owned).collect();
+            select.clauses(format!("WHERE {quoted} = ANY($1)"), Some(few));
+        }
+        Which::These(ids) => {
+            let column = select.name(id).expect("a key was found");
+            let few = names.of(|action| !action.is_of_many()).into_iter().chain([IDENTIFY]);
+            let others = list(pages.into_iter().chain(few));
+            let these = is_one_of(events, column);
+            let these = format!("WHERE ({quoted} <> ALL ({others}) OR {quoted} IS NULL) AND {these}");
+            select.clauses(these, Some(ids.to_vec()));
+        }
+    }
     session
         .read(&select, cx, |row| {
             let instant = |field| Ok::<_, SourceError>(row.get(field)?.map(|Instant(at)| at));
