@@ -147,6 +147,16 @@ pub enum SourceError {
         /// Key of the configuration that can name it.
         key: String,
     },
+    /// The column by which Directus tells archived rows is not there.
+    #[error("table `{table}` of directus has no column `{column}`, by which its settings tell archived rows")]
+    ArchiveMissing {
+        /// Schema-qualified table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Key of the configuration that can name another.
+        key: String,
+    },
     /// A table that the configuration names is not there.
     #[error("{source_name} has no table `{table}`, which the configuration names as `{key}`")]
     TableMissing {
@@ -283,6 +293,10 @@ impl Diagnose for SourceError {
             Self::ColumnMissing { source_name, key, .. } => format!(
                 "where it has another name, say so as `{key}` in sonograph.toml; `sonograph doctor` lists what is \
                  found of {source_name}"
+            ),
+            Self::ArchiveMissing { key, .. } => format!(
+                "correct the collection's settings in Directus, or say in sonograph.toml what is archived: \
+                 `{key} = {{ field = \"…\", value = \"…\" }}`"
             ),
             Self::ColumnType { .. } => {
                 "the table differs from every layout we know; `sonograph doctor` lists what is found"

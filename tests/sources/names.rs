@@ -186,6 +186,35 @@ async fn archived_and_published_mean_what_the_collection_or_the_configuration_sa
 }
 
 #[tokio::test]
+async fn a_field_of_archived_rows_that_is_missing_is_told_with_the_key_that_can_name_another() {
+    let Some(scratch) = Scratch::with_layouts().await else { return };
+    scratch.run("ALTER TABLE directus.venues DROP COLUMN status").await;
+    let by_collection = scratch.refusal().await;
+    assert_eq!(by_collection.fault(), Fault::Environment);
+    let told = by_collection.to_string();
+    assert_eq!(
+        told,
+        "table `directus.venues` of directus has no column `status`, by which its settings tell archived rows"
+    );
+    let hint = by_collection.hint().expect("there is something to do");
+    assert!(hint.contains("`sources.directus.archive.venues = { field = "), "{hint}");
+
+    let archived_by = async |field: &str| {
+        let archive =
+            BTreeMap::from([("venues".to_owned(), Archive { field: field.into(), value: "x".into() })]);
+        read(&scratch, &naming("directus", Naming { archive, ..Naming::default() })).await
+    };
+    let configured = archived_by("no_such").await.expect_err("no such column");
+    assert_eq!(configured.fault(), Fault::Input, "the user's file says so");
+    let told = configured.to_string();
+    assert!(
+        told.ends_with("`no_such`, which the configuration names as `sources.directus.archive.venues`"),
+        "{told}"
+    );
+    archived_by("city").await.expect("the key that the hint names is read");
+}
+
+#[tokio::test]
 async fn renamed_custom_objects_fields_and_touch_events_are_read_under_their_names() {
     let Some(scratch) = Scratch::with_layouts().await else { return };
     let usual = scratch.facts().await.expect("the usual names are found");

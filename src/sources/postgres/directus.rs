@@ -133,6 +133,18 @@ impl<'o> Layout<'o> {
         logical: &str,
     ) -> Result<impl Fn(&Row<'_>) -> Result<bool, SourceError> + use<'a, 'o>, SourceError> {
         let rule = self.archive.get(logical);
+        let table = select.table();
+        if let Some(Archive { field, .. }) = rule
+            && table.column(&[field]).is_none()
+        {
+            let (source_name, table, there) = (SYSTEM, table.qualified(), table.columns().join(", "));
+            let key = format!("sources.{SYSTEM}.archive.{logical}");
+            return Err(if self.scope.archive(logical).is_some() {
+                SourceError::NamedColumnMissing { source_name, table, column: field.clone(), key, there }
+            } else {
+                SourceError::ArchiveMissing { table, column: field.clone(), key }
+            });
+        }
         let field: Option<Field<String>> =
             rule.map(|rule| select.required("archive", &[&rule.field])).transpose()?;
         Ok(move |row: &Row<'_>| match (field, rule) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Table};
-use crate::config::Naming;
+use crate::config::{Archive, Naming};
 use crate::sources::SourceError;
 
 /// One source in one schema, under the names its modeller chose.
@@ -42,6 +42,11 @@ impl<'o> Scope<'o> {
     /// The configured name of a logical column.
     pub fn column(&self, logical: &str, column: &str) -> Option<&'o str> {
         self.naming.columns.get(logical)?.get(column).map(String::as_str)
+    }
+
+    /// What the configuration says is archived in a logical table.
+    pub fn archive(&self, logical: &str) -> Option<&'o Archive> {
+        self.naming.archive.get(logical)
     }
 
     /// The table that a logical one stands for: the configured one, which must be there, else `usual`, which may be missing.
