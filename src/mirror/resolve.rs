@@ -175,7 +175,7 @@ fn thing(
         .and_then(|entity| entity.name.as_deref())
         .into_iter()
         .chain(group.rows.iter().filter_map(|row| row.fact.name.as_deref()))
-        .filter_map(shown_name)
+        .filter_map(|name| name_beside(group, name))
         .collect();
     for name in &names {
         places.called(group.label, name, at);
@@ -249,11 +249,29 @@ fn same_rows(facts: &Facts) -> BTreeMap<String, Vec<String>> {
     same_rows
 }
 
+/// The name of a thing as it may be shown: without its own telephone numbers, too, which need not look like one.
+fn name_beside<'n>(group: &Group, raw: &'n str) -> Option<Cow<'n, str>> {
+    let mut name = Cow::Borrowed(raw);
+    for address in group.rows.iter().flat_map(|row| &row.fact.addresses) {
+        if let Address::Phone { calling_code, number } = address {
+            name = Cow::Owned(canonical::without_number(&name, calling_code, number).into_owned());
+        }
+    }
+    if name == raw {
+        return shown_name(raw);
+    }
+    Some(Cow::Owned(masked(&name).into_owned())).filter(|name| says_something(name))
+}
+
 /// A name as it may be shown, without e-mail addresses and telephone numbers; none where it is nothing else.
 pub(super) fn shown_name(raw: &str) -> Option<Cow<'_, str>> {
     let name = masked(raw);
-    let rest = name.replace("[e-mail]", "").replace("[phone]", "");
-    (name == raw || rest.contains(char::is_alphanumeric)).then_some(name)
+    (name == raw || says_something(&name)).then_some(name)
+}
+
+/// Whether a name is more than what was left out of it.
+fn says_something(name: &str) -> bool {
+    name.replace("[e-mail]", "").replace("[phone]", "").contains(char::is_alphanumeric)
 }
 
 /// A value as the graph server holds and returns it; `None` for numbers it cannot.

@@ -254,7 +254,30 @@ fn a_text_for_people_holds_no_address_and_no_number() {
         ("ana@\u{200b}fans.example", "[e-mail]"),
         ("book: +49 (0)170 / 123-4567!", "book: [phone]!"),
         ("a@b.cd@e.fg", "[e-mail]"),
+        // Numbers that do not tell their country, where nothing else is written so.
+        ("(555) 123-4567", "[phone]"),
+        ("Box office: (555)123 4567, late 555-123-4567.", "Box office: [phone], late [phone]."),
+        ("1-555.123.4567", "1-555.123.4567"),
+        ("555.123.4567", "[phone]"),
+        ("Mara 0170 1234567", "Mara [phone]"),
+        ("0170/1234567 (030) 12345-67", "[phone] [phone]"),
+        ("020 7946 0958 or 07700 900123", "[phone] or [phone]"),
+        ("+12345678 0170 1234567", "[phone] [phone]"),
         // What is no address stays.
+        ("1015 Folsom", "1015 Folsom"),
+        (
+            "NYE 2025-12-31 22:00, 12/12/2025, 31.12.2025 20.00",
+            "NYE 2025-12-31 22:00, 12/12/2025, 31.12.2025 20.00",
+        ),
+        ("0900 2024-12-31", "0900 2024-12-31"),
+        ("20251231 1234567890", "20251231 1234567890"),
+        ("$1,234,567.89 or 1.234.567,89 or 1 000 000 000", "$1,234,567.89 or 1.234.567,89 or 1 000 000 000"),
+        ("10.000.000.1 and 192.168.100.200", "10.000.000.1 and 192.168.100.200"),
+        ("39.96120000, -82.99880000", "39.96120000, -82.99880000"),
+        ("1a000000-0000-4000-8000-000000000001", "1a000000-0000-4000-8000-000000000001"),
+        ("0a1-555-123-4567-1", "0a1-555-123-4567-1"),
+        ("/e/555-123-4567", "/e/555-123-4567"),
+        ("4915112345678", "4915112345678"),
         ("@velvet.meridian", "@velvet.meridian"),
         ("live@Foundry", "live@Foundry"),
         ("2 + 2", "2 + 2"),
@@ -262,6 +285,21 @@ fn a_text_for_people_holds_no_address_and_no_number() {
         ("+1", "+1"),
     ] {
         assert_eq!(masked(text), want, "{text:?}");
+    }
+}
+
+#[test]
+fn a_number_that_is_known_stands_in_no_name_however_it_is_written() {
+    for (name, code, number, want) in [
+        ("0170 1234567", "+49", "1701234567", "[phone]"),
+        ("1701234567", "+49", "0170 1234567", "[phone]"),
+        ("Mara (0170-1234567) Voss", "+49", "+491701234567", "Mara ([phone]) Voss"),
+        ("Mara 5551234", "", "555 1234", "Mara [phone]"),
+        ("Studio 54 + 1701234", "+49", "1701234567", "Studio 54 + 1701234"),
+        ("12345", "", "12345", "12345"),
+        ("Mara", "+49", "1701234567", "Mara"),
+    ] {
+        assert_eq!(without_number(name, code, number), want, "{name:?}");
     }
 }
 

@@ -45,3 +45,9 @@ INSERT INTO content_shared(id, content_url, event_id, channel, parent_share_id) 
     '+4915198769876'),
   ('+4915198769876', 'https://sonik.example/invite/zq7.mark%40secret.example', 1, '+4915198769876', 'zq7.gone@secret.example');
 INSERT INTO artist_followed(id, artist_id) VALUES ('zq7.unread@secret.example', 'zq7.mark@secret.example');
+-- Numbers that do not tell their country, and a person of whom nobody wrote down more than one.
+UPDATE directus.events SET name = 'Guest list (987) 698-7600' WHERE id = 3;
+UPDATE directus.venues SET name = 'Foundry, ask at 0151 98769876' WHERE name = 'The Foundry';
+INSERT INTO workspace_1wgvd1injqtife6y4rvfbu3h5.person("nameFirstName", "nameLastName", "phonesPrimaryPhoneNumber",
+  "phonesPrimaryPhoneCallingCode") VALUES ('98769', '876', '98769876', '+49');
+INSERT INTO sonik_web.users(id, name) VALUES ('987-698-7600', '987-698-7600');

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{LONGEST, MOST_READ, clean, is_invisible};
+use super::{LONGEST, MOST_READ, clean, is_invisible, local};
 
 /// An e-mail without outer white space and in lower case; dots and `+` stay. Texts without both sides of an `@` give none.
 pub fn email(raw: &str) -> Option<String> {
@@ -76,19 +76,33 @@ pub fn phone_sha256(calling_code: &str, number: &str) -> Option<String> {
     phone(calling_code, number).map(|text| sha256(&text))
 }
 
-fn is_separator(c: char) -> bool {
+pub(super) fn is_separator(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
         || is_invisible(c)
 }
 
-/// `text` with `[e-mail]` for every e-mail address in it and `[phone]` for every telephone number written with its `+`.
+/// `text` with `[e-mail]` for every e-mail address in it and `[phone]` for every telephone number written with its `+`, or in
+/// a way that only these are (`(555) 123-4567`, `0170 1234567`).
 pub fn masked(text: &str) -> Cow<'_, str> {
-    if !text.contains(['@', '+', '\u{ff20}', '\u{fe6b}', '\u{ff0b}']) && !text.contains("%40") {
-        return Cow::Borrowed(text);
+    let Some(mut told) = masked_once(text) else { return Cow::Borrowed(text) };
+    // What stands beside a number that is gone may be one now.
+    while let Some(again) = masked_once(&told) {
+        told = again;
     }
-    let mut spans: Vec<Span> = emails_in(text).collect();
-    phones_in(text, &mut spans);
+    Cow::Owned(told)
+}
+
+fn masked_once(text: &str) -> Option<String> {
+    let mut spans: Vec<Span> = Vec::new();
+    if text.contains(['@', '+', '\u{ff20}', '\u{fe6b}', '\u{ff0b}']) || text.contains("%40") {
+        spans.extend(emails_in(text));
+        phones_in(text, &mut spans);
+    }
+    local::phones_in(text, &mut spans);
+    if spans.is_empty() {
+        return None;
+    }
     spans.sort_unstable();
     let mut told = String::with_capacity(text.len());
     let mut done = 0;
@@ -100,15 +114,12 @@ pub fn masked(text: &str) -> Cow<'_, str> {
         }
         done = done.max(end);
     }
-    if done == 0 {
-        return Cow::Borrowed(text);
-    }
     told.push_str(&text[done..]);
-    Cow::Owned(told)
+    Some(told)
 }
 
 /// Where something begins and ends, and what it is.
-type Span = (usize, usize, &'static str);
+pub(super) type Span = (usize, usize, &'static str);
 
 /// Where the e-mail addresses of a text begin and end.
 fn emails_in(text: &str) -> impl Iterator<Item = Span> {

@@ -92,5 +92,5 @@ pub fn content_url(raw: &str) -> Option<String> {
         text.truncate(text.trim_end_matches('/').len());
     }
     let path = percent_decoded(url.path());
-    (text.len() <= LONGEST && masked(&path) == path).then_some(text)
+    (text.len() <= LONGEST && masked(&path) == path && masked(&text) == text).then_some(text)
 }
