@@ -261,6 +261,7 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let resolved = mirror::resolve(&facts, &options)?;
     let mut plan = mirror::plan_keeping(&resolved, &current, &steady)?;
     let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
+    guard.check_names(&plan, &facts.read)?;
     guard.hold_back(&mut plan)?;
     let summary = plan.summary()?;
     if let Some(wanted) = settings.only.as_ref().filter(|wanted| !summary.digest.starts_with(*wanted)) {

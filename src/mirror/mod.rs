@@ -115,6 +115,14 @@ pub enum MirrorError {
         /// The first digits of the plan's.
         now: String,
     },
+    /// What may shrink is no table and no relation.
+    #[error("cannot allow `{name}` to shrink: no table and no relation is called that")]
+    NoSuchName {
+        /// The name that was given.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
     /// A run could not be written down, or read again.
     #[error("cannot {doing} the mirror's ledger at `{}`", path.display())]
     Ledger {
@@ -137,7 +145,7 @@ pub enum MirrorError {
 impl Diagnose for MirrorError {
     fn fault(&self) -> Fault {
         match self {
-            Self::TwoLabels { .. } | Self::Assemble(_) => Fault::Input,
+            Self::TwoLabels { .. } | Self::Assemble(_) | Self::NoSuchName { .. } => Fault::Input,
             Self::Moved { .. }
             | Self::OtherPlan { .. }
             | Self::OtherLabel { .. }
@@ -153,6 +161,7 @@ impl Diagnose for MirrorError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::TwoLabels { .. } | Self::Assemble(_) | Self::Cancelled(_) => None,
+            Self::NoSuchName { known, .. } => Some(format!("there are {known}")),
             Self::OtherPlan { .. } => {
                 Some("look at `sonograph mirror plan` again; nothing was written".to_owned())
             }

@@ -15,6 +15,7 @@ use super::plan::Plan;
 use super::resolved::Resolved;
 use crate::ontology::Relation;
 use crate::snapshot::tables::assemble::NodeRow;
+use crate::sources::facts::TableRead;
 
 /// Fewer lost rows than this are a decision, not an accident, unless they were all or a smaller share is asked for.
 const NOTICED: u64 = 10;
@@ -60,6 +61,37 @@ impl SweepGuard {
         let noticed = if self.max_shrink < Self::MAX_SHRINK { 1 } else { NOTICED };
         let much = self.skipped_rows || gone == before || (gone >= noticed && share > self.max_shrink);
         gone > 0 && much && !self.allowed.contains(of)
+    }
+
+    /// Refuses names of what may shrink that are no relation's, no table's that was `read`, and none's that the graph or the
+    /// sources rest on: a mistyped one would allow nothing, and say nothing.
+    ///
+    /// Time O(n) in the nodes where a name is neither a relation's nor that of a table that was read.
+    ///
+    /// # Errors
+    /// For the first such name, in byte order, with the names that there are.
+    pub fn check_names(&self, plan: &Plan<'_>, read: &[TableRead]) -> Result<(), MirrorError> {
+        let mut known: BTreeSet<String> =
+            read.iter().map(|table| format!("{}:{}", table.system, table.table)).collect();
+        known.extend(Relation::ALL.iter().map(|relation| relation.name().to_owned()));
+        if self.allowed.is_subset(&known) {
+            return Ok(());
+        }
+        let behind = plan.current.nodes.iter().map(|node| Ok(node?));
+        for row in plan.resolved.node_rows().chain(behind) {
+            for table in refs(&row?.properties).iter().filter_map(|reference| table_of(reference)) {
+                if !known.contains(table) {
+                    known.insert(table.to_owned());
+                }
+            }
+        }
+        match self.allowed.difference(&known).next() {
+            None => Ok(()),
+            Some(name) => Err(MirrorError::NoSuchName {
+                name: name.clone(),
+                known: known.into_iter().collect::<Vec<_>>().join(", "),
+            }),
+        }
     }
 
     /// Takes out of `plan` what would sweep a table or relation that shrank too much, and notes it there.

@@ -53,6 +53,22 @@ fn a_plan_writes_nothing_and_a_second_apply_finds_nothing_to_do() {
 }
 
 #[test]
+fn a_source_that_is_not_there_is_named_by_plan_and_apply() {
+    with_graph("absent", async |_, graph| {
+        let Some(scratch) = Scratch::with(&["directus", "touchpoints"]).await else { return };
+        let _runs = Runs::of(graph);
+        for verb in ["plan", "apply"] {
+            let done = mirror(&scratch.url(), graph, &[verb]).assert().success();
+            let told = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+            for absent in ["twenty", "unified"] {
+                assert!(told.contains(&format!("{absent}: no such layout was found")), "{told}");
+            }
+            assert!(!told.contains("touchpoints: no such layout"), "{told}");
+        }
+    });
+}
+
+#[test]
 fn what_is_around_us_ends_with_3_and_what_was_typed_with_2() {
     with_graph("wrong", async |_, graph| {
         let nowhere = "postgresql://ana:s3cret@127.0.0.1:1/nowhere";
@@ -190,6 +206,14 @@ fn a_table_that_vanished_is_not_swept_until_somebody_says_that_it_is_meant() {
         let after = bytes(&read(client, graph).await);
         assert_eq!(before["nodes/Person"], after["nodes/Person"], "nobody was swept");
         assert_eq!(before["edges/PERFORMS_AT"], after["edges/PERFORMS_AT"], "nobody's shows were");
+
+        for wrong in ["directus:directus.artist", "all", "", "HOSTS,Person"] {
+            let refused = mirror(&postgres, graph, &["apply", "--allow-shrink", wrong]).assert().code(2);
+            let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            let name = wrong.rsplit(',').next().unwrap_or_default();
+            assert!(told.contains(&format!("cannot allow `{name}` to shrink")), "{told}");
+            assert!(told.contains("directus:directus.artists,") && told.contains("PERFORMS_AT"), "{told}");
+        }
 
         let plan = json(&mut mirror(&postgres, graph, &["plan", "--allow-shrink", ALL, "--format", "json"]));
         let digest = plan["digest"].as_str().expect("a digest");
