@@ -78,7 +78,8 @@ pub(super) fn run(command: &SynthCommand, session: &Session) -> Result<Outcome, 
         Target::Sources => to_sources(args, session, &cx)?,
         Target::Snapshot => to_snapshot(args, session, &cx)?,
     };
-    let (tables, rows): (Vec<String>, Vec<u64>) = counts.into_iter().unzip();
+    let (tables, rows): (Vec<String>, Vec<i64>) =
+        counts.into_iter().map(|(table, rows)| (table, rows as i64)).unzip();
     let frame = df!("table" => tables, "rows" => rows)
         .map_err(|error| Failure::environment("cannot tabulate the counts of rows", error))?;
     print_frame(&frame, Format::or_usual(args.format), session.printer)?;

@@ -100,6 +100,25 @@ fn a_claim_is_an_edge_where_a_source_knows_the_claimant() {
 }
 
 #[test]
+fn what_is_left_out_is_told_by_its_own_reason() {
+    let mut directus = sample::directus();
+    directus.venues[0].latitude = Some(500.0);
+    directus.venues[0].longitude = Some(-82.9);
+    directus.artists[0].genres.push("x".repeat(300));
+    directus.artists[0].genres.push("ana@fans.example".into());
+    let facts = sample::of(&directus, &sample::twenty(), &sample::unified(), &sample::touchpoints());
+    let shared = SharedHosts::with(["nightshift.example".to_owned()]).expect("a domain");
+    let options = ResolveOptions { shared, ..ResolveOptions::default() };
+    let graph = resolve(&facts, &options).expect("a graph");
+    let noted =
+        |what: &str| graph.notes.iter().filter(|n| n.what.contains(what)).map(|n| n.count).sum::<u64>();
+    assert_eq!(noted("numbers that no graph can hold"), 1, "{:?}", graph.notes);
+    assert_eq!(noted("genres are empty, too long or hold an address"), 2);
+    assert_eq!(noted("links lead to a row that was not read"), 0);
+    assert_eq!((noted("a domain that many share"), noted("a canonical id that is none")), (1, 0));
+}
+
+#[test]
 fn damage_of_ids_and_times_is_counted_and_not_guessed_away() {
     let mut directus = sample::directus();
     directus.venues[1].google_place_id = Some("chijrtlr-gyuemsrbfy61i59si0".into());

@@ -184,6 +184,9 @@ impl<'a> Elements<'a> {
                     let (evidence, label, id) = (Evidence::Canonical, entity.label, NameHash::of(&id));
                     keys.push(Key { evidence, label, id, element: at });
                 }
+                None if entity.label == Label::Organization && canonical::is_shared(raw, self.shared) => {
+                    report.note("entities hold a domain that many share as canonical id", self.name(at)?);
+                }
                 None => report.note("entities hold a canonical id that is none", self.name(at)?),
             }
         }

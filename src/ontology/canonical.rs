@@ -17,7 +17,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
 pub use contacts::{email, email_sha256, masked, phone, phone_sha256, sha256};
-pub use domains::{MalformedHost, SUFFIX_LIST, SharedHosts, domain};
+pub use domains::{MalformedHost, SUFFIX_LIST, SharedHosts, domain, is_shared};
 pub use handles::instagram;
 pub use hosts::{FREE_MAIL, SHARED_HOSTS};
 pub use local::without_number;

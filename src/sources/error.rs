@@ -264,6 +264,13 @@ impl Diagnose for SourceError {
             }
             Self::Password { .. } => "check user and password in the URL (percent-encoded)".to_owned(),
             Self::DatabaseMissing { .. } => "check the last part of the URL: the database's name".to_owned(),
+            Self::Query { reason, .. } if reason.contains("statement timeout") => {
+                "the role's statement_timeout is too short to read this: ALTER ROLE … SET statement_timeout = 0"
+                    .to_owned()
+            }
+            Self::Query { reason, .. } if reason.contains("lock timeout") => {
+                "somebody holds a lock on it longer than the role's lock_timeout: run the command again later".to_owned()
+            }
             Self::Refused { .. } | Self::Query { .. } | Self::Lost { .. } | Self::Cancelled(_) => {
                 return None;
             }
@@ -318,6 +325,23 @@ fn or_none(list: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeout_says_whose_it_is_and_what_to_do() {
+        let told = |reason: &str| {
+            let refused = SourceError::Query {
+                place: "db.example:5432/d".into(),
+                what: "directus.events".into(),
+                reason: reason.into(),
+            };
+            refused.hint().unwrap_or_default()
+        };
+        assert!(
+            told("canceling statement due to statement timeout (SQLSTATE 57014)")
+                .contains("SET statement_timeout = 0")
+        );
+        assert!(told("canceling statement due to lock timeout (SQLSTATE 55P03)").contains("lock_timeout"));
+    }
 
     #[test]
     fn a_connection_that_fails_on_the_port_of_a_pooler_says_which_port_to_use() {

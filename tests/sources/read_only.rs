@@ -209,6 +209,9 @@ async fn the_printed_grants_make_a_role_with_which_the_mirror_plans_and_the_proo
     assert!(text(&owner.stdout).contains("may also be superuser"), "{}", text(&owner.stdout));
     let unknown = sonograph(&scratch, &scratch.url(), &["doctor", "grants", "hubspot"]);
     assert_eq!(unknown.status.code(), Some(2));
+    let cut = sonograph(&scratch, &scratch.url(), &["doctor", "grants", "--role", &"r".repeat(64)]);
+    assert_eq!(cut.status.code(), Some(2));
+    assert!(text(&cut.stderr).contains("at most 63 bytes"), "{}", text(&cut.stderr));
 }
 
 #[tokio::test]

@@ -141,6 +141,11 @@ async fn each_way_of_not_getting_in_says_which_and_never_shows_the_password() {
             "the PostgreSQL URL cannot be used: a part of it is malformed".to_owned(),
         ),
         (
+            "postgresql://u:s3cret@localhost/d?sslmod=require".to_owned(),
+            "the PostgreSQL URL cannot be used: it has a parameter about TLS that is none; `sslmode=require` asks for it"
+                .to_owned(),
+        ),
+        (
             scratch.url(),
             format!("found no layout of directus, twenty, unified, touchpoints at {host}:{port}/{name}"),
         ),

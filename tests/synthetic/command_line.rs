@@ -59,6 +59,19 @@ fn the_same_city_has_the_same_bytes_on_one_thread_and_on_two() {
 }
 
 #[test]
+fn the_counts_of_a_city_are_numbers() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let arguments = ["synth", "city", "--people", "60", "--to", "snapshot", "--dry-run", "--format", "json"];
+    let made = sonograph().current_dir(temp.path()).args(arguments).assert().success();
+    let told = String::from_utf8_lossy(&made.get_output().stdout).into_owned();
+    for line in told.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        assert!(row["rows"].is_u64(), "{line}");
+    }
+    assert!(told.lines().count() > 10, "{told}");
+}
+
+#[test]
 fn a_snapshot_tells_what_its_identities_rest_on_whatever_the_order_in_the_configuration() {
     let temp = tempfile::tempdir().expect("a folder");
     let rules = |name: &str, sources: &str| {

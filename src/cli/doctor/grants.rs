@@ -7,6 +7,9 @@ use crate::cli::connect;
 use crate::sources::SOURCES;
 use crate::sources::postgres::grants::{readings, script};
 
+/// The most bytes that a name has in `PostgreSQL`.
+const LONGEST_NAME: usize = 63;
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Looks at every layout with the configured role and names exactly the tables that a mirror run reads. \
@@ -30,6 +33,10 @@ pub(super) fn run(args: &GrantsArgs, session: &Session) -> Result<Outcome, Failu
     }
     if args.role.as_ref().is_some_and(|role| role.is_empty() || role.contains(['$', '\0'])) {
         return Err(Failure::input("a role needs a name without `$`"));
+    }
+    if args.role.as_ref().is_some_and(|role| role.len() > LONGEST_NAME) {
+        return Err(Failure::input(format!("a role's name has at most {LONGEST_NAME} bytes"))
+            .with_hint("PostgreSQL cuts longer ones, and makes another role than the one that was named"));
     }
     let databases = connect::databases(session)?;
     let options = connect::source_options(&session.config);

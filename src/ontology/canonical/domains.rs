@@ -107,13 +107,24 @@ fn is_plain(name: &str) -> bool {
 /// The registrable domain that a URL, host or e-mail belongs to, in ASCII; none for an IP, a single label, a bare public
 /// suffix, and for hosts shared by many (`shared`).
 pub fn domain(raw: &str, shared: &SharedHosts) -> Option<CanonicalId> {
+    let (host, name) = registered(raw)?;
+    (!shared.holds(&host) && !shared.holds(&name)).then_some(CanonicalId(name))
+}
+
+/// Whether a URL, host or e-mail has a registrable domain, and many share it.
+pub fn is_shared(raw: &str, shared: &SharedHosts) -> bool {
+    registered(raw).is_some_and(|(host, name)| shared.holds(&host) || shared.holds(&name))
+}
+
+/// The host in ASCII, and its registrable domain.
+fn registered(raw: &str) -> Option<(String, String)> {
     if raw.len() > MOST_READ {
         return None;
     }
     let text = clean(raw);
     let (_, rest) = split_scheme(&text);
     let (host, _) = split_host(rest);
-    let ascii = in_ascii(host)?;
-    let name = registrable(&ascii).filter(|name| is_plain(name))?;
-    (!shared.holds(&ascii) && !shared.holds(name)).then(|| CanonicalId(name.to_owned()))
+    let host = in_ascii(host)?;
+    let name = registrable(&host).filter(|name| is_plain(name))?.to_owned();
+    Some((host, name))
 }

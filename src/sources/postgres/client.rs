@@ -78,6 +78,7 @@ fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
     if !matches!(scheme, Some("postgres" | "postgresql")) {
         return Err(SourceError::Url { reason: "it does not begin with postgresql://".to_owned() });
     }
+    unencrypted_by_mistake(url)?;
     // The parser's own words may repeat parts of the URL.
     let options = PgConnectOptions::from_str(url.trim())
         .map_err(|_| SourceError::Url { reason: "a part of it is malformed".to_owned() })?
@@ -85,6 +86,43 @@ fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
         .disable_statement_logging();
     let place = format!("{}:{}/{}", options.get_host(), options.get_port(), database(&options));
     Ok((options, place))
+}
+
+/// Parameters of a URL about encryption, as libpq and its relatives call them.
+const ABOUT_TLS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "sslpassword",
+    "sslcrl",
+    "sslcrldir",
+    "sslsni",
+    "sslnegotiation",
+    "sslcompression",
+    "sslcertmode",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+];
+
+/// Refuses a mistyped parameter about encryption: whoever ignores it asks for none and says nothing.
+fn unencrypted_by_mistake(url: &str) -> Result<(), SourceError> {
+    let url = url::Url::parse(url.trim()).ok();
+    let parameters = url.iter().flat_map(url::Url::query_pairs);
+    let wrong = parameters.map(|(key, _)| key).find(|key| {
+        key.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("ssl")) && !ABOUT_TLS.contains(&&**key)
+    });
+    match wrong {
+        None => Ok(()),
+        Some(_) => Err(SourceError::Url {
+            reason: "it has a parameter about TLS that is none; `sslmode=require` asks for it".to_owned(),
+        }),
+    }
 }
 
 /// Where a libpq URL leads (`host:port/database`) and as whom.

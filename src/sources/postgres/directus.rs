@@ -429,11 +429,7 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) -> Result<(), SpoolError> {
 
 fn venue(row: &VenueRow, table: &str) -> NodeFact {
     let mut properties = Vec::new();
-    // Outside these bounds a point is refused by the graph; the venue is then known without a location.
-    if let (Some(latitude), Some(longitude)) = (row.latitude, row.longitude)
-        && latitude.abs() <= 90.0
-        && longitude.abs() <= 180.0
-    {
+    if let (Some(latitude), Some(longitude)) = (row.latitude, row.longitude) {
         properties.push(("location", Value::Point { latitude, longitude }));
     }
     properties.extend(row.city.clone().map(|city| ("city", Value::Text(city))));
