@@ -4,8 +4,10 @@ mod config;
 mod connect;
 mod demo;
 mod doctor;
+mod estimate;
 mod failure;
 mod findings;
+mod load;
 mod mirror;
 mod output;
 mod report;
@@ -101,7 +103,9 @@ enum Command {
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
     /// Ask a snapshot: who matters, what converts, what spreads
-    Study(study::StudyArgs),
+    Study(Box<study::StudyArgs>),
+    /// Say what loading a snapshot and asking it would take in memory, before either
+    Estimate(Box<estimate::EstimateArgs>),
     /// Make what people read on Monday
     #[command(subcommand)]
     Report(report::ReportCommand),
@@ -141,9 +145,19 @@ impl Session {
     }
 }
 
+/// The command line, with what cannot be said where its parts are declared.
+fn command_line() -> clap::Command {
+    // The studies' own examples are of asking them.
+    let example = |study: clap::Command| {
+        let example = format!("Example:\n  sonograph estimate {}", study.get_name());
+        study.after_help(example)
+    };
+    Cli::command().mut_subcommand("estimate", |estimate| estimate.mut_subcommands(example))
+}
+
 /// Parses the command line, runs the command and answers with the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::command().try_get_matches().and_then(|m| Cli::from_arg_matches(&m)) {
+    let cli = match command_line().try_get_matches().and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout with 0, everything else to stderr with 2.
@@ -234,7 +248,8 @@ fn run(command: Command, session: &Session) -> Result<Outcome, Failure> {
         Command::Services(command) => services::run(&command, session),
         Command::Demo(args) => demo::run(&args, session),
         Command::Snapshot(command) => snapshot::run(command, session),
-        Command::Study(args) => study::run(args, session),
+        Command::Study(args) => study::run(*args, session),
+        Command::Estimate(args) => estimate::run(*args, session),
         Command::Report(command) => report::run(&command, session),
         Command::Synth(command) => synth::run(&command, session),
         Command::Writeback(command) => writeback::run(&command, session),
@@ -257,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 
     /// Every command that does something, with the words that call it.
@@ -274,7 +289,7 @@ mod tests {
     #[test]
     fn the_help_of_every_verb_ends_with_examples_of_it_that_can_be_typed() {
         let mut all = Vec::new();
-        verbs(&Cli::command(), "sonograph", &mut all);
+        verbs(&command_line(), "sonograph", &mut all);
         assert!(all.len() > 20, "{all:?}");
         for (words, command) in all {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -285,7 +300,7 @@ mod tests {
                 let typed = &example[example.find("sonograph ").expect("it names the program")..];
                 let typed = typed.split(['>', '|', '"', ')', '&', ';']).next().unwrap_or_default();
                 let typed = typed.split_whitespace();
-                if let Err(error) = Cli::command().try_get_matches_from(typed) {
+                if let Err(error) = command_line().try_get_matches_from(typed) {
                     panic!("`{example}` cannot be typed: {error}");
                 }
             }
@@ -295,7 +310,7 @@ mod tests {
     #[test]
     fn the_help_of_every_verb_sets_its_own_flags_apart_from_those_of_all() {
         let mut all = Vec::new();
-        let mut whole = Cli::command();
+        let mut whole = command_line();
         whole.build();
         verbs(&whole, "sonograph", &mut all);
         for (words, command) in all {

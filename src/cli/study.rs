@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use polars::prelude::{Column, DataFrame, SortMultipleOptions, df};
 
+use super::load::Loading;
 use super::output::{grid, rounded};
 use super::{Failure, Format, Outcome, Session, findings, print_frame, target};
 use crate::graph::BusinessGraph;
@@ -29,7 +30,7 @@ pub(super) struct StudyArgs {
     #[arg(long)]
     list: bool,
     #[command(flatten)]
-    common: Common,
+    common: Box<Common>,
     #[command(subcommand)]
     question: Option<Asked>,
 }
@@ -52,6 +53,8 @@ struct Common {
     /// Seed of everything random [default: as configured, 1]
     #[arg(long, global = true, value_name = "S")]
     seed: Option<u64>,
+    #[command(flatten)]
+    loading: Loading,
     /// Define every column the study declares, with unit and meaning, instead of asking it
     #[arg(long, global = true)]
     explain: bool,
@@ -60,7 +63,7 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Asked {
     #[command(flatten)]
-    One(Question),
+    One(Box<Question>),
     /// Every study, with the parameters of the configuration
     #[command(after_help = "Example:\n  sonograph study all --snapshot snapshots/monday --out out")]
     All,
@@ -75,7 +78,7 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
                 Failure::input("no study is named").with_hint("`sonograph study --list` names them all")
             );
         }
-        Some(Asked::One(question)) => vec![question],
+        Some(Asked::One(question)) => vec![*question],
         Some(Asked::All) => configured(session)?,
     };
     if common.explain {
@@ -84,7 +87,7 @@ pub(super) fn run(args: StudyArgs, session: &Session) -> Result<Outcome, Failure
     let families: Vec<&str> = asked.iter().map(|question| question.family().name).collect();
     target::check(&common.out, &families)?;
     let folder = snapshot::locate(&common.snapshot, &session.config.snapshots_dir)?;
-    let graph = BusinessGraph::build(snapshot::read(&folder)?.tables)?;
+    let graph = common.loading.graph(&folder, &asked, session)?;
     let cx = session.cx.clone().with_seed(common.seed.unwrap_or(session.cx.seed));
     let held = target::hold(&common.out)?;
     for question in asked {

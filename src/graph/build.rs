@@ -1,34 +1,40 @@
 //! The tables of a snapshot, checked and indexed as one graph.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use polars::prelude::{Column, DataFrame};
+use polars_buffer::Buffer;
 
 use super::NodeId;
+use super::adjacency::BothWays;
 use super::deleted::{Deleted, set_aside};
 use super::error::{GraphError, in_column};
 use crate::snapshot::tables::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID, as_of, microseconds};
 
 /// The nodes of one label.
 #[derive(Debug)]
-struct NodeTable {
-    label: String,
+pub(super) struct NodeTable {
+    pub label: String,
     /// Dense id of its first row.
-    start: usize,
-    frame: DataFrame,
+    pub start: usize,
+    pub frame: DataFrame,
 }
 
-/// The edges of one relation, columns as vectors; row `i` of the frame is edge `i`.
+/// The edges of one relation; row `i` of the frame is edge `i`.
 #[derive(Debug)]
 pub struct EdgeTable {
     /// The relation.
     pub relation: String,
     /// Dense id of the source, by row.
-    pub src: Vec<u32>,
+    pub src: Buffer<u32>,
     /// Dense id of the target, by row.
-    pub dst: Vec<u32>,
-    /// `src, dst, properties…` as frozen.
+    pub dst: Buffer<u32>,
+    /// The properties as frozen, without the ends.
     pub frame: DataFrame,
+    /// Number of its first edge, counted through all relations.
+    pub(super) first: u32,
+    pub(super) ways: OnceLock<BothWays>,
 }
 
 impl EdgeTable {
@@ -42,6 +48,11 @@ impl EdgeTable {
         self.src.is_empty()
     }
 
+    /// Its edges sorted both ways over all `nodes` of the graph: made once, then shared.
+    pub(super) fn ways(&self, nodes: usize) -> &BothWays {
+        self.ways.get_or_init(|| BothWays::directed(nodes, &self.src, &self.dst))
+    }
+
     /// When each edge happened, microseconds UTC by row; `None` where the relation carries no times. O(edges).
     pub fn timestamps(&self) -> Option<Vec<Option<i64>>> {
         microseconds(self.frame.column(TIMESTAMP).ok()?).ok()
@@ -50,8 +61,8 @@ impl EdgeTable {
 
 /// A snapshot as a graph: nodes by dense id and uid, edges by relation.
 ///
-/// Memory: the tables themselves plus 8 bytes per edge. Lookup by uid is a binary search per label, so no index of
-/// uids is kept.
+/// Memory: the tables themselves, an edge's two ends in 8 bytes. Lookup by uid is a binary search per label, so no index
+/// of uids is kept.
 ///
 /// ```
 /// use polars::prelude::df;
@@ -70,15 +81,15 @@ impl EdgeTable {
 /// ```
 #[derive(Debug)]
 pub struct BusinessGraph {
-    nodes: Vec<NodeTable>,
-    edges: Vec<EdgeTable>,
-    companions: BTreeMap<String, DataFrame>,
+    pub(super) nodes: Vec<NodeTable>,
+    pub(super) edges: Vec<EdgeTable>,
+    pub(super) companions: BTreeMap<String, DataFrame>,
     /// Further label → its nodes, rising.
-    further: BTreeMap<String, Vec<u32>>,
-    count: usize,
-    undirected: bool,
-    deleted: Deleted,
-    as_of: Option<i64>,
+    pub(super) further: BTreeMap<String, Vec<u32>>,
+    pub(super) count: usize,
+    pub(super) undirected: bool,
+    pub(super) deleted: Deleted,
+    pub(super) as_of: Option<i64>,
 }
 
 impl BusinessGraph {
@@ -132,6 +143,7 @@ impl BusinessGraph {
             start += height;
         }
         let mut edges = Vec::with_capacity(tables.edges.len());
+        let mut first = 0;
         for (relation, mut frame) in tables.edges {
             frame.rechunk_mut();
             let src = endpoints(&relation, SRC, &frame, count)?;
@@ -139,7 +151,12 @@ impl BusinessGraph {
             if let Ok(column) = frame.column(TIMESTAMP) {
                 microseconds(column).map_err(in_column(&relation, TIMESTAMP))?;
             }
-            edges.push(EdgeTable { relation, src, dst, frame });
+            // The ends are kept once, in half the bytes.
+            let frame = frame.drop_many([SRC, DST]);
+            let rows = src.len() as u32;
+            let (src, dst) = (src.into(), dst.into());
+            edges.push(EdgeTable { relation, src, dst, frame, first, ways: OnceLock::new() });
+            first += rows;
         }
         Ok(Self {
             nodes,
@@ -183,7 +200,7 @@ impl BusinessGraph {
         self.further.keys().map(String::as_str)
     }
 
-    /// The relations, by name; their order is the index in [`super::Projected::edge_origin`].
+    /// The relations, by name; those of [`BusinessGraph::edge_tables`], in their order.
     pub fn relations(&self) -> impl ExactSizeIterator<Item = &str> {
         self.edges.iter().map(|t| t.relation.as_str())
     }

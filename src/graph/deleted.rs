@@ -107,7 +107,7 @@ mod tests {
         assert_eq!((graph.nodes_with("Fan"), graph.nodes_with("Artist")), (vec![NodeId(2)], vec![]));
         let all = graph.project(&Projection::default()).expect("a projection");
         assert_eq!((all.csr.node_count(), all.csr.out_neighbors(NodeId(2))), (3, &[0, 1][..]));
-        assert_eq!(graph.edges("ATTENDED").expect("a relation").src, [2, 2]);
+        assert_eq!(graph.edges("ATTENDED").expect("a relation").src[..], [2, 2]);
         assert_eq!(graph.as_of(), whole.as_of(), "the clock of the data does not go back");
         assert_eq!(BusinessGraph::whole(tables).expect("a graph").node_count(), 4, "a copy holds everybody");
     }

@@ -3,6 +3,7 @@
 use polars::prelude::PolarsError;
 use thiserror::Error;
 
+use super::ExpressionError;
 use crate::context::{Diagnose, Fault};
 
 /// Why tables are not a graph, or a projection cannot be made of it.
@@ -82,6 +83,29 @@ pub enum GraphError {
         /// Names of the projected relations, joined by commas.
         relations: String,
     },
+    /// A condition or weight cannot be read.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
+    /// A condition or weight does not fit a table.
+    #[error("cannot use `{expression}` on `{table}`: {problem}")]
+    Unfit {
+        /// As given.
+        expression: String,
+        /// Label or relation.
+        table: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A condition or weight names a property that none of the tables has.
+    #[error("`{expression}` names `{property}`, which none of {tables} has")]
+    UnknownProperty {
+        /// As given.
+        expression: String,
+        /// The property.
+        property: String,
+        /// Labels or relations, joined by commas.
+        tables: String,
+    },
     /// A weight is not a number.
     #[error("row {row} of `{relation}` has the weight {value} in `{column}`; weights must be finite")]
     Weight {
@@ -113,7 +137,13 @@ impl Diagnose for GraphError {
                 "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column"
                     .to_owned(),
             ),
+            Self::Expression(_) => Some(
+                "such as `weight >= 0.5 and source = 'scan'`, or `log1p(views)`; odd names go in backticks"
+                    .to_owned(),
+            ),
             Self::TooLarge { .. }
+            | Self::Unfit { .. }
+            | Self::UnknownProperty { .. }
             | Self::UnknownRelation { .. }
             | Self::UnknownLabel { .. }
             | Self::UnknownWeight { .. } => None,

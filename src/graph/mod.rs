@@ -4,16 +4,28 @@
 //! question is about into a [`Csr`] over the same ids.
 #![warn(missing_docs)]
 
+mod adjacency;
 mod build;
 mod csr;
 mod deleted;
 mod error;
+mod evaluate;
+mod expression;
+mod induced;
 mod petgraph;
+mod stored;
 mod view;
+#[cfg(test)]
+mod view_tests;
+mod weights;
 
 pub use build::{BusinessGraph, EdgeTable};
-pub use csr::{Csr, NodeId};
+pub use csr::{Csr, EdgeIds, NodeId};
 pub use deleted::Deleted;
 pub use error::GraphError;
-pub use petgraph::{Arc, Undirected, Visited};
+pub use expression::{Expression, ExpressionError};
+pub use induced::Induced;
+pub use petgraph::{AllArcs, Arc, Arcs, Undirected, Visited};
+pub use stored::StoredGraph;
 pub use view::{HalfLife, Projected, Projection, Weight};
+pub use weights::Weights;

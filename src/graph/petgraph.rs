@@ -10,18 +10,19 @@ use ::petgraph::visit::{
 };
 use ::petgraph::{Directed, Direction, EdgeType};
 
+use super::csr::EdgeIds;
 use super::{Csr, NodeId};
 
 /// One arc, as petgraph's algorithms see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Arc<'a> {
+pub struct Arc {
     source: NodeId,
     target: NodeId,
-    weight: &'a f64,
+    weight: f64,
     edge: u32,
 }
 
-impl EdgeRef for Arc<'_> {
+impl EdgeRef for Arc {
     type NodeId = NodeId;
     type EdgeId = u32;
     type Weight = f64;
@@ -33,9 +34,9 @@ impl EdgeRef for Arc<'_> {
         self.target
     }
     fn weight(&self) -> &f64 {
-        self.weight
+        &self.weight
     }
-    /// Position of the edge in the list the graph was built from.
+    /// Number of the edge.
     fn id(&self) -> u32 {
         self.edge
     }
@@ -69,24 +70,84 @@ impl Csr {
         self.is_undirected().then_some(Undirected(self))
     }
 
-    fn arcs(&self, v: NodeId, direction: Direction) -> impl Iterator<Item = Arc<'_>> {
+    fn arcs(&self, node: NodeId, direction: Direction) -> Arcs<'_> {
         let (ends, edges) = match direction {
-            Direction::Outgoing => (self.out_neighbors(v), self.out_edges(v)),
-            Direction::Incoming => (self.in_neighbors(v), self.in_edges(v)),
+            Direction::Outgoing => (self.out_neighbors(node), self.out_edges(node)),
+            Direction::Incoming => (self.in_neighbors(node), self.in_edges(node)),
         };
-        ends.iter().zip(edges).map(move |(&end, &edge)| {
-            let (source, target) = match direction {
-                Direction::Outgoing => (v, NodeId(end)),
-                Direction::Incoming => (NodeId(end), v),
-            };
-            Arc { source, target, weight: self.weight_ref(edge), edge }
-        })
+        Arcs { graph: self, node, direction, ends: ends.iter(), edges }
+    }
+}
+
+/// The arcs at a node.
+#[derive(Debug, Clone)]
+pub struct Arcs<'a> {
+    graph: &'a Csr,
+    node: NodeId,
+    direction: Direction,
+    ends: std::slice::Iter<'a, u32>,
+    edges: EdgeIds<'a>,
+}
+
+impl Iterator for Arcs<'_> {
+    type Item = Arc;
+
+    fn next(&mut self) -> Option<Arc> {
+        let (&end, edge) = (self.ends.next()?, self.edges.next()?);
+        let (source, target) = match self.direction {
+            Direction::Outgoing => (self.node, NodeId(end)),
+            Direction::Incoming => (NodeId(end), self.node),
+        };
+        Some(Arc { source, target, weight: self.graph.weight(edge), edge })
+    }
+}
+
+/// The arcs of a whole graph, or its undirected edges.
+#[derive(Debug, Clone)]
+pub struct AllArcs<'a> {
+    at: Arcs<'a>,
+    once: bool,
+}
+
+impl<'a> AllArcs<'a> {
+    /// All arcs; with `once` only those that do not fall, so that an undirected edge, which is two arcs, comes once.
+    fn of(graph: &'a Csr, once: bool) -> Self {
+        let at = match graph.node_count() {
+            0 => Arcs {
+                graph,
+                node: NodeId(0),
+                direction: Direction::Outgoing,
+                ends: [].iter(),
+                edges: EdgeIds::none(),
+            },
+            _ => graph.arcs(NodeId(0), Direction::Outgoing),
+        };
+        Self { at, once }
+    }
+}
+
+impl Iterator for AllArcs<'_> {
+    type Item = Arc;
+
+    fn next(&mut self) -> Option<Arc> {
+        loop {
+            match self.at.next() {
+                Some(arc) if self.once && arc.source > arc.target => {}
+                Some(arc) => return Some(arc),
+                None => {
+                    let next = NodeId(self.at.node.0 + 1);
+                    if next.index() >= self.at.graph.node_count() {
+                        return None;
+                    }
+                    self.at = self.at.graph.arcs(next, Direction::Outgoing);
+                }
+            }
+        }
     }
 }
 
 type Nodes = std::iter::Map<std::ops::Range<u32>, fn(u32) -> NodeId>;
 type Neighbors<'a> = std::iter::Map<std::slice::Iter<'a, u32>, fn(&u32) -> NodeId>;
-type Arcs<'a> = Box<dyn Iterator<Item = Arc<'a>> + 'a>;
 
 /// What the directed and the undirected face have in common: `$owner` is the graph, `$shared` what is passed about.
 macro_rules! visit_traits {
@@ -181,13 +242,11 @@ macro_rules! visit_traits {
         }
 
         impl<'a> IntoEdgeReferences for $shared {
-            type EdgeRef = Arc<'a>;
-            type EdgeReferences = Arcs<'a>;
-            fn edge_references(self) -> Arcs<'a> {
+            type EdgeRef = Arc;
+            type EdgeReferences = AllArcs<'a>;
+            fn edge_references(self) -> AllArcs<'a> {
                 let $g = self;
-                let arcs = $csr.nodes().flat_map(move |v| $csr.arcs(v, Direction::Outgoing));
-                // An undirected edge is two arcs, one of them rising; a self-loop is one.
-                Box::new(arcs.filter(|a| <$edge_type as EdgeType>::is_directed() || a.source <= a.target))
+                AllArcs::of($csr, !<$edge_type as EdgeType>::is_directed())
             }
         }
 
@@ -202,7 +261,7 @@ macro_rules! visit_traits {
             type EdgesDirected = Arcs<'a>;
             fn edges_directed(self, node: NodeId, direction: Direction) -> Arcs<'a> {
                 let $g = self;
-                Box::new($csr.arcs(node, direction))
+                $csr.arcs(node, direction)
             }
         }
     };

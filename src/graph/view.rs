@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::DataType;
+use polars::prelude::{DataFrame, DataType};
 use serde::{Deserialize, Serialize};
 
+use super::adjacency::placed;
 use super::error::in_column;
-use super::{BusinessGraph, Csr, EdgeTable, GraphError, NodeId};
+use super::evaluate::Bound;
+use super::expression::in_name;
+use super::{BusinessGraph, Csr, EdgeTable, Expression, GraphError, Induced, NodeId, Weights};
 use crate::snapshot::tables::WEIGHT;
 
 /// What an edge weighs.
@@ -18,12 +21,13 @@ pub enum Weight {
     Default,
     /// Every edge weighs 1.
     One,
-    /// By this column where the relation has it, else 1; at least one relation must have it.
+    /// By this column where the relation has it, else 1; at least one relation must have it. Where none has, the text is
+    /// read as an [`Expression`], which may also name `relation`; what it leaves open is 1.
     Column(String),
 }
 
 impl Weight {
-    /// From the flag `--weight`: `None` is the default, `none` is 1, anything else a column.
+    /// From the flag `--weight`: `None` is the default, `none` is 1, anything else a column or expression.
     pub fn from_flag(flag: Option<&str>) -> Self {
         match flag {
             None => Self::Default,
@@ -51,8 +55,14 @@ pub struct Projection {
     pub relations: Option<Vec<String>>,
     /// Only edges of which both ends have one of these labels; `None`: any.
     pub labels: Option<Vec<String>>,
+    /// Only edges for which this holds: over the properties of its relation, and `relation`.
+    pub edge_where: Option<Expression>,
+    /// Only edges of which this holds for both ends: over the properties of their label, and `label`.
+    pub node_where: Option<Expression>,
     /// What an edge weighs.
     pub weight: Weight,
+    /// Follow the edges of these relations from target to source.
+    pub reversed: Vec<String>,
     /// Follow every edge both ways. An undirected snapshot is followed both ways regardless.
     pub undirected: bool,
     /// Only edges at or after this moment, microseconds UTC. Edges without a time stay.
@@ -75,62 +85,102 @@ impl Projection {
 pub struct Projected {
     /// Adjacency over the dense ids of the graph; nodes outside the projection are there without edges.
     pub csr: Csr,
-    /// By edge of `csr`: index of its relation in [`BusinessGraph::relations`] and row in that table.
-    pub edge_origin: Vec<(u32, u32)>,
+    /// By node: whether it has one of the labels and fulfils the condition asked for; `None`: all do.
+    pub members: Option<Vec<bool>>,
+    /// By edge of `csr`: its number through all relations; `None`: they are the rows of one relation, in order.
+    rows: Option<Vec<u32>>,
+    /// Number of the first edge of that relation.
+    first: u32,
 }
 
 impl Projected {
-    /// Where the edge at `position` of the adjacency comes from: its table and its row there.
-    pub fn origin<'g>(&self, graph: &'g BusinessGraph, position: u32) -> (&'g EdgeTable, usize) {
-        let (relation, row) = self.edge_origin[position as usize];
-        (&graph.edge_tables()[relation as usize], row as usize)
+    /// Where an edge of the adjacency comes from: its table and its row there.
+    ///
+    /// # Panics
+    ///
+    /// When the edge is not of this projection, or the projection not of this graph.
+    pub fn origin<'g>(&self, graph: &'g BusinessGraph, edge: u32) -> (&'g EdgeTable, usize) {
+        let number = self.rows.as_ref().map_or(self.first + edge, |rows| rows[edge as usize]);
+        let tables = graph.edge_tables();
+        // Of a relation without edges and the next the latter holds the edge.
+        let table = &tables[tables.partition_point(|table| table.first <= number) - 1];
+        (table, (number - table.first) as usize)
+    }
+
+    /// The nodes of the projection alone, and the edges between them, with dense ids of their own.
+    pub fn part(self) -> Induced {
+        match &self.members {
+            Some(members) => self.csr.induced(self.csr.nodes().filter(|node| members[node.index()])),
+            None => Induced {
+                nodes: self.csr.nodes().collect(),
+                edges: (0..self.csr.edge_count() as u32).collect(),
+                csr: self.csr,
+            },
+        }
     }
 }
 
 impl BusinessGraph {
-    /// Builds the adjacency of the edges that `projection` asks for. O(nodes + edges).
+    /// Builds the adjacency of the edges that `projection` asks for. O(nodes + edges); of one relation that is asked for
+    /// whole it is built once and then shared.
     ///
-    /// Edges keep the order relation, row; so the same snapshot and projection give the same adjacency.
+    /// Neighbours keep the order relation, row; so the same snapshot and projection give the same adjacency.
     ///
     /// # Errors
     ///
-    /// When a relation, label or weight column is not in the graph, or a weight is not finite.
+    /// When a relation, label, property or weight column is not in the graph, an expression cannot be read or does not
+    /// fit, or a weight is not finite.
     pub fn project(&self, projection: &Projection) -> Result<Projected, GraphError> {
         let chosen = self.chosen(projection.relations.as_deref())?;
-        let member = projection.labels.as_deref().map(|labels| self.members(labels)).transpose()?;
-        let weights_by = self.weight_columns(&chosen, &projection.weight)?;
-        let weighted = projection.half_life.is_some() || weights_by.iter().any(Option::is_some);
-        let timed =
-            projection.since.is_some() || projection.until.is_some() || projection.half_life.is_some();
+        let reversed: Vec<usize> = self.chosen(Some(&projection.reversed))?;
+        let members = self.members(projection)?;
+        let weighers = self.weighers(&chosen, projection)?;
+        let weighted = projection.half_life.is_some() || weighers.iter().any(Option::is_some);
+        let undirected = projection.undirected || self.is_undirected();
+        if let Some(condition) = &projection.edge_where {
+            known(condition, "relation", &self.frames(&chosen))?;
+        }
 
-        let (mut pairs, mut weights, mut edge_origin) = (Vec::new(), Vec::new(), Vec::new());
-        for (&index, column) in chosen.iter().zip(weights_by) {
+        let mut list = List::default();
+        for (&index, weigher) in chosen.iter().zip(weighers) {
             let table = &self.edge_tables()[index];
-            let column = column.map(|name| numbers(table, name)).transpose()?;
-            let times = if timed { table.timestamps() } else { None };
-            for row in 0..table.len() {
-                let (src, dst) = (table.src[row], table.dst[row]);
-                if member.as_ref().is_some_and(|m| !m[src as usize] || !m[dst as usize]) {
-                    continue;
-                }
-                let at = times.as_ref().and_then(|t| t[row]);
-                if at.is_some_and(|at| {
-                    projection.since.is_some_and(|since| at < since)
-                        || projection.until.is_some_and(|u| at >= u)
-                }) {
-                    continue;
-                }
-                pairs.push((src, dst));
-                edge_origin.push((index as u32, row as u32));
-                if weighted {
-                    let weight = column.as_ref().map_or(1.0, |c| c[row]);
-                    weights.push(weight * decay(projection.half_life, at));
+            let times = projection.is_timed().then(|| table.timestamps()).flatten();
+            let kept = kept(table, projection, times.as_deref(), members.as_deref())?;
+            let weights = match (weighted, weigher) {
+                (false, _) => vec![],
+                (true, Some(weigher)) => weigher.weights(table)?,
+                (true, None) => vec![1.0; table.len()],
+            };
+            let weight = |row: usize| {
+                weights[row] * decay(projection.half_life, times.as_ref().and_then(|times| times[row]))
+            };
+            let is_reversed = reversed.contains(&index);
+            if chosen.len() == 1 && kept.is_none() && !is_reversed && !undirected {
+                let weights = Weights::exact((0..weights.len()).map(weight).collect());
+                let ways = table.ways(self.node_count()).clone();
+                let (csr, edge_of) = Csr::of_ways(ways, table.len(), weights, false);
+                let numbers = |edge_of: Vec<u32>| {
+                    let numbers: Vec<u32> = (table.first..).take(table.len()).collect();
+                    placed(&edge_of, &numbers)
+                };
+                return Ok(Projected { csr, members, rows: edge_of.map(numbers), first: table.first });
+            }
+            list.extend(table, kept.as_deref(), is_reversed);
+            if weighted {
+                match kept {
+                    Some(rows) => list.weights.extend(rows.iter().map(|&row| weight(row as usize))),
+                    None => list.weights.extend((0..table.len()).map(weight)),
                 }
             }
         }
-        let build =
-            if projection.undirected || self.is_undirected() { Csr::undirected } else { Csr::directed };
-        Ok(Projected { csr: build(self.node_count(), &pairs, weights), edge_origin })
+        let List { src, dst, numbers, weights } = list;
+        let (csr, edge_of) =
+            Csr::of_list(self.node_count(), &src, &dst.into(), Weights::exact(weights), undirected);
+        let rows = match edge_of {
+            Some(edge_of) => placed(&edge_of, &numbers),
+            None => numbers,
+        };
+        Ok(Projected { csr, members, rows: Some(rows), first: 0 })
     }
 
     /// Indices of the tables of the relations asked for, each once, in the graph's order.
@@ -145,43 +195,163 @@ impl BusinessGraph {
         Ok(names.iter().map(find).collect::<Result<BTreeSet<_>, _>>()?.into_iter().collect())
     }
 
-    /// By node: whether it has one of the labels.
-    fn members(&self, labels: &[String]) -> Result<Vec<bool>, GraphError> {
-        let mut member = vec![false; self.node_count()];
-        for label in labels {
-            if !self.labels().chain(self.further_labels()).any(|l| l == label) {
-                return Err(GraphError::UnknownLabel {
-                    name: label.clone(),
-                    known: joined(self.labels().chain(self.further_labels())),
-                });
+    /// By node: whether it has one of the labels and fulfils the condition asked for.
+    fn members(&self, projection: &Projection) -> Result<Option<Vec<bool>>, GraphError> {
+        let mut members: Option<Vec<bool>> = None;
+        if let Some(labels) = &projection.labels {
+            let mut labelled = vec![false; self.node_count()];
+            for label in labels {
+                if !self.labels().chain(self.further_labels()).any(|l| l == label) {
+                    return Err(GraphError::UnknownLabel {
+                        name: label.clone(),
+                        known: joined(self.labels().chain(self.further_labels())),
+                    });
+                }
+                for NodeId(node) in self.nodes_with(label) {
+                    labelled[node as usize] = true;
+                }
             }
-            for NodeId(node) in self.nodes_with(label) {
-                member[node as usize] = true;
-            }
+            members = Some(labelled);
         }
-        Ok(member)
+        if let Some(condition) = &projection.node_where {
+            let frames: Vec<_> =
+                self.labels().filter_map(|label| Some((label, self.node_frame(label)?))).collect();
+            known(condition, "label", &frames)?;
+            let mut fulfil = Vec::with_capacity(self.node_count());
+            for (label, frame) in frames {
+                fulfil.extend(Bound::to(condition, frame, label, ("label", label))?.holds());
+            }
+            if let Some(labelled) = members {
+                fulfil.iter_mut().zip(labelled).for_each(|(fulfils, labelled)| *fulfils &= labelled);
+            }
+            members = Some(fulfil);
+        }
+        Ok(members)
     }
 
-    /// The weight column of each chosen table; `None`: its edges weigh 1.
-    fn weight_columns<'p>(
+    /// The properties of the chosen relations.
+    fn frames(&self, chosen: &[usize]) -> Vec<(&str, &DataFrame)> {
+        let tables = chosen.iter().map(|&index| &self.edge_tables()[index]);
+        tables.map(|table| (table.relation.as_str(), &table.frame)).collect()
+    }
+
+    /// What weighs the edges of each chosen table; `None`: they weigh 1.
+    fn weighers<'p>(
         &self,
         chosen: &[usize],
-        weight: &'p Weight,
-    ) -> Result<Vec<Option<&'p str>>, GraphError> {
-        let name = match weight {
-            Weight::One => return Ok(vec![None; chosen.len()]),
+        projection: &'p Projection,
+    ) -> Result<Vec<Option<Weigher<'p>>>, GraphError> {
+        let name = match &projection.weight {
+            Weight::One => return Ok(chosen.iter().map(|_| None).collect()),
             Weight::Default => WEIGHT,
             Weight::Column(name) => name,
         };
         let tables = || chosen.iter().map(|&index| &self.edge_tables()[index]);
         let has = |t: &EdgeTable| t.frame.column(name).is_ok_and(|c| is_number(c.dtype()));
-        let columns: Vec<_> = tables().map(|t| has(t).then_some(name)).collect();
-        if matches!(weight, Weight::Column(_)) && columns.iter().all(Option::is_none) {
+        let columns: Vec<_> = tables().map(|t| has(t).then_some(Weigher::Column(name))).collect();
+        if projection.weight == Weight::Default || columns.iter().any(Option::is_some) {
+            return Ok(columns);
+        }
+        if name.chars().all(in_name) {
             let relations = joined(tables().map(|t| t.relation.as_str()));
             return Err(GraphError::UnknownWeight { column: name.to_owned(), relations });
         }
-        Ok(columns)
+        let expression: Expression = name.parse()?;
+        known(&expression, "relation", &self.frames(chosen))?;
+        Ok(chosen.iter().map(|_| Some(Weigher::Expression(expression.clone()))).collect())
     }
+}
+
+/// Refuses an expression that names what none of the tables has.
+fn known(expression: &Expression, named: &str, tables: &[(&str, &DataFrame)]) -> Result<(), GraphError> {
+    let has = |name: &str| name == named || tables.iter().any(|(_, frame)| frame.column(name).is_ok());
+    match expression.properties().into_iter().find(|name| !has(name)) {
+        None => Ok(()),
+        Some(property) => Err(GraphError::UnknownProperty {
+            expression: expression.text().to_owned(),
+            property: property.to_owned(),
+            tables: joined(tables.iter().map(|(name, _)| *name)),
+        }),
+    }
+}
+
+/// What weighs the edges of a table.
+enum Weigher<'p> {
+    Column(&'p str),
+    Expression(Expression),
+}
+
+impl Weigher<'_> {
+    /// By row.
+    fn weights(&self, table: &EdgeTable) -> Result<Vec<f64>, GraphError> {
+        match self {
+            Self::Column(name) => numbers(table, name),
+            Self::Expression(expression) => {
+                let relation = table.relation.as_str();
+                Bound::to(expression, &table.frame, relation, ("relation", relation))?.numbers(relation)
+            }
+        }
+    }
+}
+
+/// Edges of several relations, in their order.
+#[derive(Default)]
+struct List {
+    src: Vec<u32>,
+    dst: Vec<u32>,
+    /// Number of each through all relations.
+    numbers: Vec<u32>,
+    weights: Vec<f64>,
+}
+
+impl List {
+    fn extend(&mut self, table: &EdgeTable, kept: Option<&[u32]>, is_reversed: bool) {
+        let ends = if is_reversed { (&table.dst, &table.src) } else { (&table.src, &table.dst) };
+        if let Some(rows) = kept {
+            self.src.extend(rows.iter().map(|&row| ends.0[row as usize]));
+            self.dst.extend(rows.iter().map(|&row| ends.1[row as usize]));
+            self.numbers.extend(rows.iter().map(|&row| table.first + row));
+        } else {
+            self.src.extend_from_slice(ends.0);
+            self.dst.extend_from_slice(ends.1);
+            self.numbers.extend((table.first..).take(table.len()));
+        }
+    }
+}
+
+impl Projection {
+    fn is_timed(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || self.half_life.is_some()
+    }
+}
+
+/// The rows of a table that a projection asks for, rising; `None`: all.
+fn kept(
+    table: &EdgeTable,
+    projection: &Projection,
+    times: Option<&[Option<i64>]>,
+    members: Option<&[bool]>,
+) -> Result<Option<Vec<u32>>, GraphError> {
+    let Projection { since, until, .. } = *projection;
+    let holds = match &projection.edge_where {
+        Some(condition) => {
+            let relation = table.relation.as_str();
+            Some(Bound::to(condition, &table.frame, relation, ("relation", relation))?.holds())
+        }
+        None => None,
+    };
+    if holds.is_none() && members.is_none() && since.is_none() && until.is_none() {
+        return Ok(None);
+    }
+    let is_kept = |row: usize| {
+        let at = times.and_then(|times| times[row]);
+        holds.as_ref().is_none_or(|holds| holds[row])
+            && members.is_none_or(|m| m[table.src[row] as usize] && m[table.dst[row] as usize])
+            && at.is_none_or(|at| {
+                since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
+            })
+    };
+    Ok(Some((0..table.len() as u32).filter(|&row| is_kept(row as usize)).collect()))
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -214,90 +384,5 @@ fn decay(half_life: Option<HalfLife>, at: Option<i64>) -> f64 {
             (-((as_of - at) as f64 / MICROSECONDS_PER_DAY) / days).exp2()
         }
         _ => 1.0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::build::tests::small;
-    use super::*;
-
-    const DAY: i64 = 86_400_000_000;
-
-    fn graph() -> BusinessGraph {
-        BusinessGraph::build(small()).expect("a graph")
-    }
-
-    fn weights(graph: &BusinessGraph, projection: &Projection) -> Vec<f64> {
-        let projected = graph.project(projection).expect("a projection");
-        (0..projected.csr.edge_count() as u32).map(|e| projected.csr.weight(e)).collect()
-    }
-
-    #[test]
-    fn a_projection_keeps_ids_and_knows_where_its_edges_come_from() {
-        let graph = graph();
-        let projected =
-            graph.project(&Projection::of(["FOLLOWS", "ATTENDED", "FOLLOWS"])).expect("a projection");
-        assert_eq!(projected.csr.node_count(), 4);
-        assert_eq!(projected.edge_origin, [(0, 0), (0, 1), (0, 2), (1, 0)]);
-        assert_eq!(projected.csr.out_neighbors(NodeId(3)), &[0, 1, 2]);
-        let (table, row) = projected.origin(&graph, 3);
-        assert_eq!((table.relation.as_str(), row), ("FOLLOWS", 0));
-    }
-
-    #[test]
-    fn weights_come_from_the_column_where_there_is_one() {
-        let graph = graph();
-        let of = |weight| Projection { weight, ..Projection::of(["ATTENDED", "FOLLOWS"]) };
-        assert_eq!(weights(&graph, &of(Weight::Default)), [2.0, 1.0, 0.5, 1.0]);
-        assert_eq!(weights(&graph, &of(Weight::One)), [1.0; 4]);
-        assert_eq!(weights(&graph, &of(Weight::from_flag(Some("weight")))), [2.0, 1.0, 0.5, 1.0]);
-        let error = graph.project(&of(Weight::Column("cost".into()))).expect_err("no such column");
-        assert_eq!(
-            error.to_string(),
-            "none of the relations ATTENDED, FOLLOWS has a number column `cost` to weigh by"
-        );
-    }
-
-    #[test]
-    fn windows_keep_edges_from_since_to_before_until_and_those_without_a_time() {
-        let graph = graph();
-        let window =
-            Projection { since: Some(10 * DAY), until: Some(20 * DAY), ..Projection::of(["ATTENDED"]) };
-        let projected = graph.project(&window).expect("a projection");
-        assert_eq!(projected.edge_origin, [(0, 0), (0, 2)]);
-    }
-
-    #[test]
-    fn a_weight_halves_with_every_half_life() {
-        let half_life = Some(HalfLife { days: 5.0, as_of: 20 * DAY });
-        let projection = Projection { half_life, ..Projection::of(["ATTENDED", "FOLLOWS", "HOSTS"]) };
-        assert_eq!(weights(&graph(), &projection), [0.5, 1.0, 0.5, 0.5, 1.0]);
-    }
-
-    #[test]
-    fn labels_keep_the_edges_between_their_nodes() {
-        let labels = Some(vec!["Fan".to_owned()]);
-        let projected =
-            graph().project(&Projection { labels, ..Projection::default() }).expect("a projection");
-        assert_eq!(projected.edge_origin, [(1, 0)]);
-        let labels = Some(vec!["Robot".to_owned()]);
-        let error =
-            graph().project(&Projection { labels, ..Projection::default() }).expect_err("no such label");
-        assert_eq!(
-            error.to_string(),
-            "there is no label `Robot` in this graph; it has Event, Person, Artist, Fan"
-        );
-    }
-
-    #[test]
-    fn asking_an_undirected_snapshot_for_its_undirected_view_changes_nothing() {
-        let mut tables = small();
-        tables.undirected = true;
-        let graph = BusinessGraph::build(tables).expect("a graph");
-        let plain = graph.project(&Projection::default()).expect("a projection");
-        let asked = Projection { undirected: true, ..Projection::default() };
-        assert_eq!(plain.csr, graph.project(&asked).expect("a projection").csr);
-        assert!(plain.csr.is_undirected());
     }
 }

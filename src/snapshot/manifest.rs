@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::memory::MemoryFiles;
+use super::verify::Problem;
 use crate::context::{leads_somewhere, regular};
 
 /// Name of the manifest in a snapshot folder; a folder that has it is a snapshot.
@@ -208,6 +209,14 @@ impl TableFile {
         let file = Path::new(&self.file);
         let inside = file.components().all(|c| matches!(c, Component::Normal(_)));
         (inside && !self.file.is_empty()).then(|| dir.join(file))
+    }
+
+    /// The same, or what is wrong with the snapshot.
+    pub(super) fn located(&self, dir: &Path) -> Result<PathBuf, SnapshotError> {
+        self.path(dir).ok_or_else(|| SnapshotError::Damaged {
+            dir: dir.to_owned(),
+            problem: Problem { place: self.file.clone(), what: "lies outside the snapshot folder".into() },
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! every byte and every row.
 
 mod error;
+mod footprint;
 mod manifest;
 mod memory;
 mod read;
@@ -12,6 +13,7 @@ mod verify;
 mod write;
 
 pub use error::SnapshotError;
+pub use footprint::{identity, sizes};
 pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile, sha256};
 pub use memory::{Memory, MemoryFiles, read_memory};
 pub use read::{Listed, Snapshot, latest, list, locate, read};

@@ -65,10 +65,7 @@ pub(super) fn assembled(
 
 /// Decodes one file, if its bytes are those that were written.
 pub(super) fn decode(dir: &Path, file: &TableFile) -> Result<DataFrame, SnapshotError> {
-    let path = file.path(dir).ok_or_else(|| SnapshotError::Damaged {
-        dir: dir.to_owned(),
-        problem: Problem { place: file.file.clone(), what: "lies outside the snapshot folder".into() },
-    })?;
+    let path = file.located(dir)?;
     let bytes = regular(&path)
         .and_then(|()| std::fs::read(&path))
         .map_err(|source| SnapshotError::Decode { file: path.clone(), source: source.into() })?;

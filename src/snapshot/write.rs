@@ -18,6 +18,7 @@ use super::manifest::{
     MANIFEST, Manifest, ManifestInput, RUN, Run, SCHEMA_VERSION, TableFile, columns, file_stems, hex,
 };
 use super::memory::{FOLDER, MENTIONS, Memory, MemoryFiles, wrong_mention};
+use super::tables::mapped::is_cache;
 use super::tables::{INSTANT, Tables, as_of, instants};
 use super::{SnapshotError, verify};
 use crate::context::{Context, leads_somewhere};
@@ -294,7 +295,7 @@ fn foreign(dir: &Path) -> io::Result<Option<String>> {
             // A link is nothing that we make, wherever it leads.
             if entry.file_type()?.is_dir() {
                 folders.push(path);
-            } else if !known.contains(path.to_string_lossy().as_ref()) {
+            } else if !known.contains(path.to_string_lossy().as_ref()) && !is_cache(&path) {
                 found.insert(path.to_string_lossy().into_owned());
             }
         }

@@ -25,6 +25,7 @@ pub use projection::{Instant, Projecting, Weighing};
 
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Deleted};
+use crate::snapshot::tables::size::Sizes;
 use findings::{Declared, ScoreColumn, counted};
 
 /// A question with its parameters.
@@ -33,6 +34,10 @@ pub trait Study: Default + serde::Serialize + serde::de::DeserializeOwned {
     const FAMILY: Family;
     /// What the columns of its tables mean.
     const DECLARED: &'static [Declared] = &[];
+
+    /// Bytes that answering takes beside the graph, at their highest: an upper bound told from the sizes of its tables,
+    /// with what depends on the data left out.
+    fn memory(&self, sizes: &Sizes) -> u64;
 
     /// Answers the question. The same graph and parameters give the same findings, whatever the number of threads.
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError>;
@@ -177,6 +182,11 @@ impl Question {
     /// The parameters in force, defaults included.
     pub fn parameters(&self) -> serde_json::Value {
         each!(self, params => to_json(params))
+    }
+
+    /// Bytes that answering takes beside the graph, at their highest; see [`Study::memory`].
+    pub fn memory(&self, sizes: &Sizes) -> u64 {
+        each!(self, params => params.memory(sizes))
     }
 
     /// Answers the question, and says what of the snapshot is no part of the graph.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::StudyError;
 use super::findings::{ScoreColumn, Scores};
-use crate::graph::{BusinessGraph, Csr, HalfLife, NodeId, Projection, Weight};
-use crate::snapshot::tables::UID;
+use crate::graph::{BusinessGraph, Csr, Expression, HalfLife, Induced, NodeId, Projection, Weight};
+use crate::snapshot::tables::size::{Sizes, TableSize};
+use crate::snapshot::tables::{UID, WEIGHT};
 
 /// A moment in microseconds UTC, read from `2026-03-01` or `2026-03-01T20:00:00Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,15 @@ pub struct Projecting {
     /// Only nodes with one of these labels, and the edges between them [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Part of the graph")]
     pub labels: Vec<String>,
+    /// Only edges of which this holds, such as "weight >= 0.5 and relation != 'VIEWED'"
+    #[arg(long = "where", value_name = "EXPRESSION", help_heading = "Part of the graph")]
+    pub edge_where: Option<Expression>,
+    /// Only nodes of which this holds, and the edges between them, such as "label = 'Event' or followers > 10"
+    #[arg(long = "where-node", value_name = "EXPRESSION", help_heading = "Part of the graph")]
+    pub node_where: Option<Expression>,
+    /// Follow the edges of these relations from target to source
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Part of the graph")]
+    pub reverse: Vec<String>,
     /// Follow every edge both ways
     #[arg(long, help_heading = "Part of the graph")]
     pub undirected: bool,
@@ -75,8 +85,8 @@ pub struct Projecting {
 #[group(skip)]
 #[serde(default)]
 pub struct Weighing {
-    /// Column an edge weighs by; `none`: every edge weighs 1 [default: `weight` where a relation has it, else 1]
-    #[arg(long, value_name = "COLUMN|none", help_heading = "Weights")]
+    /// Column an edge weighs by, or a formula such as "log1p(views) * 2"; `none`: every edge weighs 1 [default: `weight` where a relation has it, else 1]
+    #[arg(long, value_name = "COLUMN|EXPRESSION|none", help_heading = "Weights")]
     pub weight: Option<String>,
     /// Let an edge weigh half as much for every so many days of age
     #[arg(long, value_name = "DAYS", help_heading = "Weights")]
@@ -122,6 +132,9 @@ impl Projecting {
             relations: some(&self.relations),
             labels: some(&self.labels),
             weight: Weight::from_flag(weighing.weight.as_deref()),
+            edge_where: self.edge_where.clone(),
+            node_where: self.node_where.clone(),
+            reversed: self.reverse.clone(),
             undirected: self.undirected,
             since: self.since.map(|at| at.0),
             until: self.as_of.map(|at| at.0.saturating_add(1)),
@@ -130,32 +143,46 @@ impl Projecting {
         })
     }
 
+    /// Bytes that the part takes while it is cut out, as if no edge of its relations were left out: adjacency and
+    /// weights, the lists they are sorted from, and once more what is cut by labels or a condition.
+    pub(super) fn memory(&self, sizes: &Sizes, weighing: &Weighing) -> u64 {
+        let is_asked =
+            |relation: &str| self.relations.is_empty() || self.relations.iter().any(|r| r == relation);
+        let chosen: Vec<&TableSize> =
+            sizes.edges.iter().filter(|(relation, _)| is_asked(relation)).map(|(_, table)| table).collect();
+        let edges: u64 = chosen.iter().map(|table| table.rows).sum();
+        let nodes = sizes.node_count();
+        let undirected = self.undirected || sizes.undirected;
+        let column = weighing.weight.as_deref().unwrap_or(WEIGHT);
+        let is_weighted = weighing.half_life.is_some()
+            || (column != "none"
+                && (column != WEIGHT || chosen.iter().any(|t| t.columns.contains_key(WEIGHT))));
+        let is_cut = !self.labels.is_empty() || self.node_where.is_some();
+        let is_timed = self.since.is_some() || self.as_of.is_some() || weighing.half_life.is_some();
+        let adjacency = if undirected { 16 * edges + 4 * nodes } else { 12 * edges + 8 * nodes };
+        // Ends, number and place of every edge of a list; a single whole relation is none.
+        let list = if chosen.len() == 1 && !is_cut && !is_timed && !undirected { 0 } else { 20 };
+        let weights = if is_weighted { 24 } else { 0 };
+        let times = if is_timed { 16 } else { 0 };
+        let cut = if is_cut { adjacency + 5 * (nodes + edges) } else { 0 };
+        adjacency + cut + (list + weights + times) * edges
+    }
+
     /// The part of `graph` that the flags ask for.
     pub(super) fn of<'g>(
         &self,
         graph: &'g BusinessGraph,
         weighing: &Weighing,
     ) -> Result<Part<'g>, StudyError> {
-        let projected = graph.project(&self.projection(graph, weighing)?)?;
-        if self.labels.is_empty() {
-            let nodes = projected.csr.nodes().collect();
-            return Ok(Part { graph, csr: projected.csr, nodes });
-        }
-        let mut nodes: Vec<NodeId> = self.labels.iter().flat_map(|label| graph.nodes_with(label)).collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        let own = |v: u32| nodes.binary_search(&NodeId(v)).expect("both ends have one of the labels") as u32;
-        let edges = (0..projected.edge_origin.len() as u32).map(|position| {
-            let (table, row) = projected.origin(graph, position);
-            (own(table.src[row]), own(table.dst[row]))
-        });
-        let edges: Vec<_> = edges.collect();
-        let weights = (0..edges.len() as u32).map(|position| projected.csr.weight(position));
-        let weights = if projected.csr.is_weighted() { weights.collect() } else { vec![] };
-        let build = if projected.csr.is_undirected() { Csr::undirected } else { Csr::directed };
-        let csr = build(nodes.len(), &edges, weights);
+        let Induced { csr, nodes, .. } = graph.project(&self.projection(graph, weighing)?)?.part();
         Ok(Part { graph, csr, nodes })
     }
+}
+
+/// Bytes of scores of every node, and of the file they are written to: uid, label, and this many numbers.
+pub(super) fn scores_memory(sizes: &Sizes, numbers: u64) -> u64 {
+    // Beside the column of uids the list of texts that it is made of; what is written is encoded beside what is kept.
+    2 * (sizes.uids() + sizes.node_count() * (32 + 8 * numbers))
 }
 
 /// Scores of `nodes`: their `uid` and `label`, then one column per declared score.

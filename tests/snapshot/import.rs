@@ -46,7 +46,7 @@ fn refused(files: &[(&str, &str)], flags: &[&str]) -> String {
 fn edges(graph: &BusinessGraph, relation: &str) -> Vec<String> {
     let table = graph.edges(relation).expect("the relation");
     let uid = |id: &u32| graph.uid(sonograph::graph::NodeId(*id)).to_owned();
-    table.src.iter().zip(&table.dst).map(|(s, d)| format!("{}>{}", uid(s), uid(d))).collect()
+    table.src.iter().zip(table.dst.iter()).map(|(s, d)| format!("{}>{}", uid(s), uid(d))).collect()
 }
 
 fn types(frame: &polars::prelude::DataFrame) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Snapshots: written whole or not at all, read back as they were, verified to the last byte.
 
 mod at_rest;
+mod cache;
 mod damage;
 mod folder;
 mod graphs;

@@ -135,9 +135,9 @@ fn save_table(dir: &Path, file: &TableFile, frame: &DataFrame, format: Format) -
 
 fn by_uid(graph: &BusinessGraph, table: &EdgeTable) -> DataFrame {
     let mut frame = table.frame.clone();
-    for (name, ends) in [(SRC, &table.src), (DST, &table.dst)] {
+    for (at, (name, ends)) in [(SRC, &table.src), (DST, &table.dst)].into_iter().enumerate() {
         let uids: Vec<&str> = ends.iter().map(|&end| graph.uid(NodeId(end))).collect();
-        frame.with_column(Column::new(name.into(), uids)).expect("one uid per edge");
+        frame.insert_column(at, Column::new(name.into(), uids)).expect("one uid per edge");
     }
     frame
 }

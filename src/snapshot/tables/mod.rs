@@ -2,7 +2,10 @@
 
 pub mod assemble;
 mod column;
+pub mod columns;
+pub mod mapped;
 pub mod sieve;
+pub mod size;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

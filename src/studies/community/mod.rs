@@ -14,11 +14,12 @@ use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted};
-use super::projection::{Values, scores, uids};
+use super::projection::{Values, scores, scores_memory, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Csr, NodeId};
 use crate::ontology::Relation;
+use crate::snapshot::tables::size::Sizes;
 use coattendance::{CoAttendance, Pair, coattendance};
 use components::components;
 
@@ -69,6 +70,14 @@ impl Study for Params {
             "an event, another its people attended, and how many more than by chance",
         )],
     };
+
+    fn memory(&self, sizes: &Sizes) -> u64 {
+        let nodes = sizes.node_count();
+        let part = self.projecting.memory(sizes, &Weighing::none());
+        let components = part + 8 * nodes + scores_memory(sizes, 1);
+        // Who attended what as arcs, the list of it, and the arcs sorted once more; the pairs that come out on top.
+        components.max(part + 8 * nodes + 20 * sizes.edges.values().map(|table| table.rows).sum::<u64>())
+    }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let asks = |metric| self.metrics.is_empty() || self.metrics.contains(&metric);
@@ -139,7 +148,7 @@ impl Params {
         let part = Projecting { relations, ..self.projecting.clone() };
         // Whether edges are followed one way or both, src is who attends and dst what is attended.
         let projected = graph.project(&part.projection(graph, &Weighing::none())?)?;
-        let edges = (0..projected.edge_origin.len() as u32).map(|position| {
+        let edges = (0..projected.csr.edge_count() as u32).map(|position| {
             let (table, row) = projected.origin(graph, position);
             (table.src[row], table.dst[row])
         });

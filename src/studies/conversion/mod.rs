@@ -22,6 +22,7 @@ use super::{Family, Instant, Study, StudyError};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
 use crate::ontology::{Label, Relation};
+use crate::snapshot::tables::size::Sizes;
 use beta_binomial::Prior;
 use intervals::Interval;
 use promoters::{Counts, Touch, promoters};
@@ -63,6 +64,14 @@ impl Study for Params {
         scores: &[RATE, RATE_LOW, RATE_SHRUNK],
         tables: &[("promoters", "a promoter with people reached and converted, best lower bound first")],
     };
+
+    fn memory(&self, sizes: &Sizes) -> u64 {
+        /// A touch as read, its time, and its entry among those of its person and event.
+        const TOUCH: u64 = 136;
+        let touches = [Relation::InterestedIn, Relation::Attended].map(|r| sizes.edges_of(r.name()));
+        let pairs = [Relation::Promotes, Relation::IdentifiedAs].map(|r| sizes.edges_of(r.name()));
+        TOUCH * touches.iter().sum::<u64>() + 64 * pairs.iter().sum::<u64>() + 16 * sizes.node_count()
+    }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let step = cx.step("promoter conversion", None);

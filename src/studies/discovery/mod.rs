@@ -17,6 +17,7 @@ use super::{Family, Instant, Study, StudyError, lookup};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
 use crate::ontology::Label;
+use crate::snapshot::tables::size::Sizes;
 use tables::columns::{
     ALL, ALSO_ATTENDED, ARTISTS_AT_VENUE, CLAIM_CHECKS, CLAIM_FUNNEL, LEADS, TONIGHT, VENUES_BY_PROMOTER,
 };
@@ -91,6 +92,13 @@ impl Study for Params {
         ],
     };
     const DECLARED: &'static [Declared] = ALL;
+
+    fn memory(&self, sizes: &Sizes) -> u64 {
+        /// An edge in the lists that are grouped, and a node in the tables that come of them.
+        const EACH: u64 = 64;
+        let edges: u64 = sizes.edges.values().map(|table| table.rows).sum();
+        EACH * (edges + 2 * sizes.node_count())
+    }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         if !(self.radius > 0.0 && self.radius.is_finite()) {

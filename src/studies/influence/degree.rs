@@ -4,7 +4,7 @@
 //! A. Barrat et al.: *The Architecture of Complex Weighted Networks*, 2004). Parallel edges add up; a self-loop counts
 //! once in and once out. On an undirected graph in and out are equal.
 
-use crate::graph::{Csr, NodeId};
+use crate::graph::{Csr, EdgeIds, NodeId};
 
 /// Degrees and strengths by node.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +29,7 @@ pub struct Degrees {
 /// ```
 pub fn degrees(graph: &Csr) -> Degrees {
     // An empty `sum` of floats is -0, which would be written as such.
-    let strength = |edges: &[u32]| edges.iter().fold(0.0, |sum, &edge| sum + graph.weight(edge));
+    let strength = |edges: EdgeIds<'_>| edges.fold(0.0, |sum, edge| sum + graph.weight(edge));
     let nodes = || (0..graph.node_count() as u32).map(NodeId);
     Degrees {
         in_degree: nodes().map(|v| graph.in_degree(v) as u32).collect(),

@@ -10,12 +10,13 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, grouped};
-use super::projection::{Part, Values, scores};
+use super::projection::{Part, Values, scores, scores_memory};
 use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
 use crate::ontology::Label;
 use crate::snapshot::tables::WEIGHT;
+use crate::snapshot::tables::size::Sizes;
 use pagerank::{PageRank, PageRankError, pagerank};
 
 const PAGERANK: ScoreColumn = ScoreColumn {
@@ -129,6 +130,12 @@ impl Study for Params {
         tables: &[],
     };
 
+    fn memory(&self, sizes: &Sizes) -> u64 {
+        // Ranks, what is passed on, weights, jumps; degrees and strengths.
+        let kernels = (32 + 24) * sizes.node_count();
+        self.projecting.memory(sizes, &self.weighing) + kernels + scores_memory(sizes, 6)
+    }
+
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let part = self.projecting.of(graph, &self.weighing)?;
         let teleport = self.teleport(&part)?;
@@ -231,7 +238,7 @@ impl Params {
     ) -> Option<(String, String, usize, f64)> {
         let projected = graph.project(&self.projecting.projection(graph, &self.weighing).ok()?).ok()?;
         let weights: Vec<f64> =
-            (0..projected.edge_origin.len() as u32).map(|edge| projected.csr.weight(edge)).collect();
+            (0..projected.csr.edge_count() as u32).map(|edge| projected.csr.weight(edge)).collect();
         let (table, row) = projected.origin(graph, pick(&weights)? as u32);
         let column = self.weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
         // As it stands there, before any half-life.

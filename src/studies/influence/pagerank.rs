@@ -193,7 +193,7 @@ fn out_weights(graph: &Csr) -> Result<Vec<f64>, PageRankError> {
         if !graph.is_weighted() {
             return Ok(graph.out_degree(NodeId(v)) as f64);
         }
-        let sum = graph.out_edges(NodeId(v)).iter().try_fold(0.0, |sum, &edge| match graph.weight(edge) {
+        let sum = graph.out_edges(NodeId(v)).try_fold(0.0, |sum, edge| match graph.weight(edge) {
             weight if weight >= 0.0 && weight.is_finite() => Ok(sum + weight),
             weight => Err(PageRankError::Weight(weight)),
         })?;
@@ -243,8 +243,7 @@ fn pull(
                 let node = NodeId(v as u32);
                 let sources = graph.in_neighbors(node);
                 let sum: f64 = if graph.is_weighted() {
-                    let weight = |&edge: &u32| graph.weight(edge);
-                    let weights = graph.in_edges(node).iter().map(weight);
+                    let weights = graph.in_edges(node).map(|edge| graph.weight(edge));
                     sources.iter().zip(weights).map(|(&u, w)| passed[u as usize] * w).sum()
                 } else {
                     sources.iter().map(|&u| passed[u as usize]).sum()

@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::graph::{BusinessGraph, EdgeTable, NodeId, Projected, Projection, Weight};
 use crate::ontology::{Label, Relation};
 use crate::snapshot::tables::TIMESTAMP;
+use crate::snapshot::tables::size::Sizes;
 use bidirectional::Bidirectional;
 
 /// The relations that introductions run over where the graph has any of them.
@@ -58,6 +59,15 @@ impl Study for Params {
             ("evidence", "a relation behind one step of a path, with how often and when last"),
         ],
     };
+
+    fn memory(&self, sizes: &Sizes) -> u64 {
+        let edges: u64 = match &self.via[..] {
+            [] => sizes.edges.values().map(|table| table.rows).sum(),
+            via => via.iter().map(|relation| sizes.edges_of(relation)).sum(),
+        };
+        // Both ways of every edge and the list they are sorted from; what the search has seen, and the nodes to try.
+        36 * edges + 20 * sizes.node_count()
+    }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
@@ -175,7 +185,7 @@ impl Step {
         let csr = &projected.csr;
         let mut evidence: BTreeMap<(String, bool), (i64, Option<i64>)> = BTreeMap::new();
         let (neighbors, edges) = (csr.out_neighbors(NodeId(from)), csr.out_edges(NodeId(from)));
-        for (_, &position) in neighbors.iter().zip(edges).filter(|(w, _)| **w == to) {
+        for (_, position) in neighbors.iter().zip(edges).filter(|(w, _)| **w == to) {
             let (table, row) = projected.origin(graph, position);
             let entry = evidence.entry((table.relation.clone(), table.src[row] != from)).or_default();
             entry.0 += 1;

@@ -18,6 +18,7 @@ use super::{Family, Study, StudyError};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Csr, EdgeTable, NodeId, Projection, Weight};
 use crate::ontology::Relation;
+use crate::snapshot::tables::size::Sizes;
 use cascade_forest::{Forest, Named, Origin, Share, cascade_forest};
 use structural_virality::{ROOT, Shape, Shapes, shapes};
 
@@ -62,6 +63,13 @@ impl Study for Params {
             ("generations", "shares so many steps from their root, and how many they led to"),
         ],
     };
+
+    fn memory(&self, sizes: &Sizes) -> u64 {
+        /// A share as read, its place in the forest and its tree, with what they are sorted by and named.
+        const SHARE: u64 = 256;
+        let follows = 12 * sizes.edges_of(Relation::Follows.name()) + 8 * sizes.node_count();
+        follows + SHARE * sizes.edges_of(Relation::Shared.name())
+    }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         if !(self.forest.window >= 0.0 && self.forest.window.is_finite()) {

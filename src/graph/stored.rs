@@ -1,0 +1,186 @@
+//! A graph in a cache, and back: what was checked, sorted and indexed once is only mapped the next time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::OnceLock;
+
+use polars::prelude::DataFrame;
+use polars_buffer::Buffer;
+use serde::{Deserialize, Serialize};
+
+use super::adjacency::{Adjacency, BothWays};
+use super::build::NodeTable;
+use super::{BusinessGraph, Deleted, EdgeTable};
+use crate::snapshot::tables::columns::StoredFrame;
+use crate::snapshot::tables::mapped::{Mapped, Part, Unusable, Writer};
+
+/// Where a graph lies in its cache: the cache's directory.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredGraph {
+    /// Label, frame.
+    nodes: Vec<(String, StoredFrame)>,
+    edges: Vec<StoredEdges>,
+    companions: BTreeMap<String, StoredFrame>,
+    /// Further label → its nodes, and how many.
+    further: BTreeMap<String, (Part, usize)>,
+    undirected: bool,
+    /// Nodes and edges that are no part of it.
+    deleted: (usize, usize),
+    as_of: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredEdges {
+    relation: String,
+    src: Part,
+    dst: Part,
+    frame: StoredFrame,
+    /// Beginnings of the sources; beginnings, ends and edges of the targets. `None`: the rows are not sorted by source.
+    ways: Option<[Part; 4]>,
+}
+
+impl BusinessGraph {
+    /// Writes the graph to `out`, each relation sorted both ways.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses, or a table holds a type that no cache keeps.
+    pub fn store(&self, out: &mut Writer) -> io::Result<StoredGraph> {
+        let mut frame = |frame: &DataFrame| StoredFrame::put(frame, out);
+        let mut nodes = Vec::new();
+        for table in &self.nodes {
+            nodes.push((table.label.clone(), frame(&table.frame)?));
+        }
+        let mut companions = BTreeMap::new();
+        for (name, table) in &self.companions {
+            companions.insert(name.clone(), frame(table)?);
+        }
+        let mut edges = Vec::new();
+        for table in &self.edges {
+            let stored = StoredFrame::put(&table.frame, out)?;
+            // Not kept: what is asked for is sorted when it is.
+            let sort = || BothWays::directed(self.count, &table.src, &table.dst);
+            let BothWays { out: forward, into, edge_of } = table.ways.get().cloned().unwrap_or_else(sort);
+            let ways = match edge_of {
+                Some(_) => None,
+                None => Some([
+                    out.put(&forward.offsets)?,
+                    out.put(&into.offsets)?,
+                    out.put(&into.ends)?,
+                    out.put(&into.edges)?,
+                ]),
+            };
+            let relation = table.relation.clone();
+            let (src, dst) = (out.put(&table.src)?, out.put(&table.dst)?);
+            edges.push(StoredEdges { relation, src, dst, frame: stored, ways });
+        }
+        let further =
+            self.further.iter().map(|(label, nodes)| Ok((label.clone(), (out.put(nodes)?, nodes.len()))));
+        Ok(StoredGraph {
+            nodes,
+            edges,
+            companions,
+            further: further.collect::<io::Result<_>>()?,
+            undirected: self.undirected,
+            deleted: (self.deleted.nodes, self.deleted.edges),
+            as_of: self.as_of,
+        })
+    }
+
+    /// The graph in a cache, in place: O(labels + relations) and a look at every byte.
+    ///
+    /// # Errors
+    ///
+    /// When anything of it is damaged.
+    pub fn restore(from: &Mapped, stored: &StoredGraph) -> Result<Self, Unusable> {
+        let (mut nodes, mut start) = (Vec::with_capacity(stored.nodes.len()), 0);
+        for (label, frame) in &stored.nodes {
+            let frame = frame.get(from)?;
+            let height = frame.height();
+            nodes.push(NodeTable { label: label.clone(), start, frame });
+            start += height;
+        }
+        let (count, mut first) = (start, 0);
+        let mut edges = Vec::with_capacity(stored.edges.len());
+        for table in &stored.edges {
+            let (frame, rows) = (table.frame.get(from)?, table.frame.rows());
+            let (src, dst) = (from.get::<u32>(&table.src, rows)?, from.get::<u32>(&table.dst, rows)?);
+            let ways = OnceLock::new();
+            if let Some([starts, into_starts, ends, numbers]) = &table.ways {
+                let offsets = |part: &Part| {
+                    let offsets: Buffer<u32> = from.get(part, count + 1)?;
+                    let is_whole = offsets.first() == Some(&0) && offsets.last() == Some(&(rows as u32));
+                    if is_whole {
+                        Ok(offsets)
+                    } else {
+                        Err(Unusable::Not("an adjacency does not fit its table"))
+                    }
+                };
+                let out = Adjacency { offsets: offsets(starts)?, ends: dst.clone(), edges: Buffer::new() };
+                let into = Adjacency {
+                    offsets: offsets(into_starts)?,
+                    ends: from.get(ends, rows)?,
+                    edges: from.get(numbers, rows)?,
+                };
+                ways.get_or_init(|| BothWays { out, into, edge_of: None });
+            }
+            edges.push(EdgeTable { relation: table.relation.clone(), src, dst, frame, first, ways });
+            first += rows as u32;
+        }
+        let companions = stored.companions.iter().map(|(name, frame)| Ok((name.clone(), frame.get(from)?)));
+        let further = stored
+            .further
+            .iter()
+            .map(|(label, (part, nodes))| Ok((label.clone(), from.get::<u32>(part, *nodes)?.to_vec())));
+        Ok(Self {
+            nodes,
+            edges,
+            companions: companions.collect::<Result<_, Unusable>>()?,
+            further: further.collect::<Result<_, Unusable>>()?,
+            count,
+            undirected: stored.undirected,
+            deleted: Deleted { nodes: stored.deleted.0, edges: stored.deleted.1 },
+            as_of: stored.as_of,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::build::tests::small;
+    use super::super::{NodeId, Projection};
+    use super::*;
+    use crate::snapshot::tables::mapped::Of;
+
+    #[test]
+    fn a_graph_comes_back_from_its_cache_as_it_was() {
+        for undirected in [false, true] {
+            let tables = crate::snapshot::tables::Tables { undirected, ..small() };
+            let graph = BusinessGraph::build(tables).expect("a graph");
+            let dir = tempfile::tempdir().expect("a folder");
+            let of = Of::manifest(b"{}");
+            let mut writer = Writer::begin(dir.path(), of).expect("a folder").expect("nobody else");
+            let stored = graph.store(&mut writer).expect("types at rest");
+            writer.finish(&stored).expect("finished");
+            let (mapped, stored) = Mapped::open::<StoredGraph>(dir.path(), of).expect("whole");
+            let back = BusinessGraph::restore(&mapped, &stored).expect("whole");
+
+            assert_eq!((back.node_count(), back.edge_count()), (graph.node_count(), graph.edge_count()));
+            assert_eq!((back.as_of(), back.is_undirected()), (graph.as_of(), undirected));
+            for node in (0..4).map(NodeId) {
+                assert_eq!((back.uid(node), back.name(node)), (graph.uid(node), graph.name(node)));
+                assert_eq!(back.node(graph.uid(node)), Some(node));
+            }
+            assert_eq!(back.nodes_with("Fan"), graph.nodes_with("Fan"));
+            for (back, table) in back.edge_tables().iter().zip(graph.edge_tables()) {
+                assert_eq!((&back.relation, &back.src, &back.dst), (&table.relation, &table.src, &table.dst));
+                assert!(back.frame.equals_missing(&table.frame));
+            }
+            let relations = ["ATTENDED", "FOLLOWS", "HOSTS"].map(|relation| Projection::of([relation]));
+            for projection in relations.into_iter().chain([Projection::default()]) {
+                let project = |graph: &BusinessGraph| graph.project(&projection).expect("a projection").csr;
+                assert_eq!(project(&back), project(&graph));
+            }
+        }
+    }
+}
