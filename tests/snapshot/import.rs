@@ -62,7 +62,7 @@ fn text_holds_ids_weights_and_times_with_comments_between() {
     assert_eq!(uids, ["007", "7", "a", "b"]);
     assert_eq!(edges(&graph, "EDGE"), ["007>7", "a>b", "b>a"]);
     let frame = &graph.edges("EDGE").expect("edges").frame;
-    assert_eq!(types(frame), ["src i64", "dst i64", "weight f64", "timestamp datetime[μs, UTC]"]);
+    assert_eq!(types(frame), ["weight f64", "timestamp datetime[μs, UTC]"]);
     let weights: Vec<_> = frame.column("weight").expect("kept").f64().expect("numbers").iter().collect();
     assert_eq!(weights, [None, Some(0.5), Some(2.0)]);
     assert_eq!(graph.as_of(), Some(100_000_000));
@@ -72,7 +72,7 @@ fn text_holds_ids_weights_and_times_with_comments_between() {
 fn a_graph_without_weights_has_no_column_of_them() {
     let (graph, _) =
         imported(&[("e.txt", "a b\nb c\n")], &["--edges", "e.txt", "--relation", "KNOWS", "--label", "Cat"]);
-    assert_eq!(types(&graph.edges("KNOWS").expect("edges").frame), ["src i64", "dst i64"]);
+    assert_eq!(types(&graph.edges("KNOWS").expect("edges").frame), Vec::<String>::new());
     assert_eq!(graph.labels().collect::<Vec<_>>(), ["Cat"]);
 }
 
@@ -86,19 +86,10 @@ fn csv_takes_its_header_and_types_what_else_it_holds() {
     let likes = &graph.edges("LIKES").expect("edges").frame;
     assert_eq!(
         types(likes),
-        [
-            "src i64",
-            "dst i64",
-            "weight f64",
-            "timestamp datetime[μs, UTC]",
-            "note str",
-            "rank i64",
-            "seen bool",
-            "since date"
-        ]
+        ["weight f64", "timestamp datetime[μs, UTC]", "note str", "rank i64", "seen bool", "since date"]
     );
     assert_eq!(likes.column("note").expect("kept").str().expect("text").get(0), Some("x, \"y\""));
-    assert_eq!(types(&graph.edges("EDGE").expect("edges").frame), ["src i64", "dst i64", "note str"]);
+    assert_eq!(types(&graph.edges("EDGE").expect("edges").frame), ["note str"]);
 }
 
 #[test]
