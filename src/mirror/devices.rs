@@ -8,6 +8,7 @@ use super::keys::NameHash;
 use super::resolve::Places;
 use crate::ontology::Uid;
 use crate::sources::facts::Facts;
+use crate::sources::spool::SpoolError;
 
 /// Columns that hold the id of a device.
 pub(super) const COLUMNS: [&str; 4] =
@@ -136,9 +137,10 @@ impl Devices {
     }
 
     /// Adds what identifies and aliases tell, after all touches.
-    pub(super) fn identify(&mut self, facts: &Facts, places: &Places) {
+    pub(super) fn identify(&mut self, facts: &Facts, places: &Places) -> Result<(), SpoolError> {
         let person = |user: &str| places.user(user);
         for row in &facts.identifies {
+            let row = row?;
             if let Some(id) = &row.anonymous_id {
                 self.identified(id, IDENTIFIES, row.at, row.user_id.as_deref().and_then(person));
             }
@@ -159,6 +161,7 @@ impl Devices {
             }
         }
         self.follow(links);
+        Ok(())
     }
 
     /// Gives the devices that aliases join to others what is known of those.

@@ -32,6 +32,7 @@ pub(super) fn edges(
 ) -> Result<(), MirrorError> {
     let promoters = promoters(facts, draft, places, shared, report)?;
     for edge in &facts.edges {
+        let edge = edge?;
         let mut find = |end: &End| -> Result<Option<(At, f64)>, MirrorError> {
             Ok(match end {
                 End::Row(row) => places.row(&row.to_string()).map(|at| (at, 1.0)),
@@ -42,7 +43,7 @@ pub(super) fn edges(
                     Some(name) => {
                         let (at, _) = draft.node(Label::Genre, &format!("genre:{name}"))?;
                         let node = draft.open(at)?;
-                        if let Some(column) = genre_column(facts, edge) {
+                        if let Some(column) = genre_column(facts, &edge) {
                             node.stand_behind(format!("{column}:{name}"));
                         }
                         node.properties.insert("name", Value::Text(name));
@@ -117,12 +118,13 @@ fn promoters(
     shared: &SharedHosts,
     report: &mut Report,
 ) -> Result<Promoters, MirrorError> {
-    let mut domains: BTreeMap<String, BTreeSet<Cow<str>>> = BTreeMap::new();
-    let mut names: BTreeMap<String, BTreeSet<Cow<str>>> = BTreeMap::new();
+    let mut domains: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for edge in &facts.edges {
+        let edge = edge?;
         for end in [&edge.src, &edge.dst] {
             let End::Organization { domain, name } = end else { continue };
-            let name = name.as_deref().and_then(shown_name);
+            let name = name.as_deref().and_then(shown_name).map(Cow::into_owned);
             if let Some(domain) = domain.as_deref().and_then(|raw| canonical::domain(raw, shared)) {
                 domains.entry(domain.into_string()).or_default().extend(name);
             } else if let Some((key, name)) = name.and_then(|name| Some((canonical::name_key(&name)?, name)))

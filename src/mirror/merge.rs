@@ -266,10 +266,10 @@ fn by_alias<'f>(
 /// Aliases whose former id is a user and no device, in byte order.
 fn user_aliases(facts: &Facts) -> Result<BTreeSet<(&str, &str)>, SpoolError> {
     let mut users: HashSet<&str> = facts.aliases.iter().map(|alias| alias.previous_id.as_str()).collect();
-    for identify in &facts.identifies {
-        users.remove(identify.anonymous_id.as_deref().unwrap_or_default());
-    }
     if !users.is_empty() {
+        for identify in &facts.identifies {
+            users.remove(identify?.anonymous_id.as_deref().unwrap_or_default());
+        }
         for touch in &facts.touches {
             users.remove(touch?.anonymous_id.as_deref().unwrap_or_default());
         }

@@ -137,14 +137,18 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     let newest_touch = touches::edges(facts, &mut draft, &places, &mut report)?;
     links::claims(facts, &mut draft, &places, &mut report)?;
     links::same_as(&candidates, options.name_group_limit, &mut draft, places, &mut report)?;
-    draft.finish(report, clock(facts, newest_touch))
+    let clock = clock(facts, newest_touch)?;
+    draft.finish(report, clock)
 }
 
 /// When the newest row was received, in epoch ms.
-fn clock(facts: &Facts, newest_touch: Option<i64>) -> Option<i64> {
-    let identifies = facts.identifies.iter().map(|i| i.received_at);
-    let claims = facts.claims.iter().flatten().map(|c| c.occurred_at);
-    newest_touch.into_iter().chain(identifies).chain(claims).max().map(millis)
+fn clock(facts: &Facts, newest_touch: Option<i64>) -> Result<Option<i64>, MirrorError> {
+    let claims = facts.claims.iter().flatten().map(|claim| claim.occurred_at);
+    let mut newest = newest_touch.into_iter().chain(claims).max();
+    for identify in &facts.identifies {
+        newest = newest.max(Some(identify?.received_at));
+    }
+    Ok(newest.map(millis))
 }
 
 /// Epoch µs → epoch ms, towards the past.
@@ -303,8 +307,10 @@ fn start_times(
     report: &mut Report,
 ) -> Result<(), MirrorError> {
     let mut hosts: HashMap<At, Vec<At>> = HashMap::new();
-    for edge in facts.edges.iter().filter(|e| e.relation == Relation::Hosts) {
-        if let (End::Row(venue), End::Row(event)) = (&edge.src, &edge.dst)
+    for edge in &facts.edges {
+        let edge = edge?;
+        if edge.relation == Relation::Hosts
+            && let (End::Row(venue), End::Row(event)) = (&edge.src, &edge.dst)
             && let (Some(venue), Some(event)) =
                 (places.row(&venue.to_string()), places.row(&event.to_string()))
         {

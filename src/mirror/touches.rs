@@ -57,10 +57,13 @@ pub(super) fn edges(
             devices.touched(&id, at, user_id.as_deref().and_then(|user| places.user(user)));
         }
     }
-    devices.identify(facts, places);
-    let identified = facts.identifies.iter().filter_map(|row| row.anonymous_id.as_deref());
-    let linked = facts.aliases.iter().flat_map(|row| [row.previous_id.as_str(), &row.user_id]);
-    for id in identified.chain(linked) {
+    devices.identify(facts, places)?;
+    for row in &facts.identifies {
+        if let Some(id) = row?.anonymous_id {
+            visitor(&id, &mut devices, facts, draft)?;
+        }
+    }
+    for id in facts.aliases.iter().flat_map(|row| [&row.previous_id, &row.user_id]) {
         visitor(id, &mut devices, facts, draft)?;
     }
 

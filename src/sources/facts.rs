@@ -117,14 +117,14 @@ pub struct CrosswalkFact {
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub nodes: Spool<NodeFact>,
-    pub edges: Vec<EdgeFact>,
+    pub edges: Spool<EdgeFact>,
     pub entities: Vec<EntityFact>,
     pub crosswalk: Vec<CrosswalkFact>,
     /// Rows that are the thing of another row and claim nothing of their own: the row, then that other one.
     pub same_rows: Vec<(SourceRef, SourceRef)>,
     /// `None`: the installation has no `claim_events`.
     pub claims: Option<Vec<super::rows::ClaimEventRow>>,
-    pub identifies: Vec<super::rows::IdentifyRow>,
+    pub identifies: Spool<super::rows::IdentifyRow>,
     pub aliases: Vec<super::rows::AliasRow>,
     pub touches: Spool<super::rows::TouchRow>,
     /// Schema of the touchpoints and of the events and artists they point at: `touches` name these by primary key.
@@ -142,6 +142,19 @@ pub struct Facts {
     /// Rows that could not be taken and were skipped because that was asked for, at most [`BAD_ROWS_KEPT`] a table;
     /// `read` counts them all.
     pub bad_rows: Vec<BadRow>,
+}
+
+impl Facts {
+    /// No facts yet; of each kind of which there may be many, so many bytes stay in memory.
+    pub fn buffered(bytes: usize) -> Self {
+        Self {
+            nodes: Spool::buffered(bytes),
+            edges: Spool::buffered(bytes),
+            identifies: Spool::buffered(bytes),
+            touches: Spool::buffered(bytes),
+            ..Self::default()
+        }
+    }
 }
 
 /// Of how many bad rows a table the places are kept.

@@ -326,7 +326,7 @@ async fn one_and_two_threads_and_any_order_of_rows_give_the_same_bytes() {
     let once = bytes(&facts, 1);
     assert!(once == bytes(&facts, 2), "two threads say something else");
     facts.nodes.revise(|nodes| nodes.reverse()).expect("there is room");
-    facts.edges.reverse();
+    facts.edges.revise(|edges| edges.reverse()).expect("there is room");
     facts.touches.revise(|touches| touches.reverse()).expect("there is room");
     facts.claims.as_mut().expect("moves").reverse();
     assert!(once == bytes(&facts, 2), "rows in another order say something else");

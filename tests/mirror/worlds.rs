@@ -281,14 +281,14 @@ fn shuffled(facts: &Facts, seed: u64) -> Facts {
         ..
     } = &mut mixed;
     nodes.revise(|nodes| nodes.shuffle(&mut rng)).expect("there is room");
-    edges.shuffle(&mut rng);
+    edges.revise(|edges| edges.shuffle(&mut rng)).expect("there is room");
     entities.shuffle(&mut rng);
     crosswalk.shuffle(&mut rng);
     same_rows.shuffle(&mut rng);
     if let Some(claims) = claims {
         claims.shuffle(&mut rng);
     }
-    identifies.shuffle(&mut rng);
+    identifies.revise(|rows| rows.shuffle(&mut rng)).expect("there is room");
     aliases.shuffle(&mut rng);
     touches.revise(|touches| touches.shuffle(&mut rng)).expect("there is room");
     servers.shuffle(&mut rng);

@@ -228,7 +228,13 @@ async fn a_stage_is_read_from_before_and_after_where_the_timeline_has_no_diff() 
         let of_json = format!(r#"UPDATE {WORKSPACE}."timelineActivity" SET properties = '{properties}'"#);
         scratch.run(&of_json).await;
         let facts = scratch.facts().await.expect("reads");
-        let converted = facts.edges.iter().find(|edge| edge.relation == Relation::ConvertedTo).expect("won");
+        let converted = facts
+            .edges
+            .rows()
+            .expect("they read")
+            .into_iter()
+            .find(|edge| edge.relation == Relation::ConvertedTo)
+            .expect("won");
         assert_eq!(converted.properties[0], ("timestamp", instant("2025-12-01T10:00:00Z")), "{properties}");
     }
     // As text it is parsed here, so that a bad one is told by its row.
@@ -297,8 +303,9 @@ async fn a_custom_object_that_names_its_company_is_that_company_and_one_without_
     let facts = scratch.facts().await.expect("reads");
     let solo = node(&facts, &format!("twenty:{WORKSPACE}._promoter:0a000000-0000-4000-8000-0000000000aa"));
     assert_eq!(solo.name.as_deref(), Some("Solo Nights"));
-    let hosts = facts.edges.iter().filter(|edge| edge.relation == Relation::Hosts);
+    let edges = facts.edges.rows().expect("they read");
+    let hosts = edges.iter().filter(|edge| edge.relation == Relation::Hosts);
     // A wall clock stays one until venues are merged.
     assert!(hosts.flat_map(|edge| &edge.properties).all(|(_, value)| matches!(value, Value::WallClock(_))));
-    assert!(facts.edges.iter().all(|edge| edge.src != End::Row(solo.source.clone())));
+    assert!(edges.iter().all(|edge| edge.src != End::Row(solo.source.clone())));
 }

@@ -110,7 +110,9 @@ async fn values_arrive_as_the_rows_hold_them() {
     assert_eq!(event.properties, expected);
     let hosts = facts
         .edges
-        .iter()
+        .rows()
+        .expect("they read")
+        .into_iter()
         .find(|edge| edge.relation == Relation::Hosts && edge.dst == End::Row(event.source.clone()));
     assert_eq!(hosts.expect("event 1 is hosted").properties, [("timestamp", Value::WallClock(start))]);
 
@@ -141,8 +143,13 @@ async fn values_arrive_as_the_rows_hold_them() {
     let opportunity =
         node(&facts, &format!("twenty:{WORKSPACE}.opportunity:0e000000-0000-4000-8000-000000000002"));
     assert!(opportunity.properties.contains(&("amount", Value::Float(9000.0)))); // 9e9 micros
-    let converted =
-        facts.edges.iter().find(|edge| edge.relation == Relation::ConvertedTo).expect("one is won");
+    let converted = facts
+        .edges
+        .rows()
+        .expect("they read")
+        .into_iter()
+        .find(|edge| edge.relation == Relation::ConvertedTo)
+        .expect("one is won");
     assert_eq!(converted.properties[0], ("timestamp", instant("2025-12-01T10:00:00Z"))); // from the timeline
 
     let ana = node(&facts, "touchpoints:sonik_web.users:u-ana");
@@ -267,8 +274,13 @@ async fn only_an_entry_into_the_won_set_is_a_conversion() {
     let options = SourceOptions { won_stages, ..SourceOptions::default() };
     let facts =
         read_facts(&Databases::one(&scratch.url()), &options, &Context::silent()).await.expect("reads");
-    let converted: Vec<_> =
-        facts.edges.iter().filter(|edge| edge.relation == Relation::ConvertedTo).collect();
+    let converted: Vec<_> = facts
+        .edges
+        .rows()
+        .expect("they read")
+        .into_iter()
+        .filter(|edge| edge.relation == Relation::ConvertedTo)
+        .collect();
     // Left the set on the 2nd and came back on the 5th; the 7th moves inside it, the 8th changes another field.
     assert_eq!(converted.len(), 1);
     assert_eq!(converted[0].properties[0], ("timestamp", instant("2025-12-05T10:00:00Z")));

@@ -39,7 +39,8 @@ fn edges(facts: &Facts, relation: Relation) -> Vec<(String, String)> {
         }
         End::Genre(name) => name.clone(),
     };
-    let of = facts.edges.iter().filter(|edge| edge.relation == relation);
+    let all = facts.edges.rows().expect("they read");
+    let of = all.iter().filter(|edge| edge.relation == relation);
     let mut told: Vec<_> = of.map(|edge| (end(&edge.src), end(&edge.dst))).collect();
     told.sort();
     told
@@ -59,12 +60,14 @@ fn instant(text: &str) -> Value {
 
 /// Facts in an order of their own, because a source may deliver its rows in any.
 fn told(mut facts: Facts) -> String {
-    facts.edges.sort_by_key(|edge| format!("{edge:?}"));
-    facts.identifies.sort_by_key(|identify| identify.id.clone());
     facts.read.clear();
     let mut touches = facts.touches.rows().expect("they read");
     touches.sort_by_key(|touch| touch.id.clone());
     let mut nodes = nodes(&facts);
     nodes.sort_by_key(|node| node.source.clone());
-    format!("{facts:#?}{nodes:#?}{touches:#?}")
+    let (mut edges, mut identifies) =
+        (facts.edges.rows().expect("they read"), facts.identifies.rows().expect("they read"));
+    edges.sort_by_key(|edge| format!("{edge:?}"));
+    identifies.sort_by_key(|identify| identify.id.clone());
+    format!("{facts:#?}{nodes:#?}{edges:#?}{touches:#?}{identifies:#?}")
 }

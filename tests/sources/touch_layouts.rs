@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sonograph::config::{Naming, TouchLayout};
 use sonograph::context::{Diagnose as _, Fault};
 use sonograph::sources::facts::{Address, Facts};
-use sonograph::sources::rows::TouchRow;
+use sonograph::sources::rows::{IdentifyRow, TouchRow};
 
 use crate::names::{naming, read};
 use crate::scratch::Scratch;
@@ -66,9 +66,10 @@ fn of_schema(mut facts: Facts, schema: &str, keeps_loading: bool) -> String {
             touches.iter_mut().for_each(|touch| touch.received_at = touch.at);
         };
         facts.touches.revise(as_happened).expect("there is room");
-        for identify in &mut facts.identifies {
-            identify.received_at = identify.at;
-        }
+        let as_happened = |identifies: &mut Vec<IdentifyRow>| {
+            identifies.iter_mut().for_each(|identify| identify.received_at = identify.at);
+        };
+        facts.identifies.revise(as_happened).expect("there is room");
     }
     told(facts).replace(&format!("{schema}.users"), "WEB.users").replace(&format!("\"{schema}\""), "\"WEB\"")
 }

@@ -385,7 +385,7 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) -> Result<(), SpoolError> {
     facts.nodes.extend(rows.venues.iter().map(|row| venue(row, &venues)))?;
     for row in &rows.artists {
         let node = artist(row, &artists);
-        facts.edges.extend(genres(&node.source, &row.genres));
+        facts.edges.extend(genres(&node.source, &row.genres))?;
         facts.nodes.push(&node)?;
     }
 
@@ -398,15 +398,16 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) -> Result<(), SpoolError> {
         };
         if let Some(id) = row.venue.as_deref().filter(|id| venue_ids.contains(id)) {
             let host = End::Row(SourceRef::new(SYSTEM, &venues, id));
-            facts.edges.push(to_event(Relation::Hosts, host, Vec::new()));
+            facts.edges.push(&to_event(Relation::Hosts, host, Vec::new()))?;
         }
         if row.promoter_domain.is_some() || row.promoter_name.is_some() {
             let weight = if row.promoter_domain.is_some() { 1.0 } else { BY_NAME };
             let promoter =
                 End::Organization { domain: row.promoter_domain.clone(), name: row.promoter_name.clone() };
-            facts.edges.push(to_event(Relation::Promotes, promoter, vec![("weight", Value::Float(weight))]));
+            let weight = vec![("weight", Value::Float(weight))];
+            facts.edges.push(&to_event(Relation::Promotes, promoter, weight))?;
         }
-        facts.edges.extend(genres(&node.source, &row.tags));
+        facts.edges.extend(genres(&node.source, &row.tags))?;
         facts.nodes.push(&node)?;
     }
 
@@ -417,12 +418,12 @@ pub fn facts(rows: &DirectusRows, facts: &mut Facts) -> Result<(), SpoolError> {
         let mut properties: Vec<_> =
             row.sort.map(|sort| ("billing", Value::Integer(sort))).into_iter().collect();
         properties.extend(start(event, "timestamp"));
-        facts.edges.push(EdgeFact {
+        facts.edges.push(&EdgeFact {
             relation: Relation::PerformsAt,
             src: End::Row(SourceRef::new(SYSTEM, &artists, &row.artist)),
             dst: End::Row(SourceRef::new(SYSTEM, &events, &row.event)),
             properties,
-        });
+        })?;
     }
     Ok(())
 }

@@ -102,9 +102,9 @@ pub fn facts(rows: &TouchpointRows, facts: &mut Facts) -> Result<(), SpoolError>
 }
 
 fn into_facts(rows: TouchpointRows<Spool<TouchRow>>, facts: &mut Facts) -> Result<(), SpoolError> {
-    facts.nodes.extend(people(&rows)?)?;
+    people(&rows, &mut facts.nodes)?;
     facts.touch_schema = rows.schema;
-    facts.identifies.extend(rows.identifies);
+    facts.identifies.extend(rows.identifies)?;
     facts.aliases.extend(rows.aliases);
     if facts.touches.is_empty() {
         facts.touches = rows.touches;
@@ -157,18 +157,7 @@ struct User<'a> {
 }
 
 /// One person per `user_id` seen anywhere, in order of `user_id`: named as in `users`, else as last identified.
-fn people(rows: &TouchpointRows<Spool<TouchRow>>) -> Result<Vec<NodeFact>, SpoolError> {
-    let linked: HashSet<&str> =
-        rows.aliases.iter().flat_map(|row| [row.previous_id.as_str(), &row.user_id]).collect();
-    let (mut touching, mut touched) = (BTreeSet::new(), BTreeSet::new());
-    for touch in &rows.touches {
-        let touch = touch?;
-        touching.extend(touch.user_id);
-        touched.extend(touch.anonymous_id.filter(|id| linked.contains(id.as_str())));
-        if let Touch::UserFollowed { user: Some(user) } = touch.touch {
-            touching.insert(user);
-        }
-    }
+fn people(rows: &TouchpointRows<Spool<TouchRow>>, nodes: &mut Spool<NodeFact>) -> Result<(), SpoolError> {
     let mut users: BTreeMap<&str, User> = BTreeMap::new();
     let mut identifies: Vec<&IdentifyRow> = rows.identifies.iter().collect();
     identifies.sort_unstable_by_key(|row| (row.at, row.id.as_str()));
@@ -183,23 +172,36 @@ fn people(rows: &TouchpointRows<Spool<TouchRow>>) -> Result<Vec<NodeFact>, Spool
         user.name = row.name.as_deref().or(user.name);
         user.emails.extend(row.email.as_deref());
     }
+    let linked: HashSet<&str> =
+        rows.aliases.iter().flat_map(|row| [row.previous_id.as_str(), &row.user_id]).collect();
+    let (mut touching, mut touched) = (BTreeSet::new(), BTreeSet::new());
+    for touch in &rows.touches {
+        let TouchRow { user_id, anonymous_id, touch, .. } = touch?;
+        let followed = match touch {
+            Touch::UserFollowed { user } => user,
+            _ => None,
+        };
+        let ids = user_id.into_iter().chain(followed);
+        touching.extend(ids.filter(|id| !users.contains_key(id.as_str())));
+        touched.extend(anonymous_id.filter(|id| linked.contains(id.as_str())));
+    }
     for id in &touching {
         users.entry(id).or_default();
     }
     for id in users_by_alias(rows, &touched, |id| users.contains_key(id)) {
         users.entry(id).or_default();
     }
-    let node = |(id, user): (&str, User)| {
+    for (id, user) in users {
         let mut addresses = vec![Address::User(id.to_owned())];
         addresses.extend(user.emails.into_iter().map(|email| Address::Email(email.to_owned())));
-        NodeFact {
+        nodes.push(&NodeFact {
             label: Label::Person,
             extra_labels: vec!["Fan"],
             source: user_ref(&rows.schema, id),
             name: user.name.map(str::to_owned),
             addresses,
             properties: Vec::new(),
-        }
-    };
-    Ok(users.into_iter().map(node).collect())
+        })?;
+    }
+    Ok(())
 }

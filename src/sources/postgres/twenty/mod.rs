@@ -313,7 +313,7 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) -> Res
     for row in &rows.people {
         let node = person(row, &people);
         if let Some(employer) = company_of(&row.company) {
-            facts.edges.push(EdgeFact {
+            facts.edges.push(&EdgeFact {
                 relation: Relation::WorksFor,
                 src: End::Row(node.source.clone()),
                 dst: employer,
@@ -323,7 +323,7 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) -> Res
                     .map(|title| ("title", Value::Text(title)))
                     .into_iter()
                     .collect(),
-            });
+            })?;
         }
         facts.nodes.push(&node)?;
     }
@@ -337,10 +337,10 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) -> Res
         let company = company_of(&row.company);
         let link = |relation, src: End, dst: End, properties| EdgeFact { relation, src, dst, properties };
         if let Some(person) = &contact {
-            facts.edges.push(link(Relation::ContactFor, person.clone(), here.clone(), Vec::new()));
+            facts.edges.push(&link(Relation::ContactFor, person.clone(), here.clone(), Vec::new()))?;
         }
         if let Some(company) = &company {
-            facts.edges.push(link(Relation::ForOrg, here.clone(), company.clone(), Vec::new()));
+            facts.edges.push(&link(Relation::ForOrg, here.clone(), company.clone(), Vec::new()))?;
         }
         if won_stages.contains(&row.stage)
             && let Some(who) = company.or(contact)
@@ -351,7 +351,7 @@ pub fn facts(rows: &TwentyRows, won_stages: &[String], facts: &mut Facts) -> Res
                 at.map(|&at| ("timestamp", Value::Instant(millis(at)))).into_iter().collect();
             properties.push(("weight", Value::Float(1.0)));
             properties.push(("attribution_source", Value::Text(evidence.to_owned())));
-            facts.edges.push(link(Relation::ConvertedTo, who, here, properties));
+            facts.edges.push(&link(Relation::ConvertedTo, who, here, properties))?;
         }
         facts.nodes.push(&node)?;
     }
