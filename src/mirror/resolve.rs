@@ -320,13 +320,14 @@ fn start_times(
     let mut zones = Zones { all: TimeZoneDatabase::bundled(), known: HashMap::new() };
     for (event, start) in std::mem::take(&mut places.told) {
         let at_venues = hosts.get(&event).into_iter().flatten().filter_map(|venue| places.zones.get(venue));
-        let zone = at_venues.min().map(|(_, zone)| zones.zone(zone));
+        let told = at_venues.min();
+        let zone = told.and_then(|(_, zone)| zones.zone(zone));
         let uid = draft.uid(event)?;
         let (clock, start) = match start {
-            Start::WallClock(clock) => (Some(clock), start_of(clock, zone, &uid, report)),
+            Start::WallClock(clock) => (Some(clock), start_of(clock, (told.is_some(), zone), &uid, report)),
             Start::Instant(ms) => {
                 let at = Timestamp::from_millisecond(ms).ok();
-                (zone.flatten().zip(at).map(|(zone, at)| zone.to_datetime(at)), Some(ms))
+                (zone.zip(at).map(|(zone, at)| zone.to_datetime(at)), Some(ms))
             }
         };
         let clock = clock.map(|clock| ("local_start", Value::Text(clock.to_string())));
@@ -339,14 +340,23 @@ fn start_times(
     Ok(())
 }
 
-/// When a wall clock shows this time in the zone of a venue, epoch ms; `uid` is whose clock it is.
-fn start_of(clock: DateTime, zone: Option<Option<&TimeZone>>, uid: &str, report: &mut Report) -> Option<i64> {
+/// When a wall clock shows this time, epoch ms: whether a venue tells a zone, and the zone where it is known; `uid` is whose
+/// clock it is.
+fn start_of(
+    clock: DateTime,
+    (told, zone): (bool, Option<&TimeZone>),
+    uid: &str,
+    report: &mut Report,
+) -> Option<i64> {
     let Some(zone) = zone else {
-        report.note("events have a wall clock and no venue with a time zone, so no starts_at", uid);
-        return None;
-    };
-    let Some(zone) = zone else {
-        report.note("events hang on a venue whose time zone is unknown, so no starts_at", uid);
+        report.note(
+            if told {
+                "events hang on a venue whose time zone is unknown, so no starts_at"
+            } else {
+                "events have a wall clock and no venue with a time zone, so no starts_at"
+            },
+            uid,
+        );
         return None;
     };
     let start = zone.to_ambiguous_timestamp(clock);

@@ -115,7 +115,7 @@ impl<T> Spool<T> {
         self.written + self.tail.len() as u64
     }
 
-    fn unread(&self, source: io::Error) -> SpoolError {
+    fn unread(source: io::Error) -> SpoolError {
         SpoolError::Read { folder: std::env::temp_dir(), source }
     }
 
@@ -153,7 +153,7 @@ impl<T> Spool<T> {
     fn read_at(&self, into: &mut [u8], at: u64) -> Result<(), SpoolError> {
         let beyond = || io::Error::new(io::ErrorKind::UnexpectedEof, "no row stands there");
         let file = self.file.as_ref().ok_or_else(beyond);
-        file.and_then(|file| file.read_exact_at(into, at)).map_err(|source| self.unread(source))
+        file.and_then(|file| file.read_exact_at(into, at)).map_err(Self::unread)
     }
 }
 
@@ -230,7 +230,7 @@ impl<T: DeserializeOwned> Spool<T> {
     /// When the file cannot be read.
     pub fn get(&self, Place(at): Place) -> Result<T, SpoolError> {
         if let Some(start) = at.checked_sub(self.written) {
-            return self.decode(self.tail.get(start as usize..).unwrap_or_default());
+            return Self::decode(self.tail.get(start as usize..).unwrap_or_default());
         }
         let known = (self.written - at) as usize;
         let mut guess = [0; GUESS];
@@ -238,11 +238,11 @@ impl<T: DeserializeOwned> Spool<T> {
         self.read_at(guess, at)?;
         let length = PREFIX + length(guess).unwrap_or_default();
         if length <= guess.len() {
-            return self.decode(guess);
+            return Self::decode(guess);
         }
         let mut row = vec![0; length.min(known)];
         self.read_at(&mut row, at)?;
-        self.decode(&row)
+        Self::decode(&row)
     }
 
     /// All rows in the order in which they were pushed. What comes after an error is nothing.
@@ -260,10 +260,10 @@ impl<T: DeserializeOwned> Spool<T> {
     }
 
     /// Decodes the row that `bytes` begin with.
-    fn decode(&self, bytes: &[u8]) -> Result<T, SpoolError> {
+    fn decode(bytes: &[u8]) -> Result<T, SpoolError> {
         let row = length(bytes).and_then(|length| bytes.get(PREFIX..PREFIX + length));
         let row = row.ok_or(postcard::Error::DeserializeUnexpectedEnd).and_then(postcard::from_bytes);
-        row.map_err(|error| self.unread(io::Error::new(io::ErrorKind::InvalidData, error)))
+        row.map_err(|error| Self::unread(io::Error::new(io::ErrorKind::InvalidData, error)))
     }
 }
 
@@ -300,9 +300,8 @@ impl<T: DeserializeOwned> Rows<'_, T> {
     }
 
     fn row(&mut self) -> Result<T, SpoolError> {
-        let spool = self.spool;
         let whole = PREFIX + length(self.bytes(PREFIX)?).unwrap_or_default();
-        let row = spool.decode(self.bytes(whole)?)?;
+        let row = Spool::<T>::decode(self.bytes(whole)?)?;
         self.at += whole as u64;
         Ok(row)
     }

@@ -63,11 +63,15 @@ INSERT INTO events(event_id, event_name, derived_tstamp, load_tstamp, domain_use
 fn of_schema(mut facts: Facts, schema: &str, keeps_loading: bool) -> String {
     if !keeps_loading {
         let as_happened = |touches: &mut Vec<TouchRow>| {
-            touches.iter_mut().for_each(|touch| touch.received_at = touch.at);
+            for touch in touches {
+                touch.received_at = touch.at;
+            }
         };
         facts.touches.revise(as_happened).expect("there is room");
         let as_happened = |identifies: &mut Vec<IdentifyRow>| {
-            identifies.iter_mut().for_each(|identify| identify.received_at = identify.at);
+            for identify in identifies {
+                identify.received_at = identify.at;
+            }
         };
         facts.identifies.revise(as_happened).expect("there is room");
     }
