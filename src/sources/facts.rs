@@ -187,3 +187,28 @@ pub struct TableRead {
     /// Archived, soft-deleted, half-empty or duplicate rows that were left out, with the reason.
     pub left_out: Vec<(&'static str, u64)>,
 }
+
+impl TableRead {
+    /// Tells `read` among `all`. One table may be read by several statements; its counts are told together.
+    pub(super) fn add(all: &mut Vec<Self>, mut read: Self) {
+        if let Some(known) =
+            all.iter_mut().find(|known| known.system == read.system && known.table == read.table)
+        {
+            known.rows += read.rows;
+            for (reason, n) in read.left_out {
+                known.leave_out(reason, n);
+            }
+            known.left_out.sort_unstable();
+        } else {
+            read.left_out.sort_unstable();
+            all.push(read);
+        }
+    }
+
+    pub(super) fn leave_out(&mut self, reason: &'static str, rows: u64) {
+        match self.left_out.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, n)) => *n += rows,
+            None => self.left_out.push((reason, rows)),
+        }
+    }
+}

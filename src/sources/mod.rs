@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::config::Naming;
 use crate::context::Context;
 pub use error::SourceError;
-use facts::Facts;
+use facts::{Facts, TableRead};
 use polars::prelude::DataFrame;
 use postgres::Session;
 use postgres::position::{Position, Since};
@@ -258,7 +258,7 @@ impl Reading {
         let Some(mut session) = self.session.take() else { return Ok(()) };
         postgres::touchpoints::these(&mut session, options, ids, &mut self.facts, cx).await?;
         for read in session.take_reads() {
-            postgres::client::merge(&mut self.facts.read, read);
+            TableRead::add(&mut self.facts.read, read);
         }
         session.close().await;
         Ok(())

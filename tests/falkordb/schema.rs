@@ -8,7 +8,7 @@ use sonograph::ontology::{constraints, indexes};
 use sonograph::sources::falkordb::schema::{Piece, State, ensure, settled, state};
 use sonograph::sources::falkordb::{FalkorError, Params};
 
-use crate::graph::{all, with_graph};
+use crate::graph::{all, url, with_graph};
 
 #[test]
 fn everything_is_operational_and_doing_it_again_changes_nothing() {
@@ -28,6 +28,21 @@ fn everything_is_operational_and_doing_it_again_changes_nothing() {
             let error = client.query(graph, query, &Params::new()).await.expect_err(query);
             assert!(matches!(error, FalkorError::Query { .. }), "{error:?}");
         }
+    });
+}
+
+#[test]
+fn one_client_at_a_time_on_the_whole_server_has_an_index_or_constraint_built() {
+    with_graph("turns", async |client, graph| {
+        let mut other =
+            redis::Client::open(url()).expect("a URL").get_connection().expect("the server answers");
+        let take = redis::cmd("SET").arg(&["sonograph:schema", "another's", "NX", "PX", "400"]).to_owned();
+        while !take.query::<bool>(&mut other).expect("an answer") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let began = std::time::Instant::now();
+        ensure(client, graph, &Context::silent()).await.expect("its turn comes");
+        assert!(began.elapsed() >= Duration::from_millis(390), "nobody waited for the turn");
     });
 }
 

@@ -214,7 +214,7 @@ async fn renew(
 }
 
 /// Does `then` to the key if it holds `value`, and nothing where anybody touched it in between.
-async fn where_ours(
+pub(super) async fn where_ours(
     connection: &mut MultiplexedConnection,
     key: &str,
     value: &str,

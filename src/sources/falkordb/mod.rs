@@ -14,6 +14,7 @@ mod process;
 mod reply;
 mod scan;
 pub mod schema;
+mod turn;
 
 pub use client::{Client, Version};
 pub use cypher::{Param, Params};

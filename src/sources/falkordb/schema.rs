@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::cypher::identifier;
-use super::{Client, CypherValue, FalkorError, Params, Reply};
+use super::{Client, CypherValue, FalkorError, Params, Reply, turn};
 use crate::context::{Context, Step};
 use crate::ontology::{Constraint, Index, constraints, indexes};
 
@@ -57,10 +57,7 @@ pub struct Piece {
 /// Reads only; a graph that is not there is [`FalkorError::NoGraph`].
 pub async fn state(client: &mut Client, graph: &str) -> Result<Vec<Piece>, FalkorError> {
     let there = Existing::read(client, graph).await?;
-    let indexes = indexes().into_iter().map(|i| Piece { what: index_words(i), state: there.index(i) });
-    let constraints =
-        constraints().into_iter().map(|c| Piece { what: constraint_words(c), state: there.constraint(c) });
-    Ok(indexes.chain(constraints).collect())
+    Ok(wanted().map(|piece| Piece { what: piece.to_string(), state: there.state(piece) }).collect())
 }
 
 /// [`state`], once nothing is being built any more, or `patience` is over.
@@ -87,41 +84,32 @@ pub async fn settled(
     }
 }
 
-/// Makes what is missing and waits until everything is operational; makes the graph where it is not there.
+/// Makes what is missing, one after the other, until everything is operational; makes the graph where it is not there.
 ///
 /// Doing it again changes nothing. A constraint that cannot hold is [`FalkorError::Constraint`] with the offenders.
 pub async fn ensure(client: &mut Client, graph: &str, cx: &Context) -> Result<(), FalkorError> {
-    let none = Params::new();
     let there = match Existing::read(client, graph).await {
         Err(FalkorError::NoGraph { .. }) => Existing::default(),
         other => other?,
     };
-    let wanted = (indexes(), constraints());
-    let step = cx.step("indexes and constraints", Some((wanted.0.len() + wanted.1.len()) as u64));
-    for &index in wanted.0.iter().filter(|i| there.index(**i) == State::Missing) {
-        step.tick(0, None)?;
-        let made = client.query(graph, &create_index(index)?, &none).await;
-        // Somebody else was faster.
-        if !matches!(&made, Err(FalkorError::Query { message, .. }) if message.contains("already indexed")) {
-            made?;
-        }
-    }
-    let there = wait(client, graph, &step, 0, |there| {
-        wanted.0.iter().map(|&i| Piece { what: index_words(i), state: there.index(i) }).collect()
-    })
-    .await?;
-    for &constraint in wanted.1.iter().filter(|c| there.constraint(**c) != State::Operational) {
-        step.tick(wanted.0.len() as u64, None)?;
-        create_constraint(client, graph, constraint).await?;
-    }
-    let there = wait(client, graph, &step, wanted.0.len() as u64, |there| {
-        wanted.1.iter().map(|&c| Piece { what: constraint_words(c), state: there.constraint(c) }).collect()
-    })
-    .await?;
-    for &constraint in &wanted.1 {
-        if there.constraint(constraint) == State::Failed {
+    let step = cx.step("indexes and constraints", Some(wanted().count() as u64));
+    for (done, piece) in (0..).zip(wanted()) {
+        step.tick(done, None)?;
+        let state = match there.state(piece) {
+            State::Operational => continue,
+            // Of a run that broke off, or of a server that was just started.
+            State::Pending(_) => wait(client, graph, piece, &step, done).await?,
+            State::Missing | State::Failed => {
+                turn::alone(client, async |client| {
+                    piece.make(client, graph).await?;
+                    wait(client, graph, piece, &step, done).await
+                })
+                .await?
+            }
+        };
+        if let (State::Failed, Wanted::Constraint(constraint)) = (state, piece) {
             return Err(FalkorError::Constraint {
-                constraint: constraint_words(constraint),
+                constraint: piece.to_string(),
                 graph: graph.to_owned(),
                 examples: offenders(client, graph, constraint).await?,
             });
@@ -130,32 +118,78 @@ pub async fn ensure(client: &mut Client, graph: &str, cx: &Context) -> Result<()
     Ok(())
 }
 
-/// Polls until none of `pieces` is missing or pending.
+/// Polls until `piece` is neither missing nor pending.
 async fn wait(
     client: &mut Client,
     graph: &str,
+    piece: Wanted,
     step: &Step,
     done: u64,
-    pieces: impl Fn(&Existing) -> Vec<Piece>,
-) -> Result<Existing, FalkorError> {
-    let (started, mut nap) = (Instant::now(), Duration::from_millis(2));
+) -> Result<State, FalkorError> {
+    let (started, mut nap) = (Instant::now(), Duration::from_millis(1));
     loop {
-        let there = Existing::read(client, graph).await?;
-        let all = pieces(&there);
-        let (open, settled): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|p| matches!(p.state, State::Missing | State::Pending(_)));
-        step.tick(done + settled.len() as u64, None)?;
-        let Some(first) = open.into_iter().next() else { return Ok(there) };
+        let state = Existing::read(client, graph).await?.state(piece);
+        if matches!(state, State::Operational | State::Failed) {
+            return Ok(state);
+        }
         if started.elapsed() > PATIENCE {
             return Err(FalkorError::Pending {
-                what: first.what,
+                what: piece.to_string(),
                 graph: graph.to_owned(),
-                status: first.state.to_string(),
+                status: state.to_string(),
                 seconds: PATIENCE.as_secs(),
             });
         }
+        step.tick(done, None)?;
         tokio::time::sleep(nap).await;
         nap = (nap * 2).min(LONGEST_NAP);
+    }
+}
+
+/// An index or a constraint the business graph should have.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Index(Index),
+    Constraint(Constraint),
+}
+
+/// In the order they are made: a constraint needs its index.
+fn wanted() -> impl Iterator<Item = Wanted> {
+    indexes().into_iter().map(Wanted::Index).chain(constraints().into_iter().map(Wanted::Constraint))
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Index(Index::Node(label, property)) => write!(f, "index {label}.{property}"),
+            Self::Index(Index::Edge(relation, property)) => write!(f, "index {relation}.{property}"),
+            Self::Constraint(constraint) => {
+                let (kind, _, name, property) = parts(constraint);
+                write!(f, "{} {name}.{property}", kind.to_lowercase())
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// Asks for it; the server answers before it is there. That somebody else was faster is no error.
+    async fn make(self, client: &mut Client, graph: &str) -> Result<(), FalkorError> {
+        let (made, known) = match self {
+            Self::Index(index) => {
+                let query = create_index(index)?;
+                (client.query(graph, &query, &Params::new()).await.map(drop), "already indexed")
+            }
+            Self::Constraint(constraint) => {
+                let (kind, entity, name, property) = parts(constraint);
+                let argv =
+                    ["GRAPH.CONSTRAINT", "CREATE", graph, kind, entity, name, "PROPERTIES", "1", property];
+                (client.command(&argv, Some(graph)).await.map(drop), "already exists")
+            }
+        };
+        match made {
+            Err(FalkorError::Query { message, .. }) if message.contains(known) => Ok(()),
+            made => made,
+        }
     }
 }
 
@@ -203,18 +237,20 @@ impl Existing {
         Ok(there)
     }
 
-    fn index(&self, index: Index) -> State {
-        let place = match index {
-            Index::Node(label, property) => (NODE, label.name().to_owned(), property.to_owned()),
-            Index::Edge(relation, property) => (EDGE, relation.name().to_owned(), property.to_owned()),
+    fn state(&self, piece: Wanted) -> State {
+        let found = match piece {
+            Wanted::Index(Index::Node(label, property)) => {
+                self.indexes.get(&(NODE, label.name().to_owned(), property.to_owned()))
+            }
+            Wanted::Index(Index::Edge(relation, property)) => {
+                self.indexes.get(&(EDGE, relation.name().to_owned(), property.to_owned()))
+            }
+            Wanted::Constraint(constraint) => {
+                let (kind, entity, name, property) = parts(constraint);
+                self.constraints.get(&(kind.to_owned(), (entity, name.to_owned(), property.to_owned())))
+            }
         };
-        self.indexes.get(&place).cloned().unwrap_or(State::Missing)
-    }
-
-    fn constraint(&self, constraint: Constraint) -> State {
-        let (kind, entity, name, property) = parts(constraint);
-        let key = (kind.to_owned(), (entity, name.to_owned(), property.to_owned()));
-        self.constraints.get(&key).cloned().unwrap_or(State::Missing)
+        found.cloned().unwrap_or(State::Missing)
     }
 }
 
@@ -249,18 +285,6 @@ fn parts(constraint: Constraint) -> (&'static str, &'static str, &'static str, &
     }
 }
 
-fn constraint_words(constraint: Constraint) -> String {
-    let (kind, _, name, property) = parts(constraint);
-    format!("{} {name}.{property}", kind.to_lowercase())
-}
-
-fn index_words(index: Index) -> String {
-    match index {
-        Index::Node(label, property) => format!("index {label}.{property}"),
-        Index::Edge(relation, property) => format!("index {relation}.{property}"),
-    }
-}
-
 fn create_index(index: Index) -> Result<String, FalkorError> {
     Ok(match index {
         Index::Node(label, property) => {
@@ -274,20 +298,6 @@ fn create_index(index: Index) -> Result<String, FalkorError> {
             )
         }
     })
-}
-
-async fn create_constraint(
-    client: &mut Client,
-    graph: &str,
-    constraint: Constraint,
-) -> Result<(), FalkorError> {
-    let (kind, entity, name, property) = parts(constraint);
-    let argv = ["GRAPH.CONSTRAINT", "CREATE", graph, kind, entity, name, "PROPERTIES", "1", property];
-    match client.command(&argv, Some(graph)).await {
-        // Somebody else was faster, or it is pending from a run that broke off.
-        Err(FalkorError::Query { message, .. }) if message.contains("already exists") => Ok(()),
-        made => made.map(drop),
-    }
 }
 
 /// The first few things that break a constraint, in words.

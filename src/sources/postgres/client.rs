@@ -357,9 +357,9 @@ impl Session {
             match stream.try_next().await {
                 Ok(Some(row)) => match (take(&Row::new(&row, select)), &mut self.bad_rows) {
                     (Ok(Taken::Row(row)), _) => kept.push(row),
-                    (Ok(Taken::LeftOut(reason)), _) => count(&mut read.left_out, reason),
+                    (Ok(Taken::LeftOut(reason)), _) => read.leave_out(reason, 1),
                     (Err(SourceError::Value { source_name, table, key, column, reason }), Some(bad_rows)) => {
-                        count(&mut read.left_out, BAD_ROW);
+                        read.leave_out(BAD_ROW, 1);
                         bad += 1;
                         if bad <= BAD_ROWS_KEPT {
                             bad_rows.push(BadRow { source: source_name, table, key, column, reason });
@@ -380,7 +380,7 @@ impl Session {
             return Err(self.failure(error, &table));
         }
         if select.is_counted() {
-            merge(&mut self.reads, read);
+            TableRead::add(&mut self.reads, read);
         }
         Ok(kept)
     }
@@ -480,27 +480,3 @@ const STAMPS: &[&str] = &[
     "matched_at",
     "updated_at",
 ];
-
-fn count(reasons: &mut Vec<(&'static str, u64)>, reason: &'static str) {
-    match reasons.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, n)) => *n += 1,
-        None => reasons.push((reason, 1)),
-    }
-}
-
-/// One table may be read by several statements; its counts are told together.
-pub(in crate::sources) fn merge(reads: &mut Vec<TableRead>, mut read: TableRead) {
-    read.left_out.sort_unstable();
-    let Some(known) = reads.iter_mut().find(|known| known.system == read.system && known.table == read.table)
-    else {
-        return reads.push(read);
-    };
-    known.rows += read.rows;
-    for (reason, n) in read.left_out {
-        match known.left_out.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, sum)) => *sum += n,
-            None => known.left_out.push((reason, n)),
-        }
-    }
-    known.left_out.sort_unstable();
-}
