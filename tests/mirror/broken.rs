@@ -13,7 +13,8 @@ use sonograph::sources::falkordb::marker::Progress as Come;
 
 use crate::{bytes, city, is_settled, read, resolved, run};
 
-/// Does something when work has reported its progress so many times.
+/// Does something when so many steps of work have begun or ended. How often a step reports in between is the machine's matter:
+/// batches follow the time they take, and waiting ends when it ends.
 #[derive(Clone)]
 struct After {
     left: Arc<AtomicI64>,
@@ -34,22 +35,27 @@ impl After {
     fn context(&self) -> Context {
         Context::new(Arc::new(self.clone()), Cancel::default(), 1, 1)
     }
+
+    fn count(&self) {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.then)();
+        }
+    }
 }
 
 impl Progress for After {
     fn begin(&self, _: &str, _: Option<u64>) -> Box<dyn Bar> {
+        self.count();
         Box::new(self.clone())
     }
 }
 
 impl Bar for After {
-    fn set(&self, _: u64, _: Option<u64>) {
-        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            (self.then)();
-        }
-    }
+    fn set(&self, _: u64, _: Option<u64>) {}
 
-    fn end(&self) {}
+    fn end(&self) {
+        self.count();
+    }
 }
 
 /// A pair of servers of this test's own, removed with it.
@@ -60,9 +66,16 @@ impl Private {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// FalkorDB keeps whatever it answered, at once: told to keep it within a second, it holds an answered write back for as
+    /// long as a slow disk is at the one before, and a kill then takes it, the mark of the run and all that came after.
     fn up(&self) -> Running {
         let options = Options { dir: self.0.path().to_owned(), fast: false };
-        services::up(&options, &Context::silent()).expect("the servers start")
+        let running = services::up(&options, &Context::silent()).expect("the servers start");
+        let client = redis::Client::open(running.falkordb_url.expose()).expect("a URL");
+        let mut connection = client.get_connection().expect("the server answers");
+        let set = redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg("always").exec(&mut connection);
+        set.expect("it keeps everything");
+        running
     }
 }
 
@@ -86,14 +99,14 @@ async fn connect(running: &Running) -> Client {
     Client::connect(running.falkordb_url.expose()).await.expect("the server answers")
 }
 
-/// How often an undisturbed run reports its progress.
+/// How often a step of an undisturbed run begins or ends.
 async fn reports(client: &mut Client, graph: &str, facts: &Facts) -> i64 {
     let count = After::new(i64::MAX, || {});
     run(client, graph, facts, &count.context()).await.expect("nothing disturbs it");
     i64::MAX - count.left.load(Ordering::SeqCst)
 }
 
-/// The moments at which a run of `reports` reports is broken off: the first, the last and some between.
+/// The moments at which a run of so many is broken off: the first, the last and some between.
 fn moments(reports: i64) -> Vec<i64> {
     let mut all = vec![1, reports / 4, reports / 2, reports * 4 / 5, reports];
     all.retain(|at| *at > 0);
@@ -150,13 +163,63 @@ async fn broken_off(private: &Private, graph: &str, facts: &Facts, moment: i64) 
     is_settled(&mut client, graph, facts, mark.generation).await;
 }
 
+/// The file in which FalkorDB keeps what was written.
+fn kept(running: &Running) -> std::path::PathBuf {
+    let folder = running.servers[0].log.with_file_name("falkordb").join("appendonlydir");
+    let files = std::fs::read_dir(folder).expect("it keeps what is written");
+    let mut files: Vec<_> = files.map(|file| file.expect("an entry").path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".incr.aof"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+/// A server that keeps what it answered within a second loses, when it dies, the newest of it: the mark with the rows.
+#[test]
+fn a_server_that_lost_the_newest_writes_passes_no_half_for_the_whole() {
+    let private = Private::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let before = city::facts(60, 5);
+    let after = city::facts(60, 6);
+    runtime.block_on(async {
+        let running = private.up();
+        let mut client = connect(&running).await;
+        run(&mut client, "g", &before, &Context::silent()).await.expect("nothing disturbs it");
+        let first = std::fs::read(kept(&running)).expect("it reads").len();
+        let old = bytes(&read(&mut client, "g").await);
+        run(&mut client, "g", &after, &Context::silent()).await.expect("nothing disturbs it");
+        let new = bytes(&read(&mut client, "g").await);
+        kill(running.servers[0].pid.expect("FalkorDB runs"));
+        let whole = std::fs::read(kept(&running)).expect("it reads");
+
+        let mut halves = 0;
+        for sixth in [0, 1, 3, 5, 6] {
+            let left = first + (whole.len() - first) * sixth / 6;
+            std::fs::write(kept(&running), &whole[..left]).expect("it is cut");
+            let running = private.up();
+            let mut client = connect(&running).await;
+            let mark = sonograph::mirror::state(&mut client, "g").await.expect("readable").expect("a mark");
+            let held = bytes(&read(&mut client, "g").await);
+            match (mark.progress, mark.generation) {
+                (Come::Complete, 1) => assert!(held == old, "{left} bytes of {}", whole.len()),
+                (Come::Complete, _) => assert!(held == new, "{left} bytes of {}", whole.len()),
+                (Come::Running, _) => halves += 1,
+            }
+            crate::graph::lapse(running.falkordb_url.expose(), "g");
+            run(&mut client, "g", &after, &Context::silent()).await.expect("the rest is written");
+            assert!(bytes(&read(&mut client, "g").await) == new, "{left} bytes of {}", whole.len());
+            kill(running.servers[0].pid.expect("FalkorDB runs"));
+        }
+        assert!(halves > 0, "no cut was inside the run");
+    });
+}
+
 #[test]
 fn a_run_that_is_stopped_leaves_its_mark_and_is_completed_by_the_next() {
     crate::graph::with_graph("stopped", async |client, graph| {
         let facts = city::facts(60, 5);
         let cancel = Cancel::default();
         let ask = cancel.clone();
-        let stopping = After::new(60, move || ask.request());
+        let stopping = After::new(20, move || ask.request());
         let cx = Context::new(Arc::new(stopping), cancel, 1, 1);
         let error = run(client, graph, &facts, &cx).await.expect_err("it was asked to stop");
         assert!(matches!(&error, MirrorError::Cancelled(_) | MirrorError::Unwritten(_)), "{error:?}");
