@@ -338,6 +338,7 @@ pub(crate) fn touchpoints() -> TouchpointRows {
             user("u-cy", "cy@fans.example", "Cy Park"),
         ],
         aliases: vec![],
+        aliases_name_anyone: false,
         touches: vec![
             from(
                 touch("t1", "2025-12-09T19:00:00Z", Some("anon-1"), None, Touch::Viewed { event: one() }),

@@ -260,6 +260,8 @@ pub struct TouchpointRows<T = Vec<TouchRow>> {
     pub users: Vec<UserRow>,
     /// `aliases`.
     pub aliases: Vec<AliasRow>,
+    /// Whether an alias joins any two ids; else the later one is a user's where no row uses it as a device's.
+    pub aliases_name_anyone: bool,
     /// `tracks` joined to each event's own table; `pages` are no touches.
     pub touches: T,
 }

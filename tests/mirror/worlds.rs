@@ -253,6 +253,7 @@ fn touchpoints() -> impl Strategy<Value = TouchpointRows> {
         (id("u", 4), maybe(MAILS), maybe(NAMES)).prop_map(|(id, email, name)| UserRow { id, email, name });
     (vec(touch, 0..12), vec(identify, 0..5), vec(alias, 0..4), vec(user, 0..3)).prop_map(
         |(touches, identifies, aliases, users)| TouchpointRows {
+            aliases_name_anyone: false,
             schema: "web".into(),
             identifies: keyed(identifies, |row| &row.id),
             users: keyed(users, |row| &row.id),

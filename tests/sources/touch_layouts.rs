@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use sonograph::config::{Naming, TouchLayout};
 use sonograph::context::{Diagnose as _, Fault};
+use sonograph::mirror::{self, ResolveOptions};
 use sonograph::sources::facts::{Address, Facts};
 use sonograph::sources::rows::{IdentifyRow, TouchRow};
 
@@ -122,6 +123,51 @@ async fn persons_and_aliases_of_posthog_link_further_devices() {
     let ana = crate::node(&facts, "touchpoints:ph.users:u-ana");
     assert_eq!(ana.name.as_deref(), Some("Ana B."), "the export of persons has the latest traits");
     assert!(ana.addresses.contains(&Address::Email("ana@new.example".into())));
+}
+
+#[tokio::test]
+async fn an_alias_of_posthog_joins_two_ids_and_makes_a_user_of_neither() {
+    let Some(scratch) = Scratch::with_layouts().await else { return };
+    scratch.run("DROP SCHEMA sonik_web CASCADE").await;
+    scratch.run(POSTHOG).await;
+    let people = |facts: &Facts| {
+        let people = crate::nodes(facts).into_iter().filter(|node| node.source.system == "touchpoints");
+        people.map(|person| person.source.pk).collect::<Vec<_>>()
+    };
+    let before = people(&scratch.facts().await.expect("reads"));
+    // Of a device that was seen and one that was not, of two that were not, and of one with the user on the other side.
+    scratch
+        .run(
+            r#"INSERT INTO ph.events(uuid,event,distinct_id,"timestamp",properties) VALUES
+                ('a1','$create_alias','anon-9','2025-12-10T09:10:00Z','{"alias":"anon-8"}'),
+                ('a2','$create_alias','anon-21','2025-12-10T09:10:00Z','{"alias":"anon-20"}'),
+                ('a3','$create_alias','anon-11','2025-12-10T09:10:00Z','{"alias":"u-ben"}'),
+                ('t9','event_viewed','anon-11','2025-12-10T09:20:00Z','{"event_id":1}')"#,
+        )
+        .await;
+    let facts = scratch.facts().await.expect("reads");
+    assert_eq!(people(&facts), before, "nobody was identified by an alias");
+    let users = facts.touches.rows().expect("they read").into_iter().filter_map(|touch| touch.user_id);
+    assert!(users.into_iter().all(|user| user.starts_with("u-")), "anonymous touches stay anonymous");
+
+    let tables = mirror::resolve(&facts, &ResolveOptions::default()).and_then(|graph| graph.to_tables());
+    let tables = tables.expect("a graph");
+    let mut uids: Vec<String> = Vec::new();
+    for frame in tables.nodes.values() {
+        let own = frame.column("uid").expect("they have one").str().expect("texts");
+        uids.extend(own.iter().flatten().map(str::to_owned));
+    }
+    let identified = &tables.edges["IDENTIFIED_AS"];
+    let end = |name: &str| identified.column(name).expect("an end").i64().expect("ids").clone();
+    let (src, dst) = (end("src"), end("dst"));
+    let uid = |node: Option<i64>| uids[usize::try_from(node.expect("a node")).expect("a place")].clone();
+    let mut pairs: Vec<_> = src.iter().zip(dst.iter()).map(|(src, dst)| (uid(src), uid(dst))).collect();
+    pairs.sort();
+    // Ana's two devices as before; Ben's, whichever side of the alias he is on; nobody knows whose the others are.
+    let identified = [("anon-1", "u-ana"), ("anon-11", "u-ben"), ("anon-2", "u-ana")];
+    let identified =
+        identified.map(|(id, user)| (format!("anon:{id}"), format!("touchpoints:ph.users:{user}")));
+    assert_eq!(pairs, identified);
 }
 
 #[tokio::test]

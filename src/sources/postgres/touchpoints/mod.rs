@@ -96,6 +96,7 @@ pub fn facts(rows: &TouchpointRows, facts: &mut Facts) -> Result<(), SpoolError>
         identifies: rows.identifies.clone(),
         users: rows.users.clone(),
         aliases: rows.aliases.clone(),
+        aliases_name_anyone: rows.aliases_name_anyone,
         touches,
     };
     into_facts(rows, facts)
@@ -188,8 +189,10 @@ fn people(rows: &TouchpointRows<Spool<TouchRow>>, nodes: &mut Spool<NodeFact>) -
     for id in &touching {
         users.entry(id).or_default();
     }
-    for id in users_by_alias(rows, &touched, |id| users.contains_key(id)) {
-        users.entry(id).or_default();
+    if !rows.aliases_name_anyone {
+        for id in users_by_alias(rows, &touched, |id| users.contains_key(id)) {
+            users.entry(id).or_default();
+        }
     }
     for (id, user) in users {
         let mut addresses = vec![Address::User(id.to_owned())];

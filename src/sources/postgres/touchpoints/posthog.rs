@@ -41,7 +41,11 @@ pub(super) async fn rows(
     cx: &Context,
 ) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
     let catalog = session.catalog();
-    let mut rows = TouchpointRows { schema: scope.schema.clone(), ..TouchpointRows::default() };
+    let mut rows = TouchpointRows {
+        schema: scope.schema.clone(),
+        aliases_name_anyone: true,
+        ..TouchpointRows::default()
+    };
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
         return Ok((rows, Vec::new()));
     };
@@ -52,8 +56,8 @@ pub(super) async fn rows(
         None => None,
     };
     let notes = if persons.is_none() { vec!["no persons".to_owned()] } else { Vec::new() };
+    // An alias joins two ids: it makes no user of either.
     let mut users: BTreeSet<String> = rows.identifies.iter().filter_map(|row| row.user_id.clone()).collect();
-    users.extend(rows.aliases.iter().map(|alias| alias.user_id.clone()));
     let persons = Persons::of(persons.unwrap_or_default(), &mut users);
     touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
     if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {

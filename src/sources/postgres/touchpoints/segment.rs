@@ -59,6 +59,7 @@ pub(super) async fn rows(
         identifies: identifies(session, scope, cx).await?,
         users: users(session, scope, cx).await?,
         aliases: aliases(session, scope, cx).await?,
+        aliases_name_anyone: false,
         touches: Spool::default(),
     };
     touches(session, scope, which, &mut rows.touches, cx).await?;
