@@ -204,10 +204,18 @@ pub(super) fn claims(
         if let Some(owner) = &entity.claimed_by {
             claims.entry((&entity.id, owner)).or_insert((None, &entity.claim_status));
         }
-        if let Some((_, _, status)) = ends.get(entity.id.as_str())
-            && *status != entity.claim_status
-        {
-            report.note("entities have a claim status that their last claim event does not give", &entity.id);
+        match ends.get(entity.id.as_str()) {
+            Some((.., status)) if *status != entity.claim_status => {
+                report.note(
+                    "entities have a claim status that their last claim event does not give",
+                    &entity.id,
+                );
+            }
+            // As everything begins; without a record of moves nothing can be said.
+            None if facts.claims.is_some() && entity.claim_status != "unclaimed" => {
+                report.note("entities have a claim status that no claim event gives", &entity.id);
+            }
+            _ => {}
         }
     }
     let wanted: BTreeSet<&str> = claims.keys().map(|(_, claimant)| *claimant).collect();
