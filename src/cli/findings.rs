@@ -11,9 +11,10 @@ use clap::ValueEnum as _;
 use serde_json::{Map, Value, json};
 
 use super::output::{Format, save_frame};
-use super::target::{self, Held};
+use super::target;
 use super::{Failure, Session};
 use crate::context::Unfinished;
+use crate::report::Alone;
 use crate::studies::{Findings, Question};
 
 const FINDINGS: &str = "findings.json";
@@ -31,7 +32,7 @@ pub(super) const REPLACED: &str = ".replaced";
 pub(super) fn save(
     findings: &Findings,
     format: Format,
-    held: &Held,
+    held: &Alone,
     took: Duration,
     session: &Session,
 ) -> Result<(), Failure> {

@@ -1,44 +1,24 @@
 //! Where answers may be written.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Failure;
 use super::findings::{self, PARTIAL, REPLACED};
 use crate::context::{Fault, leads_somewhere};
-use crate::report;
+use crate::report::{self, Alone};
 use crate::studies::Question;
 
-/// A folder of answers, held for one study or report at a time.
-#[derive(Debug)]
-pub(super) struct Held {
-    /// The folder.
-    pub out: PathBuf,
-    made: bool,
-    _lock: fs_err::File,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.made {
-            // A folder with an answer in it is not empty, and stays.
-            let _ = std::fs::remove_dir(&self.out);
-        }
-    }
-}
-
 /// Holds the folder until the answers are in it.
-pub(super) fn hold(out: &Path) -> Result<Held, Failure> {
-    let made = !out.exists();
-    let lock = report::alone(out)?.ok_or_else(|| Failure {
+pub(super) fn hold(out: &Path) -> Result<Alone, Failure> {
+    report::alone(out)?.ok_or_else(|| Failure {
         error: anyhow::Error::msg(format!(
             "another study or report is being written into `{}`",
             out.display()
         )),
         fault: Fault::Environment,
         hint: Some("wait until it is there, or name another folder with --out".to_owned()),
-    })?;
-    Ok(Held { out: out.to_owned(), made, _lock: lock })
+    })
 }
 
 /// Refuses a folder in which answers of `families` would mix with other people's things: a snapshot, or whatever is

@@ -227,19 +227,38 @@ pub fn weekly(input: &ReportInput<'_>, cx: &Context) -> Result<ReportPaths, Repo
     })
 }
 
+/// A folder that is held for one writer. What was made of it goes again where nothing was put in.
+#[derive(Debug)]
+pub struct Alone {
+    /// The folder.
+    pub out: PathBuf,
+    /// Folders that were missing, the innermost first.
+    made: Vec<PathBuf>,
+    _lock: fs_err::File,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // One with something in it is not removed, and so are none above it.
+        let _ = self.made.iter().try_for_each(std::fs::remove_dir);
+    }
+}
+
 /// Holds the folder, made where it is missing, for one writer at a time; let go when dropped, also by a process that
 /// dies. `None`: somebody else holds it.
 ///
 /// # Errors
 ///
 /// When there can be no such folder.
-pub fn alone(out: &Path) -> std::io::Result<Option<fs_err::File>> {
+pub fn alone(out: &Path) -> std::io::Result<Option<Alone>> {
+    let missing = out.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+    let made = missing.map(Path::to_owned).collect();
     fs_err::create_dir_all(out)?;
     let folder = fs_err::File::open(out)?;
     Ok(match folder.file().try_lock() {
         Err(TryLockError::WouldBlock) => None,
         // A file system without locks writes as well as it did.
-        Ok(()) | Err(TryLockError::Error(_)) => Some(folder),
+        Ok(()) | Err(TryLockError::Error(_)) => Some(Alone { out: out.to_owned(), made, _lock: folder }),
     })
 }
 

@@ -4,11 +4,12 @@ mod samples;
 mod well_formed;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Parser;
 use polars::prelude::df;
 use samples::{chart, empty, files, findings, hostile, page, plain, tables, uids, write};
-use sonograph::context::{Context, Diagnose, Fault};
+use sonograph::context::{Bar, Cancel, Context, Diagnose, Fault, Progress};
 use sonograph::report::{ReportError, ReportInput, SnapshotFacts, check_target, weekly};
 use sonograph::snapshot::tables::Tables;
 use sonograph::studies::Question;
@@ -55,6 +56,44 @@ fn a_report_refuses_by_name_what_it_would_have_replaced_and_did_not_write() {
     }
     std::fs::write(&paths.html, "<h1>my own page</h1>").expect("written");
     assert!(matches!(check_target(dir.path()), Err(ReportError::Occupied(_))));
+}
+
+/// Asks to stop as soon as a report has begun to draw.
+#[derive(Debug, Clone)]
+struct Stop(Cancel);
+
+impl Progress for Stop {
+    fn begin(&self, _: &str, _: Option<u64>) -> Box<dyn Bar> {
+        Box::new(self.clone())
+    }
+}
+
+impl Bar for Stop {
+    fn set(&self, done: u64, _: Option<u64>) {
+        if done > 1 {
+            self.0.request();
+        }
+    }
+
+    fn end(&self) {}
+}
+
+#[test]
+fn a_report_that_fails_leaves_none_of_the_folders_that_it_made() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("mine")).expect("made");
+    let (tables, findings) = (tables(&plain()), findings(&plain()));
+    for (name, stays) in [("new", false), ("new/below/another", false), ("mine", true)] {
+        let cancel = Cancel::default();
+        let cx = Context::new(Arc::new(Stop(cancel.clone())), cancel, 1, 1);
+        let out = dir.path().join(name);
+        let input = samples::input("Weekly report", &tables, &findings, &out);
+        let error = weekly(&input, &cx).expect_err("it was asked to stop");
+        assert!(matches!(error, ReportError::Cancelled(_)), "{error}");
+        assert_eq!(out.exists(), stays, "{name}");
+        assert!(!stays || files(&out).is_empty(), "{name}");
+    }
+    assert!(!dir.path().join("new").exists(), "nor one above");
 }
 
 #[test]

@@ -280,14 +280,22 @@ pub fn empty(family: &'static str) -> Findings {
 }
 
 pub fn write(title: &str, tables: &Tables, findings: &[Findings], out: &Path) -> ReportPaths {
+    weekly(&input(title, tables, findings, out), &Context::silent()).expect("a report")
+}
+
+pub fn input<'a>(
+    title: &'a str,
+    tables: &'a Tables,
+    findings: &'a [Findings],
+    out: &'a Path,
+) -> ReportInput<'a> {
     let snapshot = SnapshotFacts {
         reference: "snapshots/city-7".into(),
         digest: "sha256:0123abcd".into(),
         as_of: tables.edges.values().next().map(|_| AS_OF),
         sources: vec![("FalkorDB".into(), "4.22.1".into()), ("PostgreSQL".into(), "18.4".into())],
     };
-    let input = ReportInput { title, snapshot, tables, findings, out };
-    weekly(&input, &Context::silent()).expect("a report")
+    ReportInput { title, snapshot, tables, findings, out }
 }
 
 /// Every file below `dir`, by its path from there.

@@ -24,7 +24,7 @@ struct Took {
 pub(super) struct Stage<'a> {
     pub dir: PathBuf,
     /// Keeps other demos out of the folder. A file system without locks works as well as it did.
-    _lock: fs_err::File,
+    _lock: report::Alone,
     session: &'a Session,
     steps: Vec<Took>,
     began: Instant,
