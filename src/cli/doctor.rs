@@ -3,6 +3,7 @@
 mod grants;
 mod memory;
 mod migration;
+mod nodes;
 mod read_only;
 mod unified_schema;
 
@@ -171,6 +172,7 @@ async fn graph(client: &mut Client, session: &Session, checks: &mut Vec<Check>) 
     }
     checks.push(Check::ok(FALKORDB, "graph", graph));
     checks.push(last_run(client, graph).await?);
+    nodes::examine(client, session, checks).await?;
     let pieces = schema::settled(client, graph, PATIENCE, &session.cx).await?;
     let all = pieces.len();
     let (open, settled): (Vec<_>, Vec<_>) =
@@ -186,8 +188,13 @@ async fn graph(client: &mut Client, session: &Session, checks: &mut Vec<Check>) 
             checks.push(Check::ok(FALKORDB, piece.what, piece.state.to_string()));
         } else {
             let check = Check::new(FALKORDB, piece.what, Verdict::Failed, piece.state.to_string());
-            let hint = Some("`sonograph mirror apply` makes what is missing".to_owned());
-            checks.push(Check { hint, ..check });
+            let hint = match piece.state {
+                schema::State::Failed => {
+                    "the graph holds what it forbids: `sonograph mirror apply` heals what is the mirror's and names the rest"
+                }
+                _ => "`sonograph mirror apply` makes what is missing",
+            };
+            checks.push(Check { hint: Some(hint.to_owned()), ..check });
         }
     }
     Ok(())

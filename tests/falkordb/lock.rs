@@ -137,8 +137,9 @@ fn the_lock_of_a_writer_that_was_killed_lapses_while_the_next_one_waits_and_says
         assert!(taken.elapsed() >= Duration::from_secs(1));
         let said = titles.0.lock().expect("nobody panics").join("\n");
         assert!(said.contains("waiting for `mirror apply` (process 4711 on elsewhere"), "{said}");
-        let until = format!("to give back graph `{graph}`, or for its lock to lapse in at most 1 s");
-        assert!(said.contains(&until), "{said}");
+        for told in ["if it lives and goes on, this ends within 10 s", "its lock lapses in at most 1 s"] {
+            assert!(said.contains(told), "{said}");
+        }
     });
 }
 

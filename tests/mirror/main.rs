@@ -5,6 +5,7 @@ mod broken;
 mod changes;
 mod city;
 mod command_line;
+mod dead_ends;
 mod generations;
 mod identity;
 mod incremental;

@@ -21,6 +21,13 @@ pub(super) async fn examine(session: &Session, checks: &mut Vec<Check>) {
     for graph in named {
         match size(&mut client, graph).await {
             Ok(found) => checks.push(Check::ok(FALKORDB, MEMORY, found)),
+            Err(error @ FalkorError::NoGraph { .. }) => {
+                let failure = Failure::from(error).with_hint(
+                    "Cognee makes it: take it out of [falkordb] memory_graphs or name one that looks like memory there; \
+                     SONOGRAPH_MEMORY_URL names another server",
+                );
+                checks.push(Check::failed(FALKORDB, MEMORY, &failure));
+            }
             Err(error) => checks.push(Check::failed(FALKORDB, MEMORY, &Failure::from(error))),
         }
     }

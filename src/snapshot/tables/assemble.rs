@@ -88,7 +88,7 @@ impl Diagnose for AssembleError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::DuplicateUid { .. } => Some(
-                "`sonograph doctor` shows whether the graph's unique constraints are operational".to_owned(),
+                "`sonograph doctor` names such nodes of a graph with their ids, and a way out".to_owned(),
             ),
             Self::UnknownEnd { .. } | Self::ColumnTwice { .. } => None,
         }

@@ -141,9 +141,10 @@ impl Lock {
                 return Err(FalkorError::Locked { graph: graph.to_owned(), address, holder, lapses });
             }
             let step = waiting.get_or_insert_with(|| {
-                let lapses = other.seconds().unwrap_or_default();
+                let (lapses, renews) = (other.seconds().unwrap_or_default(), ttl.as_secs_f64() / 3.0);
                 cx.tell(&format!(
-                    "waiting for {} to give back graph `{graph}`, or for its lock to lapse in at most {lapses} s",
+                    "waiting for {} to give back graph `{graph}`: if it lives and goes on, this ends within {renews:.0} s; if \
+                     it was killed, its lock lapses in at most {lapses} s",
                     other.holder()
                 ));
                 cx.step("waiting", Some(ttl.as_secs()))

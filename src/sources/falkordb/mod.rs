@@ -1,7 +1,8 @@
 //! `FalkorDB`: the business graph's server.
 //!
 //! [`Client`] speaks to it, [`cypher`] writes what may be put into a query, [`schema`] makes indexes and constraints,
-//! [`scan`] and [`walk`] read a whole graph by bounded pages, [`lock`] keeps a second writer away.
+//! [`scan`] and [`walk`] read a whole graph by bounded pages, [`uids`] looks for nodes that they would stop at, [`lock`] keeps a
+//! second writer away.
 
 mod client;
 pub mod cypher;
@@ -15,6 +16,7 @@ mod reply;
 mod scan;
 pub mod schema;
 mod turn;
+pub mod uids;
 
 pub use client::{Client, Version};
 pub use cypher::{Param, Params};
