@@ -1,7 +1,9 @@
 //! `sonograph snapshot`: freeze, bring in, look at, prove and hand on.
 
+mod diff;
 pub(super) mod export;
 mod memory;
+mod prune;
 pub(super) mod take;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +30,10 @@ pub(super) enum SnapshotCommand {
     /// Check every byte and row of a snapshot; exits 1 where it is not whole
     #[command(after_help = "Example:\n  sonograph snapshot verify snapshots/monday")]
     Verify(VerifyArgs),
+    /// Say what became of the graph from one snapshot to another
+    Diff(diff::DiffArgs),
+    /// Remove old snapshots, but for the last of each of the last weeks
+    Prune(prune::PruneArgs),
     /// Write a snapshot's nodes and edges for other tools, edges by uid
     Export(export::ExportArgs),
 }
@@ -143,6 +149,8 @@ pub(super) fn run(command: SnapshotCommand, session: &Session) -> Result<Outcome
         SnapshotCommand::List(args) => list(&args, session),
         SnapshotCommand::Show(args) => show(&args, session),
         SnapshotCommand::Verify(args) => verify(&args, session),
+        SnapshotCommand::Diff(args) => diff::run(&args, session),
+        SnapshotCommand::Prune(args) => prune::run(&args, session),
         SnapshotCommand::Export(args) => export::run(&args, session),
     }
 }

@@ -26,6 +26,9 @@ pub enum SnapshotError {
         /// Why not.
         source: PolarsError,
     },
+    /// Two snapshots whose tables are not alike enough.
+    #[error("cannot compare two snapshots")]
+    Compare(#[source] PolarsError),
     /// Tables that are not a graph in canonical order.
     #[error("cannot write a snapshot of tables that are not whole: {0}")]
     NotWhole(Problem),
@@ -113,7 +116,7 @@ impl Diagnose for SnapshotError {
     fn fault(&self) -> Fault {
         match self {
             Self::Io { source, .. } => Fault::of_path(source),
-            Self::Encode(_) | Self::Busy(_) | Self::NotWhole(_) => Fault::Environment,
+            Self::Compare(_) | Self::Encode(_) | Self::Busy(_) | Self::NotWhole(_) => Fault::Environment,
             Self::Cancelled(_) => Fault::Cancelled,
             _ => Fault::Input,
         }

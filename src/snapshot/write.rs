@@ -23,9 +23,9 @@ use super::tables::{INSTANT, Tables, as_of, instants};
 use super::{SnapshotError, verify};
 use crate::context::{Context, leads_somewhere};
 
-const PARTIAL: &str = ".partial";
+pub(super) const PARTIAL: &str = ".partial";
 const REPLACED: &str = ".replaced";
-const LOCK: &str = ".writing";
+pub(super) const LOCK: &str = ".writing";
 /// What we put into a snapshot that its manifest does not name: `synth` its truth, a process that was killed its lock.
 const BESIDE: [&str; 4] = [MANIFEST, RUN, "truth.json", LOCK];
 
@@ -281,7 +281,7 @@ fn ours(manifest: &Path) -> bool {
 }
 
 /// The first thing in a snapshot that neither its manifest names nor we put beside it, as a path below `dir`.
-fn foreign(dir: &Path) -> io::Result<Option<String>> {
+pub(super) fn foreign(dir: &Path) -> io::Result<Option<String>> {
     let manifest = fs_err::read(dir.join(MANIFEST))?;
     let mut known: BTreeSet<String> = BESIDE.map(str::to_owned).into();
     files(&serde_json::from_slice(&manifest)?, &mut known);
@@ -389,7 +389,7 @@ impl Drop for Partial {
     }
 }
 
-fn beside(dir: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(dir: &Path, suffix: &str) -> PathBuf {
     let mut name = dir.file_name().map_or_else(|| "snapshot".into(), std::ffi::OsStr::to_os_string);
     name.push(suffix);
     dir.with_file_name(name)

@@ -3,9 +3,11 @@
 mod at_rest;
 mod cache;
 mod damage;
+mod diff;
 mod folder;
 mod graphs;
 mod import;
+mod retention;
 mod take;
 mod verbs;
 

@@ -116,8 +116,14 @@ pub fn properties(edges: &DataFrame) -> Vec<&Column> {
 /// The order of two rows by these columns, the first of them deciding first: missing before any value, floats by their
 /// total order, lists by their items.
 pub fn compare_rows(columns: &[&Column], a: usize, b: usize) -> Ordering {
+    compare_cells(columns, a, columns, b)
+}
+
+/// [`compare_rows`] of two tables, column by column in the order given.
+pub fn compare_cells(before: &[&Column], a: usize, after: &[&Column], b: usize) -> Ordering {
     let cell = |column: &Column, row| column.get(row).map_or(AnyValue::Null, AnyValue::into_static);
-    columns.iter().fold(Ordering::Equal, |order, c| order.then_with(|| compare(&cell(c, a), &cell(c, b))))
+    let pairs = before.iter().zip(after);
+    pairs.fold(Ordering::Equal, |order, (x, y)| order.then_with(|| compare(&cell(x, a), &cell(y, b))))
 }
 
 fn compare(a: &AnyValue<'_>, b: &AnyValue<'_>) -> Ordering {
