@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use super::super::catalog::Catalog;
 use super::super::scope::Scope;
 use crate::config::Naming;
 use crate::sources::rows::Touch;
@@ -159,9 +160,12 @@ impl<'s> Properties<'s> {
     }
 }
 
-/// The table of all events.
-pub(super) fn events_table(naming: &Naming) -> &str {
-    naming.tables.get("events").map_or("events", String::as_str)
+/// Schemas with a table of all events that has these columns.
+pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming, columns: &[&str]) -> Vec<&'c str> {
+    let events = naming.tables.get("events").map_or("events", String::as_str);
+    let mut schemas = catalog.schemas_with(&[events]);
+    schemas.retain(|schema| catalog.table(schema, events).is_some_and(|table| table.has(columns)));
+    schemas
 }
 
 /// A session that has a text for an id as the number that stands for it everywhere: 63 bits of its hash.

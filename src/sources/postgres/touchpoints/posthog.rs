@@ -26,11 +26,7 @@ const DEVICE: &str = "$device_id";
 
 /// Schemas that hold this layout.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
-    let events = actions::events_table(naming);
-    let columns = ["uuid", "event", "distinct_id", "properties"];
-    let mut schemas = catalog.schemas_with(&[events]);
-    schemas.retain(|schema| catalog.table(schema, events).is_some_and(|table| table.has(&columns)));
-    schemas
+    actions::schemas(catalog, naming, &["uuid", "event", "distinct_id", "properties"])
 }
 
 /// Reads the layout; with it, what to tell the user.

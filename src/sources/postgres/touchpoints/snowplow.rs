@@ -27,11 +27,7 @@ const PAGES: &[&str] = &["page_view", "page_ping"];
 
 /// Schemas that hold this layout.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
-    let events = actions::events_table(naming);
-    let columns = ["event_id", "event_name", "collector_tstamp", "domain_userid"];
-    let mut schemas = catalog.schemas_with(&[events]);
-    schemas.retain(|schema| catalog.table(schema, events).is_some_and(|table| table.has(&columns)));
-    schemas
+    actions::schemas(catalog, naming, &["event_id", "event_name", "collector_tstamp", "domain_userid"])
 }
 
 /// Reads the layout; with it, what to tell the user.
