@@ -66,15 +66,10 @@ impl Private {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    /// FalkorDB keeps whatever it answered, at once: told to keep it within a second, it holds an answered write back for as
-    /// long as a slow disk is at the one before, and a kill then takes it, the mark of the run and all that came after.
     fn up(&self) -> Running {
         let options = Options { dir: self.0.path().to_owned(), fast: false };
         let running = services::up(&options, &Context::silent()).expect("the servers start");
-        let client = redis::Client::open(running.falkordb_url.expose()).expect("a URL");
-        let mut connection = client.get_connection().expect("the server answers");
-        let set = redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg("always").exec(&mut connection);
-        set.expect("it keeps everything");
+        crate::graph::keeps_everything(running.falkordb_url.expose());
         running
     }
 }

@@ -19,6 +19,15 @@ pub fn lapse(url: &str, graph: &str) {
     redis::cmd("DEL").arg(lock::key(graph)).exec(&mut connection).expect("the lock goes");
 }
 
+/// Has a server keep whatever it answered, at once. Told to keep it within a second, it holds an answered write back for as
+/// long as a slow disk is at the one before, and a kill then takes it and all that came after.
+pub fn keeps_everything(url: &str) {
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    let set = redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg("always").exec(&mut connection);
+    set.expect("it keeps everything");
+}
+
 /// Another writer of a graph, which is alive and renews its lock until it is dropped.
 pub struct OtherWriter {
     ended: Arc<AtomicBool>,

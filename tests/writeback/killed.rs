@@ -21,8 +21,10 @@ struct Servers(tempfile::TempDir);
 
 impl Servers {
     fn up(&self) -> services::Running {
-        services::up(&Options { dir: self.0.path().join("servers"), fast: false }, &Context::silent())
-            .expect("the servers start")
+        let options = Options { dir: self.0.path().join("servers"), fast: false };
+        let running = services::up(&options, &Context::silent()).expect("the servers start");
+        crate::graph::keeps_everything(running.falkordb_url.expose());
+        running
     }
 }
 
