@@ -3,6 +3,7 @@
 mod doctor;
 mod installations;
 mod layouts;
+mod losses;
 mod migration;
 mod names;
 mod odd_rows;

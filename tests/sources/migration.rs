@@ -26,7 +26,7 @@ const DRESS: &str = "
     CREATE STATISTICS unified.together ON entity_type, claim_status FROM unified.entities;
     SELECT lo_from_bytea(0, 'x');";
 
-async fn survey(scratch: &Scratch, cx: &Context) -> Result<Survey, SourceError> {
+pub async fn survey(scratch: &Scratch, cx: &Context) -> Result<Survey, SourceError> {
     let mut session = Session::open(&scratch.url()).await?;
     let side = migration::survey(&mut session, &Scope::default(), "side", cx).await?;
     session.close().await;
@@ -50,7 +50,7 @@ async fn compare(from: &Scratch, to: &Scratch) -> Verdict {
     migration::compare(&old, &new, services(from, to).await)
 }
 
-fn check<'v>(verdict: &'v Verdict, name: &str) -> &'v Check {
+pub fn check<'v>(verdict: &'v Verdict, name: &str) -> &'v Check {
     verdict.checks.iter().find(|check| check.check == name).unwrap_or_else(|| panic!("no check `{name}`"))
 }
 
@@ -207,7 +207,7 @@ async fn what_does_not_serve_what_is_left_over_and_who_may_do_what_is_found_and_
         ("GRANT INSERT ON unified.entities TO PUBLIC", "grants", Warn, "INSERT on table unified.entities to PUBLIC"),
         ("ALTER DEFAULT PRIVILEGES IN SCHEMA unified REVOKE SELECT ON TABLES FROM pg_monitor", "default grants", Fail, "to pg_monitor"),
         ("ALTER TABLE unified.entities OWNER TO pg_database_owner", "owners", Warn, "postgres → pg_database_owner"),
-        ("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET app.jwt = ''s3cret''', current_database()); END $$", "settings of database and roles", Warn, "app.jwt of the database"),
+        ("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET app.jwt = ''s3cret''', current_database()); END $$", "settings of applications and idle roles", Warn, "app.jwt of the database"),
     ])
     .await;
 }

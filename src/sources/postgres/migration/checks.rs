@@ -18,6 +18,7 @@ pub fn compare(from: &Survey, to: &Survey, more: Vec<Check>) -> Verdict {
     checks.extend(
         STRUCTURE.iter().map(|rule| structure::compare(*rule, &from.inventory, &to.inventory, loosely)),
     );
+    checks.push(hidden(from, to));
     checks.extend(data::tables(from, to));
     checks.push(data::sequences(from, to));
     checks.push(extensions(from, to));
@@ -25,6 +26,7 @@ pub fn compare(from: &Survey, to: &Survey, more: Vec<Check>) -> Verdict {
     checks.extend(flaws(from, to));
     checks.push(collations(to));
     checks.extend(leftovers(from, to));
+    checks.push(publications(from, to));
     checks.push(statistics(to));
     checks.extend(access(from, to));
     checks.push(passwords(to));
@@ -123,6 +125,11 @@ fn flaws(from: &Survey, to: &Survey) -> Vec<Check> {
         ("invalid index", "invalid indexes", "REINDEX INDEX CONCURRENTLY, or drop and create it"),
         ("unvalidated constraint", "unvalidated constraints", "ALTER TABLE … VALIDATE CONSTRAINT …"),
         ("unenforced constraint", "unenforced constraints", "ALTER TABLE … ALTER CONSTRAINT … ENFORCED"),
+        (
+            "disabled foreign key",
+            "disabled foreign keys",
+            "look for rows without a parent, then ALTER TABLE … ENABLE TRIGGER ALL, on both tables of the key",
+        ),
     ];
     let check = |(kind, check, hint): (&str, &str, &str)| {
         let of = |side: &Survey| -> BTreeSet<String> {
@@ -204,6 +211,48 @@ fn leftovers(from: &Survey, to: &Survey) -> Vec<Check> {
     kinds.into_iter().map(check).collect()
 }
 
+/// What a publication holds, of those that both sides have: one that is on one side only is told by name.
+fn publications(from: &Survey, to: &Survey) -> Check {
+    let names = |side: &Survey| -> BTreeSet<String> {
+        side.publications.iter().map(|piece| piece.publication.clone()).collect()
+    };
+    let (old, new) = (names(from), names(to));
+    let items = |side: &Survey| -> Vec<Item> {
+        let pieces = side.publications.iter();
+        let pieces = pieces.filter(|p| old.contains(&p.publication) && new.contains(&p.publication));
+        let item = |piece: &survey::Published| Item {
+            kind: "published".to_owned(),
+            identity: format!("{}: {}", piece.publication, piece.piece),
+            definition: piece.definition.clone(),
+        };
+        pieces.map(item).collect()
+    };
+    let rule = structure::strict(
+        "published",
+        "contents of publications",
+        true,
+        "ALTER PUBLICATION … ADD TABLE …, SET (…), as it was",
+    );
+    structure::compare(rule, &items(from), &items(to), from.major() != to.major())
+}
+
+/// Options that only a superuser or the mapped role sees: what cannot be read has not been compared.
+fn hidden(from: &Survey, to: &Survey) -> Check {
+    let of = |side: &Survey| -> Vec<String> {
+        let hidden = Survey::of_kind(&side.inventory, "hidden option");
+        hidden.into_iter().map(|item| format!("{} at {}", item.identity, side.place)).collect()
+    };
+    let details = [of(from), of(to)].concat();
+    let (status, found) = if details.is_empty() {
+        (Status::Ok, "none hidden from this role".to_owned())
+    } else {
+        (Status::Warn, format!("{} hidden from this role: {}", details.len(), named(&details)))
+    };
+    Check::new("options of user mappings", status, found)
+        .hint("ask a superuser to run this check, or compare them by hand")
+        .details(details)
+}
+
 fn statistics(to: &Survey) -> Check {
     let holds = |table: &&survey::Table| table.sum.is_none_or(|(rows, _)| rows > 0);
     let tables: Vec<_> = to.tables.iter().filter(holds).collect();
@@ -262,11 +311,20 @@ const ACCESS: &[Rule] = &[
     Rule {
         kind: "setting",
         check: "settings of database and roles",
+        missing: Status::Fail,
+        extra: Status::Warn,
+        differs: Status::Fail,
+        tell: false,
+        hint: "ALTER DATABASE … SET, ALTER ROLE … SET, … CONNECTION LIMIT; pg_dump without --create leaves them out",
+    },
+    Rule {
+        kind: "other setting",
+        check: "settings of applications and idle roles",
         missing: Status::Warn,
         extra: Status::Warn,
         differs: Status::Warn,
         tell: false,
-        hint: "ALTER DATABASE … SET, ALTER ROLE … SET; pg_dump without --create leaves them out",
+        hint: "ALTER DATABASE … SET, ALTER ROLE … SET, unless the new project has its own",
     },
 ];
 

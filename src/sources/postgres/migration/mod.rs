@@ -18,5 +18,5 @@ mod tests;
 pub use checks::compare;
 pub use read::{Scope, survey};
 pub use services::compare as compare_services;
-pub use survey::{Extension, Item, Leftover, Sequence, Survey, Table};
+pub use survey::{Extension, Item, Leftover, Published, Sequence, Survey, Table};
 pub use verdict::{Check, Status, Verdict};

@@ -1,6 +1,6 @@
 //! Reading one side, in one `REPEATABLE READ READ ONLY` transaction.
 
-use super::survey::{Extension, Item, Leftover, Sequence, Survey, Table};
+use super::survey::{Extension, Item, Leftover, Published, Sequence, Survey, Table};
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::postgres::catalog::identifier;
@@ -35,7 +35,13 @@ pub async fn survey(
     let mut side = Survey { place: session.place().to_owned(), ..Survey::default() };
     let step = cx.step(&format!("{title}: structure"), None);
     database(session, &mut side).await?;
-    side.inventory = items(session, include_str!("sql/inventory.sql"), scope).await?;
+    for sql in [
+        include_str!("sql/inventory.sql"),
+        include_str!("sql/objects.sql"),
+        include_str!("sql/properties.sql"),
+    ] {
+        side.inventory.extend(items(session, sql, scope).await?);
+    }
     side.access = items(session, include_str!("sql/access.sql"), scope).await?;
     let rows = session.lines(include_str!("sql/extensions.sql"), "pg_extension").await?;
     side.extensions = rows
@@ -89,6 +95,13 @@ async fn database(session: &mut Session, side: &mut Survey) -> Result<(), Source
             (text(what), version(recorded), version(actual))
         });
         side.collations = Some(rows.collect());
+        let rows = session.lines(include_str!("sql/publications.sql"), "pg_publication").await?;
+        let rows = rows.into_iter().map(|[publication, piece, definition]| Published {
+            publication: text(publication),
+            piece: text(piece),
+            definition: text(definition),
+        });
+        side.publications = rows.collect();
     }
     if may_look.as_deref() == Some("true") {
         let rows = session.lines(include_str!("sql/passwords.sql"), "pg_authid").await?;

@@ -24,7 +24,7 @@ pub(super) struct Rule {
     pub hint: &'static str,
 }
 
-const fn strict(kind: &'static str, check: &'static str, tell: bool, hint: &'static str) -> Rule {
+pub(super) const fn strict(kind: &'static str, check: &'static str, tell: bool, hint: &'static str) -> Rule {
     Rule { kind, check, missing: Status::Fail, extra: Status::Fail, differs: Status::Fail, tell, hint }
 }
 
@@ -67,6 +67,92 @@ pub(super) const STRUCTURE: &[Rule] = &[
         "ALTER TABLE … ENABLE or DISABLE ROW LEVEL SECURITY, as it was",
     ),
     strict("policy", "policies", true, "create the policy again: pg_dump --section=post-data has it"),
+    strict("inheritance", "inheritance and partitions", true, "ALTER TABLE … INHERIT, ATTACH PARTITION"),
+    strict(
+        "owned sequence",
+        "sequences owned by columns",
+        true,
+        "ALTER SEQUENCE … OWNED BY table.column: an unowned one stays behind when its table goes",
+    ),
+    strict(
+        "replica identity",
+        "replica identities",
+        true,
+        "ALTER TABLE … REPLICA IDENTITY, as it was: without, replication takes no UPDATE or DELETE",
+    ),
+    strict(
+        "option",
+        "options of tables and views",
+        true,
+        "ALTER TABLE, VIEW … SET (…): a view without security_invoker reads with its owner's rights",
+    ),
+    strict(
+        "column setting",
+        "settings of columns",
+        true,
+        "ALTER TABLE … ALTER column SET STORAGE, STATISTICS, …",
+    ),
+    // Hosts have no tablespaces: data is where it is.
+    Rule {
+        missing: Status::Warn,
+        extra: Status::Warn,
+        differs: Status::Warn,
+        ..strict("tablespace", "tablespaces", true, "ALTER … SET TABLESPACE, unless the new place is meant")
+    },
+    strict(
+        "function property",
+        "properties of functions",
+        false,
+        "ALTER FUNCTION … SECURITY DEFINER, STRICT, IMMUTABLE, SET …, as it was",
+    ),
+    // Printed from version to version as differently as views are.
+    Rule { differs: Status::Warn, ..strict("body", "bodies of rules and SQL functions", false, SCHEMA) },
+    strict("type", "types", true, SCHEMA),
+    strict("operator", "operators", true, SCHEMA),
+    strict("operator class", "operator classes and families", true, SCHEMA),
+    strict("cast", "casts", true, SCHEMA),
+    strict("collation", "collations", true, SCHEMA),
+    Rule {
+        missing: Status::Ok,
+        extra: Status::Ok,
+        differs: Status::Warn,
+        ..strict(
+            "collation locale",
+            "locales of collations",
+            true,
+            "the same locale may only be written otherwise: SELECT collname, colllocale FROM pg_collation",
+        )
+    },
+    strict("conversion", "conversions", true, SCHEMA),
+    strict("text search", "text search", true, SCHEMA),
+    strict("language", "languages, access methods and transforms", true, SCHEMA),
+    strict("foreign server", "foreign servers and wrappers", true, SCHEMA),
+    strict("user mapping", "user mappings", true, "CREATE USER MAPPING FOR … SERVER …, as it was"),
+    // A new project has other hosts and passwords.
+    Rule {
+        differs: Status::Warn,
+        ..strict(
+            "foreign option",
+            "options of foreign servers",
+            false,
+            "ALTER SERVER, USER MAPPING or FOREIGN TABLE … OPTIONS (…)",
+        )
+    },
+    Rule {
+        missing: Status::Ok,
+        extra: Status::Ok,
+        ..strict("extension schema", "schemas of extensions", true, "ALTER EXTENSION … SET SCHEMA …")
+    },
+    Rule {
+        extra: Status::Warn,
+        ..strict("comment", "comments", false, "COMMENT ON …; pg_dump --no-comments leaves them out")
+    },
+    strict(
+        "security label",
+        "security labels",
+        false,
+        "SECURITY LABEL …; pg_dump --no-security-labels leaves them out",
+    ),
 ];
 
 /// Compares the pieces of one kind; `loosely`: parentheses may differ, because servers of different versions print them

@@ -61,6 +61,17 @@ pub struct Leftover {
     pub state: String,
 }
 
+/// A piece of what a publication publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The publication.
+    pub publication: String,
+    /// A table, a schema, or the operations.
+    pub piece: String,
+    /// Its columns and rows, or which operations.
+    pub definition: String,
+}
+
 /// What is known of one side.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
@@ -90,6 +101,8 @@ pub struct Survey {
     pub flaws: Vec<(String, String)>,
     /// Slots, publications, subscriptions.
     pub leftovers: Vec<Leftover>,
+    /// What every publication holds; empty where the server is older than 15.
+    pub publications: Vec<Published>,
     /// Collations of another version than recorded: what, recorded, actual. `None`: this server does not tell.
     pub collations: Option<Vec<(String, String, String)>>,
     /// Roles with an MD5 password; `None`: this role may not look.

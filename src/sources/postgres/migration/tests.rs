@@ -115,6 +115,25 @@ fn row_security_that_was_turned_on_is_found() {
 }
 
 #[test]
+fn a_publication_on_one_side_has_no_contents_to_compare() {
+    let piece = |publication: &str, definition: &str| Published {
+        publication: publication.into(),
+        piece: "publishes".into(),
+        definition: definition.into(),
+    };
+    let mut from = side();
+    from.publications = vec![piece("realtime", "insert"), piece("moving", "insert")];
+    let mut to = side();
+    to.publications = vec![piece("realtime", "insert")];
+    assert!(compare(&from, &to, Vec::new()).passed());
+    to.publications = vec![piece("realtime", "insert update")];
+    let verdict = compare(&from, &to, Vec::new());
+    let check = verdict.checks.iter().find(|c| c.check == "contents of publications").expect("it is checked");
+    assert_eq!(check.details, ["differs: realtime: publishes: insert → insert update"]);
+    assert!(!verdict.passed());
+}
+
+#[test]
 fn rows_are_compared_by_number_and_by_content() {
     assert_eq!(found(|to| to.tables[0].sum = Some((2, 33))), one("row counts", Status::Fail));
     assert_eq!(found(|to| to.tables[0].sum = Some((3, 34))), one("row checksums", Status::Fail));

@@ -24,16 +24,40 @@ WITH ns AS (
          coalesce(p.proacl, acldefault('f', p.proowner))
   FROM pg_proc p JOIN ns n ON n.oid = p.pronamespace
   WHERE NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+  UNION ALL
+  -- A table, an array and a multirange have a type that nobody grants.
+  SELECT 'type', n.schema, n.schema || '.' || t.typname::text, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+  FROM pg_type t JOIN ns n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
+  WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r') AND coalesce(c.relkind = 'c', true)
+    AND NOT EXISTS (SELECT FROM pg_type a WHERE a.typarray = t.oid)
+    AND NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
+  UNION ALL
+  SELECT 'foreign data wrapper', '', fdwname::text, fdwowner, coalesce(fdwacl, acldefault('F', fdwowner))
+  FROM pg_foreign_data_wrapper w
+  WHERE NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_foreign_data_wrapper'::regclass AND e.objid = w.oid)
+  UNION ALL
+  SELECT 'foreign server', '', srvname::text, srvowner, coalesce(srvacl, acldefault('S', srvowner)) FROM pg_foreign_server
+  UNION ALL
+  SELECT 'language', '', lanname::text, lanowner, coalesce(lanacl, acldefault('l', lanowner)) FROM pg_language WHERE lanpltrusted
+  UNION ALL
+  SELECT 'database', '', 'itself', datdba, coalesce(datacl, acldefault('d', datdba)) FROM pg_database WHERE datname = current_database()
 ), granted AS (
   SELECT o.what, o.schema, o.identity, x.grantee, x.privilege_type, x.is_grantable
   FROM owned o, aclexplode(o.acl) x
   WHERE x.grantee <> o.owner AND x.privilege_type <> 'MAINTAIN'
 ), preset AS (
-  SELECT d.defaclrole, coalesce(n.schema, '') AS schema, d.defaclobjtype::text AS objects, x.grantee, x.privilege_type
+  SELECT d.defaclrole, coalesce(n.schema, '') AS schema, d.defaclobjtype::text AS objects, x.grantee, x.privilege_type,
+         x.is_grantable, '' AS negation
   FROM pg_default_acl d LEFT JOIN ns n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) x
   WHERE x.grantee <> d.defaclrole AND x.privilege_type <> 'MAINTAIN'
+  UNION ALL
+  -- What everybody gets by default was taken away: its loss opens a door.
+  SELECT d.defaclrole, '', d.defaclobjtype::text, 0, x.privilege_type, false, 'no '
+  FROM pg_default_acl d, aclexplode(acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END::"char", d.defaclrole)) x
+  WHERE d.defaclnamespace = 0 AND x.grantee = 0
+    AND NOT EXISTS (SELECT FROM aclexplode(d.defaclacl) k WHERE k.grantee = 0 AND k.privilege_type = x.privilege_type)
 ), used AS (
-  SELECT owner AS oid FROM owned WHERE what <> 'column'
+  SELECT owner AS oid FROM owned WHERE what NOT IN ('column', 'language', 'database')
   UNION SELECT grantee FROM granted
   UNION SELECT grantee FROM preset
   UNION SELECT unnest(polroles) FROM pg_policy
@@ -44,12 +68,12 @@ SELECT 'grant' AS kind, schema,
 FROM granted LEFT JOIN pg_roles g ON g.oid = grantee
 UNION ALL
 SELECT 'default grant', schema,
-       privilege_type || ' on new ' || objects || ' of ' || r.rolname::text || CASE WHEN schema = '' THEN '' ELSE ' in ' || schema END
-         || ' to ' || coalesce(g.rolname::text, 'PUBLIC'), ''
+       negation || privilege_type || ' on new ' || objects || ' of ' || r.rolname::text || CASE WHEN schema = '' THEN '' ELSE ' in ' || schema END
+         || ' to ' || coalesce(g.rolname::text, 'PUBLIC'), CASE WHEN is_grantable THEN 'with grant option' ELSE '' END
 FROM preset JOIN pg_roles r ON r.oid = defaclrole LEFT JOIN pg_roles g ON g.oid = grantee
 UNION ALL
 SELECT 'owner', schema, what || ' ' || identity, r.rolname::text
-FROM owned JOIN pg_roles r ON r.oid = owner WHERE what <> 'column'
+FROM owned JOIN pg_roles r ON r.oid = owner WHERE what NOT IN ('column', 'language')
 UNION ALL
 SELECT 'used role', '', r.rolname::text, '' FROM used JOIN pg_roles r ON r.oid = used.oid
 UNION ALL
@@ -58,14 +82,31 @@ SELECT 'role', '', rolname::text,
          || CASE WHEN rolbypassrls THEN ', bypasses row security' ELSE '' END || CASE WHEN rolcreaterole THEN ', makes roles' ELSE '' END
          || CASE WHEN rolcreatedb THEN ', makes databases' ELSE '' END || CASE WHEN rolreplication THEN ', replication' ELSE '' END
          || CASE WHEN rolinherit THEN '' ELSE ', inherits nothing' END
+         || coalesce(', until ' || nullif(rolvaliduntil, 'infinity')::text, '')
+         || coalesce(', commented ' || left(md5(shobj_description(oid, 'pg_authid')), 8), '')
 FROM pg_roles WHERE rolname !~ '^pg_'
 UNION ALL
-SELECT DISTINCT 'membership', '', m.rolname::text || ' in ' || r.rolname::text, ''
+-- Since 16 a role may be granted by several, and each grant says whether its rights are inherited: before, the member did.
+SELECT 'membership', '', m.rolname::text || ' in ' || r.rolname::text,
+       CASE WHEN bool_or(a.admin_option) THEN 'with admin option' ELSE '' END
+         || CASE WHEN bool_or(coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit)) THEN '' ELSE ' without inheriting' END
 FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
 WHERE m.rolname !~ '^pg_'
+GROUP BY m.rolname, r.rolname
 UNION ALL
--- A setting may be a secret (some installations keep one there): its value is compared and never told.
-SELECT 'setting', '', split_part(c, '=', 1) || coalesce(' of role ' || r.rolname::text, ' of the database'), md5(c)
-FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) c
+-- A setting may be a secret (some installations keep one there): its value is compared and never told. What an application named
+-- itself, with a dot, may rightly be another in a new project, and a role that nothing here hangs on may be another database's.
+SELECT CASE WHEN c LIKE '%.%=%' AND position('.' IN c) < position('=' IN c) OR (s.setrole <> 0 AND u.oid IS NULL)
+            THEN 'other setting' ELSE 'setting' END,
+       '', split_part(c, '=', 1) || coalesce(' of role ' || r.rolname::text || CASE WHEN s.setdatabase = 0 THEN '' ELSE ' in the database' END,
+                                             ' of the database'), md5(c)
+FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN used u ON u.oid = s.setrole, unnest(s.setconfig) c
 WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
    OR (s.setdatabase = 0 AND r.rolname !~ '^pg_')
+UNION ALL
+SELECT 'setting', '', 'connection limit of the database', datconnlimit::text FROM pg_database
+WHERE datname = current_database() AND datconnlimit <> -1
+UNION ALL
+SELECT CASE WHEN u.oid IS NULL THEN 'other setting' ELSE 'setting' END, '', 'connection limit of role ' || r.rolname::text, r.rolconnlimit::text
+FROM pg_roles r LEFT JOIN used u ON u.oid = r.oid
+WHERE r.rolconnlimit <> -1 AND r.rolname !~ '^pg_'

@@ -1,4 +1,4 @@
--- What is there and does not serve: kind, schema, identity. Whether a constraint is enforced is known since 18 only.
+-- What is there and does not serve: kind, schema, identity. A foreign key is watched by triggers, which can be disabled. Whether a constraint is enforced is known since 18 only.
 WITH ns AS (
   SELECT oid, nspname::text AS schema FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 )
@@ -11,4 +11,8 @@ SELECT CASE WHEN coalesce((to_jsonb(p) ->> 'conenforced')::boolean, true) THEN '
        n.schema, n.schema || '.' || coalesce(c.relname::text, '') || '.' || p.conname::text
 FROM pg_constraint p JOIN ns n ON n.oid = p.connamespace LEFT JOIN pg_class c ON c.oid = p.conrelid
 WHERE NOT p.convalidated
+UNION ALL
+SELECT DISTINCT 'disabled foreign key', n.schema, n.schema || '.' || c.relname::text || '.' || p.conname::text
+FROM pg_trigger t JOIN pg_constraint p ON p.oid = t.tgconstraint JOIN pg_class c ON c.oid = p.conrelid JOIN ns n ON n.oid = c.relnamespace
+WHERE t.tgisinternal AND t.tgenabled NOT IN ('O', 'A') AND p.contype = 'f'
 ORDER BY 1, 2, 3

@@ -16,8 +16,8 @@ WITH ns AS (
 SELECT 'schema' AS kind, schema, schema AS identity, ''::text AS definition FROM ns
 UNION ALL
 SELECT 'table', schema, identity,
-       relkind || relpersistence || bound || CASE WHEN relispopulated THEN '' ELSE ' not populated' END
-FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+       relkind || relpersistence || bound || CASE WHEN relispopulated THEN '' ELSE ' not populated' END || coalesce(' of ' || s.srvname::text, '')
+FROM rel LEFT JOIN pg_foreign_table f ON f.ftrelid = rel.oid LEFT JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
 UNION ALL
 SELECT 'row security', schema, identity,
        CASE WHEN relrowsecurity THEN 'on' ELSE 'off' END || CASE WHEN relforcerowsecurity THEN ' forced' ELSE '' END
@@ -60,8 +60,9 @@ GROUP BY n.schema, t.typname
 UNION ALL
 SELECT 'domain', n.schema, n.schema || '.' || t.typname::text,
        format_type(t.typbasetype, t.typtypmod) || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
+         || CASE WHEN co.collname = 'default' THEN '' ELSE coalesce(' collate ' || co.collname::text, '') END
          || coalesce(' DEFAULT ' || t.typdefault, '')
-FROM pg_type t JOIN ns n ON n.oid = t.typnamespace
+FROM pg_type t JOIN ns n ON n.oid = t.typnamespace LEFT JOIN pg_collation co ON co.oid = t.typcollation
 WHERE t.typtype = 'd'
   AND NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
 UNION ALL
@@ -81,17 +82,20 @@ SELECT 'trigger', r.schema, r.identity || '.' || t.tgname::text, pg_get_triggerd
 FROM pg_trigger t JOIN rel r ON r.oid = t.tgrelid
 WHERE NOT t.tgisinternal AND t.tgparentid = 0
 UNION ALL
-SELECT 'event trigger', '', evtname::text, evtevent::text || ' ' || evtenabled::text FROM pg_event_trigger t
+SELECT 'event trigger', '', evtname::text, evtevent::text || ' ' || evtenabled::text || ' ' || evtfoid::regproc::text || coalesce(' ' || array_to_string(evttags, ', '), '')
+FROM pg_event_trigger t
 WHERE NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid)
 UNION ALL
 SELECT 'function', n.schema,
        n.schema || '.' || p.proname::text || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-       p.prokind::text || p.provolatile::text || p.prosecdef::text || l.lanname::text
-         || coalesce(pg_get_function_result(p.oid), '') || coalesce(array_to_string(p.proconfig, ','), '') || md5(p.prosrc)
-FROM pg_proc p JOIN ns n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+       concat_ws(' ', p.prokind, l.lanname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), p.probin, md5(p.prosrc),
+                 a.aggkind, a.aggtransfn, nullif(a.aggtranstype, 0)::regtype, a.agginitval, a.aggfinalfn, a.aggcombinefn,
+                 a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggminitval,
+                 nullif(a.aggsortop, 0)::regoperator)
+FROM pg_proc p JOIN ns n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid
 WHERE NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
 UNION ALL
-SELECT 'rule', r.schema, r.identity || '.' || w.rulename::text, w.ev_type::text || w.ev_enabled::text
+SELECT 'rule', r.schema, r.identity || '.' || w.rulename::text, w.ev_type::text || w.ev_enabled::text || CASE WHEN w.is_instead THEN ' instead' ELSE '' END
 FROM pg_rewrite w JOIN rel r ON r.oid = w.ev_class WHERE w.rulename <> '_RETURN'
 UNION ALL
 SELECT 'statistics object', n.schema, n.schema || '.' || s.stxname::text, pg_get_statisticsobjdef(s.oid)
