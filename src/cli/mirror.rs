@@ -259,6 +259,7 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let Read { facts, mut position, steady, extent } = read.await?;
     let options = ResolveOptions { kept: mirror::kept_uids(&current)?, ..settings.resolving.clone() };
     let resolved = mirror::resolve(&facts, &options)?;
+    drop(options);
     let mut plan = mirror::plan_keeping(&resolved, &current, &steady)?;
     let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
     guard.check_names(&plan, &facts.read)?;

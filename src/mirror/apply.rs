@@ -17,6 +17,7 @@ use crate::ontology::{Label, Relation, Value};
 use crate::snapshot::tables::assemble::NodeRow;
 use crate::sources::falkordb::cypher::identifier;
 use crate::sources::falkordb::marker::{self, Marker, Progress};
+use crate::sources::falkordb::pace::Pace;
 use crate::sources::falkordb::{Client, CypherValue, Param, Params, lock, schema};
 
 /// What the lock says of us.
@@ -24,9 +25,9 @@ const COMMAND: &str = "mirror apply";
 
 /// Server time a batch aims at, in milliseconds: readers of the graph wait as long.
 const BATCH_MS: f64 = 20.0;
-const FIRST_BATCH: usize = 250;
-const SMALLEST_BATCH: usize = 25;
-const LARGEST_BATCH: usize = 1_000;
+/// Rows of a statement's first batch, of which nobody knows yet what they cost.
+const FIRST_BATCH: u64 = 50;
+const LARGEST_BATCH: u64 = 1_000;
 
 /// What a run wrote.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -110,7 +111,7 @@ async fn write(
     }
     marker::write(client, graph, Marker { generation, progress: Progress::Running }).await?;
     applied.generation = generation;
-    let mut writer = Writer { client, graph, size: FIRST_BATCH, applied };
+    let mut writer = Writer { client, graph, applied };
     // First of all, because the schema may forbid them.
     writer.remove_duplicates(plan, cx).await?;
     schema::ensure(writer.client, graph, cx).await?;
@@ -128,8 +129,6 @@ async fn write(
 struct Writer<'c> {
     client: &'c mut Client,
     graph: &'c str,
-    /// Rows of the next batch.
-    size: usize,
     applied: &'c mut Applied,
 }
 
@@ -299,10 +298,10 @@ impl Writer<'_> {
     ) -> Result<(), MirrorError> {
         let mut rest = rows;
         // What a batch of one statement cost says nothing about the next statement's.
-        self.size = FIRST_BATCH;
+        let mut pace = Pace::new(BATCH_MS, FIRST_BATCH, LARGEST_BATCH);
         while !rest.is_empty() {
             step.tick((rows.len() - rest.len()) as u64, Some(rows.len() as u64))?;
-            let (batch, after) = rest.split_at(self.size.min(rest.len()));
+            let (batch, after) = rest.split_at(rest.len().min(pace.width() as usize));
             // The server makes the nodes of a statement from its last row to its first. Sent backwards, they get their
             // internal ids in our order, however the rows were cut into batches.
             let params = batch.iter().rev().map(&mut as_param).collect::<Result<Vec<_>, _>>()?;
@@ -317,21 +316,13 @@ impl Writer<'_> {
                 }
             }
             rest = after;
-            self.paced(batch.len(), reply.stats.milliseconds);
+            let milliseconds = reply.stats.milliseconds;
+            self.applied.rows += batch.len() as u64;
+            self.applied.batches += 1;
+            self.applied.longest_batch_ms = self.applied.longest_batch_ms.max(milliseconds);
+            pace.took(milliseconds);
         }
         Ok(())
-    }
-
-    /// Notes a batch and sizes the next one.
-    fn paced(&mut self, rows: usize, milliseconds: f64) {
-        self.applied.rows += rows as u64;
-        self.applied.batches += 1;
-        self.applied.longest_batch_ms = self.applied.longest_batch_ms.max(milliseconds);
-        let factor = (BATCH_MS / milliseconds.max(0.01)).clamp(0.25, 2.0);
-        // A short last batch says nothing against a longer one.
-        if factor < 1.0 || rows == self.size {
-            self.size = ((rows as f64 * factor) as usize).clamp(SMALLEST_BATCH, LARGEST_BATCH);
-        }
     }
 }
 

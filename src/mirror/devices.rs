@@ -1,14 +1,13 @@
 //! Devices: when each was seen, and whose it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::MirrorError;
 use super::aliases::{self, Known, Link};
-use super::draft::At;
-use super::keys::NameHash;
+use super::draft::{At, Draft};
 use super::resolve::Places;
-use crate::ontology::Uid;
+use crate::ontology::{Label, Uid};
 use crate::sources::facts::Facts;
-use crate::sources::spool::SpoolError;
 
 /// Columns that hold the id of a device.
 pub(super) const COLUMNS: [&str; 4] =
@@ -44,8 +43,8 @@ pub(super) struct Device {
     since: i64,
     /// The first of those who used it while known.
     user: Option<At>,
-    /// Its node, once there is one.
-    pub node: Option<At>,
+    /// Whether its node was begun.
+    pub is_drafted: bool,
     evidence: Option<Evidence>,
     shared: bool,
     /// One bit for each of [`COLUMNS`].
@@ -84,89 +83,132 @@ impl Device {
     }
 }
 
-/// All devices, by the hash of their visitor's uid: ids that are told alike are one device.
-#[derive(Debug, Default)]
-pub(super) struct Devices(HashMap<NameHash, Device>);
-
-fn key(anonymous_id: &str) -> NameHash {
-    NameHash::of(Uid::visitor(anonymous_id).as_str())
+/// All devices, in the order in which their nodes are numbered: ids that are told alike are one device.
+#[derive(Debug)]
+pub(super) struct Devices {
+    /// Number of the first one's node.
+    from: At,
+    all: Vec<Device>,
 }
 
 impl Devices {
-    pub(super) fn get(&self, anonymous_id: &str) -> Option<&Device> {
-        self.0.get(&key(anonymous_id))
+    /// No devices yet. While they are added, nobody else numbers nodes.
+    pub(super) fn after(draft: &Draft) -> Self {
+        Self { from: draft.node_count() as At, all: Vec::new() }
     }
 
-    pub(super) fn get_mut(&mut self, anonymous_id: &str) -> Option<&mut Device> {
-        self.0.get_mut(&key(anonymous_id))
+    fn place(&self, anonymous_id: &str, draft: &Draft) -> Option<usize> {
+        let at = draft.find(Uid::visitor(anonymous_id).as_str())?.checked_sub(self.from)? as usize;
+        (at < self.all.len()).then_some(at)
+    }
+
+    pub(super) fn get(&self, anonymous_id: &str, draft: &Draft) -> Option<&Device> {
+        Some(&self.all[self.place(anonymous_id, draft)?])
+    }
+
+    /// A device, and the number of its node.
+    pub(super) fn get_mut(&mut self, anonymous_id: &str, draft: &Draft) -> Option<(At, &mut Device)> {
+        let place = self.place(anonymous_id, draft)?;
+        Some((self.from + place as At, &mut self.all[place]))
     }
 
     /// A touch: by which device, when, and by whom where that is known.
-    pub(super) fn touched(&mut self, anonymous_id: &str, at: i64, person: Option<At>) {
-        let device = self.seen(anonymous_id, TRACKS, at);
+    pub(super) fn touched(
+        &mut self,
+        anonymous_id: &str,
+        at: i64,
+        person: Option<At>,
+        draft: &mut Draft,
+    ) -> Result<(), MirrorError> {
+        let device = self.seen(anonymous_id, TRACKS, at, draft)?;
         if let Some(person) = person {
             device.used_by(person);
         }
+        Ok(())
     }
 
-    fn seen(&mut self, anonymous_id: &str, column: u8, at: i64) -> &mut Device {
-        let new = Device {
-            first: at,
-            last: at,
-            since: at,
-            user: None,
-            node: None,
-            evidence: None,
-            shared: false,
-            columns: 0,
-        };
-        let device = self.0.entry(key(anonymous_id)).or_insert(new);
+    fn seen(
+        &mut self,
+        anonymous_id: &str,
+        column: u8,
+        at: i64,
+        draft: &mut Draft,
+    ) -> Result<&mut Device, MirrorError> {
+        let (node, is_new) = draft.number(Label::Visitor, Uid::visitor(anonymous_id).as_str())?;
+        if is_new {
+            self.all.push(Device {
+                first: at,
+                last: at,
+                since: at,
+                user: None,
+                is_drafted: false,
+                evidence: None,
+                shared: false,
+                columns: 0,
+            });
+        }
+        let device = &mut self.all[(node - self.from) as usize];
         device.first = device.first.min(at);
         device.last = device.last.max(at);
         device.columns |= column;
-        device
+        Ok(device)
     }
 
-    fn identified(&mut self, anonymous_id: &str, column: u8, at: i64, person: Option<At>) {
+    fn identified(
+        &mut self,
+        anonymous_id: &str,
+        column: u8,
+        at: i64,
+        person: Option<At>,
+        draft: &mut Draft,
+    ) -> Result<(), MirrorError> {
         let evidence = if column == IDENTIFIES { Evidence::Identify } else { Evidence::Alias };
-        let device = self.seen(anonymous_id, column, at);
+        let device = self.seen(anonymous_id, column, at, draft)?;
         if let Some(person) = person {
             device.used_by(person);
             device.said_to_be(at, evidence);
         }
+        Ok(())
     }
 
     /// Adds what identifies and aliases tell, after all touches.
-    pub(super) fn identify(&mut self, facts: &Facts, places: &Places) -> Result<(), SpoolError> {
+    pub(super) fn identify(
+        &mut self,
+        facts: &Facts,
+        places: &Places,
+        draft: &mut Draft,
+    ) -> Result<(), MirrorError> {
         let person = |user: &str| places.user(user);
         for row in &facts.identifies {
             let row = row?;
             if let Some(id) = &row.anonymous_id {
-                self.identified(id, IDENTIFIES, row.at, row.user_id.as_deref().and_then(person));
+                self.identified(id, IDENTIFIES, row.at, row.user_id.as_deref().and_then(person), draft)?;
             }
         }
         let mut links = Vec::new();
         for row in &facts.aliases {
-            let is_device = self.get(&row.previous_id).is_some() || person(&row.previous_id).is_none();
+            let is_device = self.get(&row.previous_id, draft).is_some() || person(&row.previous_id).is_none();
             match (is_device, person(&row.user_id)) {
-                (true, Some(user)) => self.identified(&row.previous_id, FORMER, row.at, Some(user)),
+                (true, Some(user)) => self.identified(&row.previous_id, FORMER, row.at, Some(user), draft)?,
                 // A former id that is a user and no device joined two users; that was done when people were merged.
                 (false, Some(_)) => {}
-                (false, None) => self.identified(&row.user_id, LATER, row.at, person(&row.previous_id)),
+                (false, None) => {
+                    self.identified(&row.user_id, LATER, row.at, person(&row.previous_id), draft)?;
+                }
                 (true, None) => {
-                    self.seen(&row.previous_id, FORMER, row.at);
-                    self.seen(&row.user_id, LATER, row.at);
+                    self.seen(&row.previous_id, FORMER, row.at, draft)?;
+                    self.seen(&row.user_id, LATER, row.at, draft)?;
                     links.push((row.at, row.previous_id.as_str(), row.user_id.as_str()));
                 }
             }
         }
-        self.follow(links);
+        self.follow(links, draft);
         Ok(())
     }
 
     /// Gives the devices that aliases join to others what is known of those.
-    fn follow<'a>(&mut self, mut links: Vec<Link<'a>>) {
-        let device = |id: &str| self.get(id).expect("a device that was seen");
+    fn follow<'a>(&mut self, mut links: Vec<Link<'a>>, draft: &Draft) {
+        let device = |id: &str| self.get(id, draft).expect("a device that was seen");
         // A device that is shared by itself tells nothing of others.
         links.retain(|(_, id, later)| !device(id).shared && !device(later).shared);
         let own = |(_, id, later): &Link<'a>| {
@@ -177,7 +219,7 @@ impl Devices {
         };
         let known: BTreeMap<&str, Known> = links.iter().flat_map(own).collect();
         for (id, Known { people, since }) in aliases::follow(&links, &known) {
-            let device = self.get_mut(id).expect("a device that was seen");
+            let (_, device) = self.get_mut(id, draft).expect("a device that was seen");
             for person in people {
                 device.used_by(person);
             }
@@ -192,10 +234,11 @@ impl Devices {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::NodeKey;
     use super::*;
 
     #[test]
     fn a_device_takes_no_more_room_than_was_promised() {
-        assert!(size_of::<(NameHash, Device)>() <= 64);
+        assert!(size_of::<(NodeKey, Device)>() <= 64);
     }
 }

@@ -2,32 +2,36 @@
 
 use std::cmp::Ordering;
 
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+use serde::{Deserialize, Serialize};
 
+pub(super) use crate::ontology::NameHash;
 use crate::ontology::{Label, Relation, Value};
 use crate::sources::spool::Place;
 
 /// Further labels that the mirror gives and takes.
 pub(super) const FURTHER_LABELS: [&str; 3] = ["Artist", "Contact", "Fan"];
 
-/// The first 128 bits of a name's SHA-256: enough for no two names to share them, not even on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub(super) struct NameHash([u64; 2]);
+/// Numbers of things by the hashes of their names, 24 bytes each.
+#[derive(Debug, Default)]
+pub(super) struct Numbers(Vec<(NameHash, u32)>);
 
-impl NameHash {
-    pub(super) fn of(name: &str) -> Self {
-        let hash = Sha256::digest(name.as_bytes());
-        let half = |at: usize| {
-            let bytes = hash[at..at + 8].try_into().expect("a SHA-256 has 32 bytes");
-            u64::from_be_bytes(bytes)
-        };
-        Self([half(0), half(8)])
+impl Numbers {
+    /// Of a name with several numbers, the last counts.
+    pub(super) fn of(mut all: Vec<(NameHash, u32)>) -> Self {
+        all.sort_by_key(|(name, _)| *name);
+        all.dedup_by(|next, last| {
+            let same = next.0 == last.0;
+            *last = if same { *next } else { *last };
+            same
+        });
+        all.shrink_to_fit();
+        Self(all)
     }
 
-    /// Half of it, for what is compared among few and told apart by reading.
-    pub(super) const fn short(self) -> u64 {
-        self.0[0]
+    pub(super) fn get(&self, name: &str) -> Option<u32> {
+        let name = NameHash::of(name);
+        let at = self.0.binary_search_by_key(&name, |(name, _)| *name).ok()?;
+        Some(self.0[at].1)
     }
 }
 
@@ -90,6 +94,15 @@ impl NodeKey {
         Self { name, at: place.packed(u32::from(kind) | u32::from(form.0) << 16) }
     }
 
+    /// A node whose row is not written yet.
+    pub(super) fn unwritten(kind: Kind, name: NameHash) -> Self {
+        Self::new(kind, name, Form::default(), Place::NOWHERE)
+    }
+
+    pub(super) fn is_written(self) -> bool {
+        self.place() != Place::NOWHERE
+    }
+
     pub(super) const fn place(self) -> Place {
         Place::unpacked(self.at).0
     }
@@ -121,7 +134,7 @@ impl PartialOrd for NodeKey {
 }
 
 /// An edge: relation, ends as positions among node keys, what tells it from parallel ones, and where its row lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EdgeKey {
     pub src: u32,
     pub dst: u32,
@@ -173,6 +186,13 @@ mod tests {
     #[test]
     fn keys_are_as_small_as_was_promised() {
         assert!(size_of::<NodeKey>() <= 64 && size_of::<EdgeKey>() <= 32);
+    }
+
+    #[test]
+    fn a_name_is_found_by_the_number_it_was_given_last() {
+        let numbers = ["b", "a", "c", "a", "b"].into_iter().map(NameHash::of).zip(0..);
+        let numbers = Numbers::of(numbers.collect());
+        assert_eq!(["a", "b", "c", "d"].map(|name| numbers.get(name)), [Some(3), Some(4), Some(2), None]);
     }
 
     #[test]

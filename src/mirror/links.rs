@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::MirrorError;
 use super::draft::{At, Draft};
+use super::keys::NameHash;
 use super::merge::Candidate;
 use super::report::Report;
 use super::resolve::{Places, held, millis, shown_name};
@@ -269,10 +270,11 @@ pub(super) fn same_as(
         }
     }
     let Places { organizations, mut named, .. } = places;
-    named.sort_unstable();
+    let of = |&(name, at): &(NameHash, At)| (draft.label(at), name, at);
+    named.sort_unstable_by_key(of);
     named.dedup();
-    let named = named.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
-    let named = named.map(|alike| alike.iter().map(|(.., at)| *at).collect());
+    let alike = named.chunk_by(|a, b| (of(a).0, a.0) == (of(b).0, b.0)).filter(|alike| alike.len() > 1);
+    let named: Vec<Vec<At>> = alike.map(|alike| alike.iter().map(|(_, at)| *at).collect()).collect();
     for things in organizations.into_values().chain(named).filter(|things| things.len() > 1) {
         let things = by_uid(things, draft)?;
         if things.len() > limit {

@@ -38,6 +38,11 @@ pub(super) struct Merged<'a> {
     /// Root of each element's group.
     of: Vec<u32>,
     namer: Namer<'a>,
+    found: Found,
+}
+
+/// What merging found out beside the groups.
+pub(super) struct Found {
     /// Canonical domain → root of the organisation's group.
     pub by_domain: Vec<(NameHash, u32)>,
     /// `user_id` of the touchpoints → root of the person's group.
@@ -161,7 +166,7 @@ pub(super) fn merge<'a>(
     let by_user: Result<_, MirrorError> = owners(Evidence::User, Label::Person);
     let by_user = by_user?;
     let namer = Namer::of(&elements, &keys, &of, &options.kept, report)?;
-    Ok(Merged { elements, of, namer, by_domain, by_user, candidates })
+    Ok(Merged { elements, of, namer, found: Found { by_domain, by_user, candidates } })
 }
 
 /// Keys of one address each.
@@ -315,6 +320,11 @@ impl<'a> Merged<'a> {
     /// Number of elements, which the roots of groups are among.
     pub(super) fn elements(&self) -> usize {
         self.of.len()
+    }
+
+    /// What is left once the groups are drafted.
+    pub(super) fn found(self) -> Found {
+        self.found
     }
 
     /// Shows every group, one at a time.

@@ -14,9 +14,9 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use super::MirrorError;
 use super::draft::{At, Draft};
 use super::kept::Kept;
-use super::keys::NameHash;
+use super::keys::{NameHash, Numbers};
 use super::links;
-use super::merge::{Group, Merged, merge};
+use super::merge::{Found, Group, merge};
 use super::report::Report;
 use super::resolved::Resolved;
 use super::touches;
@@ -45,14 +45,14 @@ impl Default for ResolveOptions {
 /// Where the nodes of rows and addresses ended up; texts by their hashes.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    by_ref: HashMap<NameHash, At>,
+    by_ref: Numbers,
     /// Canonical domain → organisation.
-    by_domain: HashMap<NameHash, At>,
-    by_user: HashMap<NameHash, At>,
+    by_domain: Numbers,
+    by_user: Numbers,
     /// Name key → organisations of that name.
     pub organizations: BTreeMap<String, Vec<At>>,
-    /// Name key → people and venues of that name; once sorted, things of one name and label stand together.
-    pub named: Vec<(Label, NameHash, At)>,
+    /// People and venues by the hash of a name's key; once sorted, things of one name stand together.
+    pub named: Vec<(NameHash, At)>,
     /// Event → when it starts, epoch ms.
     pub starts: HashMap<At, i64>,
     /// Event → its start, as its source tells.
@@ -73,21 +73,17 @@ enum Start {
 impl Places {
     /// The node of a source row.
     pub(super) fn row(&self, reference: &str) -> Option<At> {
-        self.by_ref.get(&NameHash::of(reference)).copied()
+        self.by_ref.get(reference)
     }
 
     /// The person of a `user_id`.
     pub(super) fn user(&self, user_id: &str) -> Option<At> {
-        self.by_user.get(&NameHash::of(user_id)).copied()
+        self.by_user.get(user_id)
     }
 
     /// The organisation of a canonical domain.
     pub(super) fn domain(&self, domain: &str) -> Option<At> {
-        self.by_domain.get(&NameHash::of(domain)).copied()
-    }
-
-    fn stands_for(&mut self, reference: &str, at: At) {
-        self.by_ref.insert(NameHash::of(reference), at);
+        self.by_domain.get(domain)
     }
 
     pub(super) fn called(&mut self, label: Label, name: &str, at: At) {
@@ -100,7 +96,7 @@ impl Places {
                     all.push(at);
                 }
             }
-            Label::Person | Label::Venue => self.named.push((label, NameHash::of(&key), at)),
+            Label::Person | Label::Venue => self.named.push((NameHash::of(&key), at)),
             _ => {}
         }
     }
@@ -120,16 +116,24 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
     let merged = merge(facts, options, &mut report)?;
     let mut same_rows = same_rows(facts);
     let mut at_root = vec![At::MAX; merged.elements()];
+    let mut by_ref = Vec::new();
     merged.groups(&mut report, |group, report| {
-        at_root[group.root as usize] = thing(group, &mut same_rows, &mut draft, &mut places, report)?;
+        let refs = refs(group, &mut same_rows);
+        let names: Vec<NameHash> = refs.iter().map(|reference| NameHash::of(reference)).collect();
+        let at = thing(group, refs, &mut draft, &mut places, report)?;
+        by_ref.extend(names.into_iter().map(|name| (name, at)));
+        at_root[group.root as usize] = at;
         Ok(())
     })?;
     for row in same_rows.into_values().flatten() {
         report.note("rows are the thing of a row that was not read", row);
     }
-    let Merged { by_domain, by_user, candidates, .. } = merged;
-    places.by_domain = by_domain.into_iter().map(|(domain, root)| (domain, at_root[root as usize])).collect();
-    places.by_user = by_user.into_iter().map(|(user, root)| (user, at_root[root as usize])).collect();
+    let Found { by_domain, by_user, candidates } = merged.found();
+    let drafted =
+        |owners: Vec<(NameHash, u32)>| owners.into_iter().map(|(name, root)| (name, at_root[root as usize]));
+    places.by_domain = Numbers::of(drafted(by_domain).collect());
+    places.by_user = Numbers::of(drafted(by_user).collect());
+    places.by_ref = Numbers::of(by_ref);
     drop(at_root);
 
     start_times(facts, &mut draft, &mut places, &mut report)?;
@@ -156,24 +160,26 @@ pub(super) fn millis(micros: i64) -> i64 {
     micros.div_euclid(1000)
 }
 
-/// Drafts the node of a group of rows; an event's is finished once its venue is known.
-fn thing(
-    group: &Group,
-    same_rows: &mut BTreeMap<String, Vec<String>>,
-    draft: &mut Draft,
-    places: &mut Places,
-    report: &mut Report,
-) -> Result<At, MirrorError> {
-    let (at, _) = draft.node(group.label, &group.uid)?;
+/// The source rows behind a group, in byte order: with those that are the thing of one of its rows.
+fn refs(group: &Group, same_rows: &mut BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut refs: Vec<String> = group.rows.iter().map(|row| row.reference.clone()).collect();
     refs.extend(group.entity.map(|entity| entity.source.to_string()));
     let same: Vec<String> = refs.iter().filter_map(|row| same_rows.remove(row)).flatten().collect();
     refs.extend(same);
     refs.sort_unstable();
     refs.dedup();
-    for reference in &refs {
-        places.stands_for(reference, at);
-    }
+    refs
+}
+
+/// Drafts the node of a group of rows, `refs`; an event's start is told once its venue is known.
+fn thing(
+    group: &Group,
+    refs: Vec<String>,
+    draft: &mut Draft,
+    places: &mut Places,
+    report: &mut Report,
+) -> Result<At, MirrorError> {
+    let (at, _) = draft.node(group.label, &group.uid)?;
     let names: Vec<Cow<str>> = group
         .entity
         .and_then(|entity| entity.name.as_deref())
@@ -238,9 +244,7 @@ fn thing(
     if let (Label::Venue, Some(Value::Text(zone))) = (group.label, node.properties.get("tz")) {
         places.zones.insert(at, (group.uid.clone(), zone.clone()));
     }
-    if !places.told.contains_key(&at) {
-        draft.close(at)?;
-    }
+    draft.close(at)?;
     Ok(at)
 }
 

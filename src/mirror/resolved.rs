@@ -172,7 +172,7 @@ impl Resolved {
         Ok(self.rows.nodes.get(self.node_key(at).place())?)
     }
 
-    /// The rows of all nodes, in any order.
+    /// The rows of all nodes, in any order; of one that was added to, what it was before as well.
     pub(super) fn node_rows(&self) -> impl Iterator<Item = Result<NodeRow, MirrorError>> {
         self.rows.nodes.iter().map(|row| Ok(row?))
     }
@@ -188,9 +188,9 @@ impl Resolved {
 pub(super) struct Making {
     rows: Spooled,
     /// By number.
-    nodes: Vec<Option<NodeKey>>,
-    /// Ends are numbers of nodes.
-    edges: Vec<EdgeKey>,
+    nodes: Vec<NodeKey>,
+    /// Ends are numbers of nodes. Aside, too: they are sorted when what else is needed meanwhile is gone.
+    edges: Spool<EdgeKey>,
 }
 
 impl Making {
@@ -198,54 +198,68 @@ impl Making {
     #[cfg(test)]
     fn buffered(buffer: usize) -> Self {
         let rows = Spooled { nodes: Spool::buffered(buffer), edges: Spool::buffered(buffer) };
-        Self { rows, ..Self::default() }
+        Self { rows, edges: Spool::buffered(buffer), ..Self::default() }
     }
 
-    /// Adds a node, which edges will call `number`.
-    pub(super) fn node(&mut self, number: usize, label: Label, mut row: NodeRow) -> Result<(), MirrorError> {
+    /// Adds a node and tells the number that edges call it by; its row is to [follow](Self::node).
+    pub(super) fn number(&mut self, label: Label, name: NameHash) -> u32 {
+        self.nodes.push(NodeKey::unwritten(kind_of(label), name));
+        self.nodes.len() as u32 - 1
+    }
+
+    /// Number of nodes.
+    pub(super) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn key(&self, number: u32) -> NodeKey {
+        self.nodes[number as usize]
+    }
+
+    /// Gives a node its row, or another one.
+    pub(super) fn node(&mut self, number: u32, mut row: NodeRow) -> Result<(), MirrorError> {
         row.properties.sort_unstable_by_key(|(name, _)| *name);
         let located = row.properties.iter().any(|(_, value)| matches!(value, Value::Point { .. }));
         let form = Form::of(&row.labels, located);
         let place = self.rows.nodes.push(&row)?;
-        if self.nodes.len() <= number {
-            self.nodes.resize(number + 1, None);
-        }
-        self.nodes[number] = Some(NodeKey::new(kind_of(label), NameHash::of(&row.uid), form, place));
+        let key = &mut self.nodes[number as usize];
+        *key = NodeKey::new(key.kind(), key.name, form, place);
         Ok(())
     }
 
-    /// The row of a node that was added.
-    pub(super) fn row(&self, number: usize) -> Result<NodeRow, MirrorError> {
-        let key = self.nodes.get(number).copied().flatten().expect("only what was added is asked for");
-        Ok(self.rows.nodes.get(key.place())?)
+    /// The row of a node that was given one.
+    pub(super) fn row(&self, number: u32) -> Result<NodeRow, MirrorError> {
+        Ok(self.rows.nodes.get(self.key(number).place())?)
     }
 
     /// Adds an edge between two numbers; one of each key stays in the end.
     pub(super) fn edge(
         &mut self,
         relation: Relation,
-        src: usize,
-        dst: usize,
+        ends: (u32, u32),
         mut properties: Properties,
     ) -> Result<(), MirrorError> {
         properties.sort_unstable_by_key(|(name, _)| *name);
         let which = which(discriminator(relation, &properties));
         let place = self.rows.edges.push(&Stated(properties))?;
-        self.edges.push(EdgeKey::new(relation, (src as u32, dst as u32), which, place));
+        self.edges.push(&EdgeKey::new(relation, ends, which, place))?;
         Ok(())
     }
 
     /// Sorts the keys and makes one edge of each.
     pub(super) fn finish(self, report: Report, clock: Option<i64>) -> Result<Resolved, MirrorError> {
-        let Self { mut rows, nodes, mut edges } = self;
-        let mut nodes: Vec<NodeKey> =
-            nodes.into_iter().map(|key| key.expect("every number was given a node")).collect();
+        let Self { mut rows, mut nodes, edges: drafted } = self;
+        assert!(nodes.iter().all(|key| key.is_written()), "every node is given its row");
+        nodes.shrink_to_fit();
         let position = sort(&mut nodes);
-        for key in &mut edges {
+        let mut edges = Vec::with_capacity(drafted.len());
+        for key in &drafted {
+            let mut key = key?;
             key.src = position[key.src as usize];
             key.dst = position[key.dst as usize];
+            edges.push(key);
         }
-        drop(position);
+        drop((position, drafted));
         edges.sort_unstable_by_key(|key| key.identity());
         rows.absorb(&mut edges)?;
         edges.shrink_to_fit();
@@ -287,10 +301,14 @@ impl Spooled {
         while from < keys.len() {
             let first = keys[from].identity();
             let run = keys[from..].iter().take_while(|key| key.identity() == first).count();
-            let edges = if run == 1 { vec![keys[from]] } else { self.merged(&keys[from..from + run])? };
-            for edge in edges {
-                keys[kept] = edge;
+            if run == 1 {
+                keys[kept] = keys[from];
                 kept += 1;
+            } else {
+                for edge in self.merged(&keys[from..from + run])? {
+                    keys[kept] = edge;
+                    kept += 1;
+                }
             }
             from += run;
         }

@@ -44,13 +44,18 @@ proptest! {
         let count = nodes.len();
         let made = |nodes: &[(usize, Label, String)], edges: &[(Relation, usize, usize, Properties)], buffer| {
             let mut making = Making::buffered(buffer);
+            let mut called = vec![0; count];
             for (number, label, uid) in nodes {
+                called[*number] = making.number(*label, NameHash::of(uid));
+            }
+            for (number, _, uid) in nodes.iter().rev() {
                 let properties = vec![("refs", Value::TextList(vec![uid.clone()])), ("name", Value::Text("n".repeat(99)))];
                 let row = NodeRow { uid: uid.as_str().into(), labels: vec![], properties };
-                making.node(*number, *label, row).expect("there is room");
+                making.node(called[*number], row).expect("there is room");
             }
             for (relation, src, dst, properties) in edges {
-                making.edge(*relation, src % count, dst % count, properties.clone()).expect("there is room");
+                let ends = (called[src % count], called[dst % count]);
+                making.edge(*relation, ends, properties.clone()).expect("there is room");
             }
             let graph = making.finish(Report::default(), None).expect("there is room");
             let names: Vec<_> = graph.nodes.iter().map(|key| (key.kind(), key.name)).collect();

@@ -11,12 +11,12 @@
 //! Touches are gone through three times, one at a time: which were loaded twice, by which devices they are, and what
 //! edges they become.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::MirrorError;
 use super::devices::Devices;
 use super::draft::{At, Draft};
-use super::keys::NameHash;
+use super::keys::{NameHash, Numbers};
 use super::report::Report;
 use super::resolve::{Places, millis};
 use crate::ontology::canonical::{self, masked};
@@ -50,14 +50,21 @@ pub(super) fn edges(
     let (again, newest) = loaded_again(facts, report)?;
     let once =
         || facts.touches.placed().filter(|row| !matches!(row, Ok((place, _)) if again.contains(place)));
-    let mut devices = Devices::default();
+    let mut devices = Devices::after(draft);
+    let mut parents: Vec<NameHash> = Vec::new();
     for touch in once() {
-        let (_, TouchRow { anonymous_id, user_id, at, .. }) = touch?;
+        let (_, TouchRow { anonymous_id, user_id, at, touch, .. }) = touch?;
         if let Some(id) = anonymous_id {
-            devices.touched(&id, at, user_id.as_deref().and_then(|user| places.user(user)));
+            let person = user_id.as_deref().and_then(|user| places.user(user));
+            devices.touched(&id, at, person, draft)?;
+        }
+        if let Touch::Shared { parent: Some(parent), .. } = touch {
+            parents.push(NameHash::of(&parent));
         }
     }
-    devices.identify(facts, places)?;
+    parents.sort_unstable();
+    parents.dedup();
+    devices.identify(facts, places, draft)?;
     for row in &facts.identifies {
         if let Some(id) = row?.anonymous_id {
             visitor(&id, &mut devices, facts, draft)?;
@@ -67,8 +74,9 @@ pub(super) fn edges(
         visitor(id, &mut devices, facts, draft)?;
     }
 
-    let mut sharers: HashMap<NameHash, At> = HashMap::new();
-    let mut passed_on: Vec<Place> = Vec::new();
+    // Who shared what others passed on, and who passed on what.
+    let mut sharers: Vec<(NameHash, At)> = Vec::new();
+    let mut passed_on: Vec<(Place, At)> = Vec::new();
     for touch in once() {
         let (place, touch) = touch?;
         let device = match &touch.anonymous_id {
@@ -84,21 +92,23 @@ pub(super) fn edges(
             continue;
         };
         if let Touch::Shared { parent, .. } = &touch.touch {
-            sharers.insert(NameHash::of(&touch.id), actor);
-            passed_on.extend(parent.is_some().then_some(place));
+            let share = NameHash::of(&touch.id);
+            sharers.extend(parents.binary_search(&share).is_ok().then_some((share, actor)));
+            passed_on.extend(parent.is_some().then_some((place, actor)));
         }
         Found { facts, places, devices: &devices }.edge(&touch, actor, draft, report)?;
     }
-    for place in passed_on {
+    drop(parents);
+    let sharers = Numbers::of(sharers);
+    for (place, reader) in passed_on {
         let touch = facts.touches.get(place)?;
         let Touch::Shared { parent: Some(parent), .. } = &touch.touch else { continue };
-        let reader = sharers[&NameHash::of(&touch.id)];
-        match sharers.get(&NameHash::of(parent)) {
+        match sharers.get(parent) {
             None => report.note("shares pass on a share that was not read", &touch.id),
-            Some(sharer) if *sharer == reader => {
+            Some(sharer) if sharer == reader => {
                 report.note("shares pass on the sharer's own share", &touch.id);
             }
-            Some(&sharer) => {
+            Some(sharer) => {
                 draft.edge(Relation::Referred, sharer, reader, [at(&touch), ("via", id(parent))])?;
             }
         }
@@ -114,13 +124,11 @@ fn visitor(
     draft: &mut Draft,
 ) -> Result<Option<At>, MirrorError> {
     // A later id of an alias may be a user's.
-    let Some(device) = devices.get_mut(anonymous_id) else { return Ok(None) };
-    if device.node.is_some() {
-        return Ok(device.node);
+    let Some((at, device)) = devices.get_mut(anonymous_id, draft) else { return Ok(None) };
+    if std::mem::replace(&mut device.is_drafted, true) {
+        return Ok(Some(at));
     }
-    let (at, _) = draft.node(Label::Visitor, Uid::visitor(anonymous_id).as_str())?;
-    device.node = Some(at);
-    let node = draft.open(at)?;
+    let node = draft.begin(at, Uid::visitor(anonymous_id).as_str());
     node.properties.extend([
         ("name", Value::Text(safe_id(anonymous_id).into_owned())),
         ("first_seen", Value::Instant(millis(device.first))),
@@ -243,7 +251,7 @@ impl Found<'_> {
             }
             Touch::Attended { event } => {
                 if let Some(event) = self.event(event.as_deref(), touch, report) {
-                    let device = || Some(self.devices.get(touch.anonymous_id.as_deref()?)?.owner()?.0);
+                    let device = || Some(self.devices.get(touch.anonymous_id.as_deref()?, draft)?.owner()?.0);
                     let person = if draft.label(actor) == Label::Person { Some(actor) } else { device() };
                     match person {
                         Some(person) => {

@@ -5,6 +5,7 @@
 
 pub mod canonical;
 pub mod content;
+mod name_hash;
 pub mod names;
 mod schema;
 mod uid;
@@ -12,6 +13,7 @@ mod value;
 mod vocabulary;
 
 pub use canonical::CanonicalId;
+pub use name_hash::NameHash;
 pub use schema::{Constraint, Index, constraints, indexes};
 pub use uid::{SourceRef, Uid, safe_id};
 pub use value::Value;

@@ -249,9 +249,9 @@ pub struct ClaimEventRow {
     pub occurred_at: i64,
 }
 
-/// What one Segment-style warehouse schema holds; `T` is how its touches are held.
+/// What one Segment-style warehouse schema holds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TouchpointRows<T = Vec<TouchRow>> {
+pub struct TouchpointRows {
     /// The schema, named after the Segment source.
     pub schema: String,
     /// `identifies`.
@@ -263,7 +263,7 @@ pub struct TouchpointRows<T = Vec<TouchRow>> {
     /// Whether an alias joins any two ids; else the later one is a user's where no row uses it as a device's.
     pub aliases_name_anyone: bool,
     /// `tracks` joined to each event's own table; `pages` are no touches.
-    pub touches: T,
+    pub touches: Vec<TouchRow>,
 }
 
 /// A row of `identifies`.
@@ -279,7 +279,7 @@ pub struct IdentifyRow {
 }
 
 /// A row of `users`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UserRow {
     pub id: String,
     pub email: Option<String>,

@@ -32,6 +32,9 @@ impl Place {
     /// Bits that a place takes.
     pub const BITS: u32 = 40;
 
+    /// Where no row is.
+    pub const NOWHERE: Self = Self((1 << Self::BITS) - 1);
+
     /// Packs it with something of up to 24 bits beside it.
     pub const fn packed(self, beside: u32) -> u64 {
         ((beside as u64) << Self::BITS) | self.0
@@ -172,7 +175,7 @@ impl<T: Serialize> Spool<T> {
         let encoded = postcard::to_io(row, &mut self.tail).map(drop).map_err(io::Error::other);
         let length = u32::try_from(self.tail.len() - start - PREFIX).map_err(io::Error::other);
         let fits = match (encoded, length) {
-            (Ok(()), Ok(length)) if at < 1 << Place::BITS => Ok(length),
+            (Ok(()), Ok(length)) if at < Place::NOWHERE.0 => Ok(length),
             (Ok(()), Ok(_)) => Err(io::ErrorKind::FileTooLarge.into()),
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
@@ -191,6 +194,21 @@ impl<T: Serialize> Spool<T> {
         }
         self.rows += 1;
         Ok(Place(at))
+    }
+
+    /// Appends all rows to another spool; to an empty one by taking its place.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push) and [`get`](Self::get).
+    pub fn moved_behind(self, others: &mut Self) -> Result<(), SpoolError>
+    where
+        T: DeserializeOwned,
+    {
+        if others.is_empty() {
+            *others = self;
+            return Ok(());
+        }
+        self.iter().try_for_each(|row| others.push(&row?).map(drop))
     }
 
     /// Appends rows.

@@ -13,6 +13,9 @@ const WIDEST_PAGE: u64 = 1 << 18;
 /// Bytes of an answer that the server prints in a millisecond, on a machine with other things to do; 300,000 on a quiet one.
 const BYTES_PER_MS: f64 = 150_000.0;
 
+/// Bytes of an answer that a page aims at: read, they take some ten times as much of our memory.
+const PAGE_BYTES: f64 = 512.0 * 1024.0;
+
 /// Reads ranges of ids whose width follows the time the server takes.
 pub(in crate::sources) struct Pages<'a> {
     pub(in crate::sources) client: &'a mut Client,
@@ -59,7 +62,7 @@ impl<'a> Pages<'a> {
             reply.rows.into_iter().try_for_each(&mut *take)?;
             self.count += 1;
             self.longest_ms = self.longest_ms.max(took);
-            pace.took(took);
+            pace.took(took.max(READ_MS * bytes as f64 / PAGE_BYTES));
             from = to;
         }
         Ok(())

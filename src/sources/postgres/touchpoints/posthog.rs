@@ -2,7 +2,7 @@
 //!
 //! Written from the documentation of the export, not against a live installation.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
@@ -11,11 +11,12 @@ use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Row, Select};
 use super::actions::{self, Action, Properties, TIMELESS, Which, session_number};
 use super::many::{Many, Part, Sighting, as_touches, is_one_of, list, told};
-use super::resume;
+use super::{Aside, resume};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
+use crate::ontology::NameHash;
 use crate::sources::SourceError;
-use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
+use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, UserRow};
 use crate::sources::spool::{Spool, SpoolError};
 
 const IDENTIFY: &str = "$identify";
@@ -35,13 +36,9 @@ pub(super) async fn rows(
     scope: &Scope<'_>,
     which: Which<'_>,
     cx: &Context,
-) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
+) -> Result<(Aside, Vec<String>), SourceError> {
     let catalog = session.catalog();
-    let mut rows = TouchpointRows {
-        schema: scope.schema.clone(),
-        aliases_name_anyone: true,
-        ..TouchpointRows::default()
-    };
+    let mut rows = Aside { schema: scope.schema.clone(), aliases_name_anyone: true, ..Aside::default() };
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
         return Ok((rows, Vec::new()));
     };
@@ -53,7 +50,10 @@ pub(super) async fn rows(
     };
     let notes = if persons.is_none() { vec!["no persons".to_owned()] } else { Vec::new() };
     // An alias joins two ids: it makes no user of either.
-    let mut users: BTreeSet<String> = rows.identifies.iter().filter_map(|row| row.user_id.clone()).collect();
+    let mut users = BTreeSet::new();
+    for row in &rows.identifies {
+        users.extend(row?.user_id);
+    }
     let persons = Persons::of(persons.unwrap_or_default(), &mut users);
     touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
     if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
@@ -186,13 +186,9 @@ async fn identities(
     session: &mut Session,
     scope: &Scope<'_>,
     events: Named<'_>,
-    rows: &mut TouchpointRows<Spool<TouchRow>>,
+    rows: &mut Aside,
     cx: &Context,
 ) -> Result<(), SourceError> {
-    enum Link {
-        Identify(IdentifyRow),
-        Alias(AliasRow),
-    }
     let email = scope.column("identifies", "email").unwrap_or("email");
     let name = scope.column("identifies", "name").unwrap_or("name");
     let (mut select, fields) = Fields::of(events, &["$anon_distinct_id", "alias", "$set"])?;
@@ -200,7 +196,7 @@ async fn identities(
     let event = select.quoted(fields.event).expect("a required column was found");
     let names = vec![IDENTIFY.to_owned(), ALIAS.to_owned()];
     select.clauses(format!("WHERE {event} = ANY($1)"), Some(names));
-    let links = session
+    session
         .read(&select, cx, |row| {
             let Some((at, received_at)) = fields.clocks(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
             let told = fields.properties(row)?;
@@ -210,10 +206,11 @@ async fn identities(
             let (id, user_id) = (row.need(fields.id)?, row.need(fields.distinct_id)?);
             if row.need(fields.event)? == ALIAS {
                 let previous_id = text(&told, &["alias"], fields.properties)?;
-                return Ok(match previous_id.filter(|previous| *previous != user_id) {
-                    Some(previous_id) => Taken::Row(Link::Alias(AliasRow { id, at, previous_id, user_id })),
-                    None => Taken::LeftOut("half-empty"),
-                });
+                let Some(previous_id) = previous_id.filter(|previous| *previous != user_id) else {
+                    return Ok(Taken::LeftOut("half-empty"));
+                };
+                rows.aliases.push(AliasRow { id, at, previous_id, user_id });
+                return Ok(Taken::Row(()));
             }
             let set_column = row.get(set)?.unwrap_or(Json(serde_json::Value::Null));
             let trait_of = |key: &str| match text(&set_column, &[key], set)? {
@@ -223,24 +220,12 @@ async fn identities(
             let (email, name) = (trait_of(email)?, trait_of(name)?);
             let anonymous_id = text(&told, &["$anon_distinct_id"], fields.properties)?;
             let user_id = Some(user_id);
-            Ok(Taken::Row(Link::Identify(IdentifyRow {
-                id,
-                at,
-                received_at,
-                anonymous_id,
-                user_id,
-                email,
-                name,
-            })))
+            let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name };
+            rows.identifies.push(&row)?;
+            Ok(Taken::Row(()))
         })
-        .await?;
-    for link in links {
-        match link {
-            Link::Identify(row) => rows.identifies.push(row),
-            Link::Alias(row) => rows.aliases.push(row),
-        }
-    }
-    Ok(())
+        .await
+        .map(drop)
 }
 
 /// A row of `persons`: one per `distinct_id`.
@@ -312,31 +297,31 @@ impl Persons {
         persons
     }
 
-    fn tell(self, rows: &mut TouchpointRows<Spool<TouchRow>>) -> Result<(), SpoolError> {
-        let mut first: HashMap<String, i64> = HashMap::new();
+    fn tell(self, rows: &mut Aside) -> Result<(), SpoolError> {
+        let mut first: HashMap<NameHash, i64> = HashMap::new();
         for touch in &rows.touches {
             let touch = touch?;
             if let Some(id) = touch.anonymous_id {
-                let at = first.entry(id).or_insert(touch.at);
+                let at = first.entry(NameHash::of(&id)).or_insert(touch.at);
                 *at = (*at).min(touch.at);
             }
         }
-        let known: BTreeSet<(&str, &str)> = rows
-            .identifies
-            .iter()
-            .filter_map(|row| Some((row.anonymous_id.as_deref()?, row.user_id.as_deref()?)))
-            .chain(rows.aliases.iter().map(|row| (row.previous_id.as_str(), row.user_id.as_str())))
-            .collect();
+        let pair = |device: &str, user: &str| (NameHash::of(device), NameHash::of(user));
+        let mut known: HashSet<(NameHash, NameHash)> =
+            rows.aliases.iter().map(|row| pair(&row.previous_id, &row.user_id)).collect();
+        for row in &rows.identifies {
+            let row = row?;
+            known.extend(row.anonymous_id.as_deref().zip(row.user_id.as_deref()).map(|(d, u)| pair(d, u)));
+        }
         let devices = self.devices.into_iter().filter_map(|(device, user, created_at)| {
-            let at = created_at.or_else(|| first.get(device.as_str()).copied())?;
+            let at = created_at.or_else(|| first.get(&NameHash::of(&device)).copied())?;
             let id = format!("person:{user}:{device}");
-            let is_new = !known.contains(&(device.as_str(), user.as_str()));
+            let is_new = !known.contains(&pair(&device, &user));
             is_new.then_some(AliasRow { id, at, previous_id: device, user_id: user })
         });
         let devices: Vec<AliasRow> = devices.collect();
         rows.aliases.extend(devices);
-        rows.users = self.users;
-        Ok(())
+        rows.users.extend(self.users)
     }
 }
 

@@ -10,11 +10,11 @@ use super::super::scope::Scope;
 use super::super::select::{Field, Row, Select};
 use super::actions::{self, ACTIONS, Action, NOBODYS, TIMELESS, Which};
 use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
-use super::resume;
+use super::{Aside, resume};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::sources::SourceError;
-use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
+use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, UserRow};
 use crate::sources::spool::Spool;
 
 /// Schemas that hold this layout: tables come with their first message, so that `tracks` or `identifies` may be alone. What
@@ -43,7 +43,7 @@ pub(super) async fn rows(
     scope: &Scope<'_>,
     which: Which<'_>,
     cx: &Context,
-) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
+) -> Result<(Aside, Vec<String>), SourceError> {
     let catalog = session.catalog();
     let mut notes = Vec::new();
     for table in ["tracks", "identifies"] {
@@ -54,7 +54,7 @@ pub(super) async fn rows(
             notes.push(format!("no {}", action.name));
         }
     }
-    let mut rows = TouchpointRows {
+    let mut rows = Aside {
         schema: scope.schema.clone(),
         identifies: identifies(session, scope, cx).await?,
         users: users(session, scope, cx).await?,
@@ -147,9 +147,10 @@ async fn identifies(
     session: &mut Session,
     scope: &Scope<'_>,
     cx: &Context,
-) -> Result<Vec<IdentifyRow>, SourceError> {
+) -> Result<Spool<IdentifyRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = scope.table(&catalog, "identifies", "identifies")? else { return Ok(Vec::new()) };
+    let mut identifies = Spool::default();
+    let Some(table) = scope.table(&catalog, "identifies", "identifies")? else { return Ok(identifies) };
     let (mut select, id) = Select::new(table, "id")?;
     let clocks = Clocks::of(&mut select)?;
     let anonymous_id = select.optional("anonymous_id", &["anonymous_id"])?;
@@ -164,22 +165,31 @@ async fn identifies(
                 return Ok(Taken::LeftOut(NOBODYS));
             }
             let (id, email, name) = (row.need(id)?, row.get(email)?, row.get(name)?);
-            Ok(Taken::Row(IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name }))
+            identifies.push(&IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name })?;
+            Ok(Taken::Row(()))
         })
-        .await
+        .await?;
+    Ok(identifies)
 }
 
-async fn users(session: &mut Session, scope: &Scope<'_>, cx: &Context) -> Result<Vec<UserRow>, SourceError> {
+async fn users(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    cx: &Context,
+) -> Result<Spool<UserRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = scope.table(&catalog, "users", "users")? else { return Ok(Vec::new()) };
+    let mut users = Spool::default();
+    let Some(table) = scope.table(&catalog, "users", "users")? else { return Ok(users) };
     let (mut select, id) = Select::new(table, "id")?;
     let email = select.optional("email", &["email"])?;
     let name = select.optional("name", &["name"])?;
     session
         .read(&select, cx, |row| {
-            Ok(Taken::Row(UserRow { id: row.need(id)?, email: row.get(email)?, name: row.get(name)? }))
+            users.push(&UserRow { id: row.need(id)?, email: row.get(email)?, name: row.get(name)? })?;
+            Ok(Taken::Row(()))
         })
-        .await
+        .await?;
+    Ok(users)
 }
 
 async fn aliases(

@@ -12,12 +12,13 @@ use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Select};
 use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
 use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
-use super::resume;
+use super::{Aside, resume};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
+use crate::ontology::NameHash;
 use crate::sources::SourceError;
-use crate::sources::rows::{IdentifyRow, TouchRow, TouchpointRows};
-use crate::sources::spool::{Spool, SpoolError};
+use crate::sources::rows::{IdentifyRow, TouchRow};
+use crate::sources::spool::{Place, Spool, SpoolError};
 
 /// The event that tells a user's traits; no touch.
 const IDENTIFY: &str = "identify";
@@ -36,9 +37,9 @@ pub(super) async fn rows(
     scope: &Scope<'_>,
     which: Which<'_>,
     cx: &Context,
-) -> Result<(TouchpointRows<Spool<TouchRow>>, Vec<String>), SourceError> {
+) -> Result<(Aside, Vec<String>), SourceError> {
     let catalog = session.catalog();
-    let mut rows = TouchpointRows { schema: scope.schema.clone(), ..TouchpointRows::default() };
+    let mut rows = Aside { schema: scope.schema.clone(), ..Aside::default() };
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
         return Ok((rows, Vec::new()));
     };
@@ -67,7 +68,7 @@ pub(super) async fn these(
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
         return Ok(());
     };
-    let mut rows = TouchpointRows { touches: std::mem::take(into), ..TouchpointRows::default() };
+    let mut rows = Aside { touches: std::mem::take(into), ..Aside::default() };
     read(session, scope, events, Which::These(ids), &mut rows, cx).await?;
     *into = rows.touches;
     Ok(())
@@ -132,7 +133,7 @@ async fn read(
     scope: &Scope<'_>,
     events: Named<'_>,
     which: Which<'_>,
-    into: &mut TouchpointRows<Spool<TouchRow>>,
+    into: &mut Aside,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let names = Properties::named(scope);
@@ -205,7 +206,8 @@ async fn read(
             };
             if event == IDENTIFY {
                 let (email, name) = (text(email_of)?, text(name_of)?);
-                into.identifies.push(IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name });
+                let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name };
+                into.identifies.push(&row)?;
                 return Ok(Taken::Row(()));
             }
             into.touches.push(&TouchRow {
@@ -239,46 +241,50 @@ fn inner(Json(mut value): Json) -> Json {
 
 /// A user id beside a device id links both: the first such touch of each pair stands for an identify, unless one came
 /// before it.
-fn identify_by_touches(rows: &mut TouchpointRows<Spool<TouchRow>>) -> Result<(), SpoolError> {
-    let mut told: HashMap<(&str, &str), i64> = HashMap::new();
+fn identify_by_touches(rows: &mut Aside) -> Result<(), SpoolError> {
+    let pair = |device: &str, user: &str| (NameHash::of(device), NameHash::of(user));
+    let mut told: HashMap<(NameHash, NameHash), i64> = HashMap::new();
     for row in &rows.identifies {
-        if let (Some(device), Some(user)) = (row.anonymous_id.as_deref(), row.user_id.as_deref()) {
-            let at = told.entry((device, user)).or_insert(row.at);
+        let row = row?;
+        if let (Some(device), Some(user)) = (&row.anonymous_id, &row.user_id) {
+            let at = told.entry(pair(device, user)).or_insert(row.at);
             *at = (*at).min(row.at);
         }
     }
-    let mut first: HashMap<(String, String), (i64, String, i64)> = HashMap::new();
-    for touch in &rows.touches {
-        let TouchRow { id, at, received_at, anonymous_id: Some(device), user_id: Some(user), .. } = touch?
-        else {
+    // When, and where the touch lies; of touches at one time, the first by id.
+    let mut first: HashMap<(NameHash, NameHash), (i64, Place)> = HashMap::new();
+    for touch in rows.touches.placed() {
+        let (place, touch) = touch?;
+        let TouchRow { id, at, anonymous_id: Some(device), user_id: Some(user), .. } = touch else {
             continue;
         };
-        if told.get(&(&*device, &*user)).is_none_or(|told| at < *told) {
-            let this = (at, id, received_at);
-            match first.entry((device, user)) {
-                Entry::Vacant(place) => {
-                    place.insert(this);
+        let pair = pair(&device, &user);
+        if told.get(&pair).is_some_and(|told| at >= *told) {
+            continue;
+        }
+        match first.entry(pair) {
+            Entry::Vacant(entry) => {
+                entry.insert((at, place));
+            }
+            Entry::Occupied(mut known) => {
+                let (before, held) = *known.get();
+                if at < before || (at == before && id < rows.touches.get(held)?.id) {
+                    known.insert((at, place));
                 }
-                Entry::Occupied(mut known) if this < *known.get() => {
-                    known.insert(this);
-                }
-                Entry::Occupied(_) => {}
             }
         }
     }
-    let mut links: Vec<IdentifyRow> = first
-        .into_iter()
-        .map(|((device, user), (at, id, received_at))| IdentifyRow {
-            id,
-            at,
-            received_at,
-            anonymous_id: Some(device),
-            user_id: Some(user),
-            email: None,
-            name: None,
-        })
-        .collect();
-    links.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-    rows.identifies.extend(links);
+    drop(told);
+    let mut links: Vec<(i64, Place)> = first.into_values().collect();
+    links.sort_unstable();
+    for same_time in links.chunk_by(|a, b| a.0 == b.0) {
+        let touches = same_time.iter().map(|(_, place)| rows.touches.get(*place));
+        let mut touches = touches.collect::<Result<Vec<TouchRow>, SpoolError>>()?;
+        touches.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        for TouchRow { id, at, received_at, anonymous_id, user_id, .. } in touches {
+            let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email: None, name: None };
+            rows.identifies.push(&row)?;
+        }
+    }
     Ok(())
 }
