@@ -9,7 +9,9 @@ use sonograph::context::Context;
 use sonograph::ontology::Value;
 use sonograph::snapshot::tables::Tables;
 use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
-use sonograph::sources::falkordb::{Client, FALKORDB_IDS, FalkorError, Param, Params, scan};
+use sonograph::sources::falkordb::{
+    Client, FALKORDB_IDS, FalkorError, Param, Params, Scanned, scan, scan_rows,
+};
 
 use crate::graph::{all, with_graph};
 
@@ -299,5 +301,96 @@ fn what_others_write_while_we_read_is_said() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(writer.await.expect("the writer ends") > 1);
         assert!(scanned.drift.iter().any(|d| d.starts_with("nodes: ")), "{:?}", scanned.drift);
+    });
+}
+
+#[test]
+fn a_scan_over_the_connection_there_is_gives_the_same_tables() {
+    with_graph("ways", async |client, graph| {
+        live(client, graph, 7, 200).await;
+        for query in [
+            "MATCH (n) WITH n LIMIT 3 SET n.v = vecf32([1.5, 2, 3]), n.at = date('2024-02-03'), n.nested = [[1], ['a']]",
+            "MATCH ()-[e]->() WITH e LIMIT 5 SET e.timestamp = 'never', e.src = 1",
+        ] {
+            all(client, graph, &[query]).await;
+        }
+        let bulk = scan(client, graph, &Context::silent()).await.expect("a scan");
+        let rows = scan_rows(client, graph, &Context::silent()).await.expect("a scan");
+        assert_same(&bulk.tables, &rows.tables);
+        let ids = |scanned: &Scanned| scanned.tables.companions[FALKORDB_IDS].clone();
+        assert!(ids(&bulk).equals(&ids(&rows)));
+        assert_eq!((&bulk.left_out, &bulk.drift), (&rows.left_out, &rows.drift));
+        assert!(bulk.left_out.iter().any(|told| told.contains("`src`")), "{:?}", bulk.left_out);
+    });
+}
+
+#[test]
+fn hubs_of_more_edges_than_a_page_are_read_exactly() {
+    with_graph("hub", async |client, graph| {
+        all(
+            client,
+            graph,
+            &[
+                "UNWIND range(0, 59999) AS i CREATE (:Person {uid: 'p' + toString(i), gen: i})",
+                "MATCH (a:Person {gen: 3}) MATCH (b:Person) WHERE b.gen % 2 = 0 CREATE (a)-[:FAN {timestamp: b.gen}]->(b)",
+                "MATCH (a:Person {gen: 900}) MATCH (b:Person) WHERE b.gen < 40000 CREATE (a)-[:FAN {timestamp: b.gen}]->(b)",
+                "MATCH (a:Person {gen: 4}), (b:Person {gen: 70}) UNWIND range(1, 15000) AS i CREATE (a)-[:FAN {timestamp: -i}]->(b)",
+                "MATCH (a:Person {gen: 4}), (b:Person {gen: 90}) CREATE (a)-[:FAN {timestamp: 5}]->(b), (a)-[:FAN]->(a)",
+            ],
+        )
+        .await;
+        let bulk = scan(client, graph, &Context::silent()).await.expect("a scan");
+        let rows = scan_rows(client, graph, &Context::silent()).await.expect("a scan");
+        assert_eq!(bulk.tables.edges["FAN"].height(), 30_000 + 40_000 + 15_002);
+        assert_same(&bulk.tables, &rows.tables);
+        assert_eq!(bulk.drift, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_reading_whose_connection_is_cut_goes_on_at_the_page() {
+    with_graph("cut", async |client, graph| {
+        all(
+            client,
+            graph,
+            &[
+                "UNWIND range(0, 39999) AS i CREATE (:Person {uid: 'p' + toString(i), gen: i, name: 'n' + toString(i)})",
+                "MATCH (a:Person), (b:Person) WHERE b.gen = (a.gen * 17) % 40000 CREATE (a)-[:FOLLOWS {timestamp: a.gen}]->(b), (a)-[:FOLLOWS {timestamp: a.gen}]->(b)",
+            ],
+        )
+        .await;
+        let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let asked = std::sync::Arc::clone(&over);
+        let killer = std::thread::spawn(move || {
+            let server = redis::Client::open(crate::graph::url()).expect("a URL");
+            let mut server = server.get_connection().expect("it answers");
+            let named = format!(" name=sonograph-{} ", std::process::id());
+            let (mut killed, mut last) = (0, std::time::Instant::now());
+            while !asked.load(std::sync::atomic::Ordering::Relaxed) {
+                let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut server).expect("a list");
+                // In the middle of an answer: while the query runs, or while it is being sent.
+                let line = list.lines().find(|l| l.contains(&named) && l.contains("cmd=graph.RO_QUERY"));
+                let line = line.or_else(|| list.lines().find(|l| l.contains(&named)));
+                if let Some(line) = line
+                    && last.elapsed() > std::time::Duration::from_millis(40)
+                {
+                    let id = line.split(' ').find_map(|part| part.strip_prefix("id=")).expect("an id");
+                    let gone: u32 =
+                        redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query(&mut server).expect("told");
+                    killed += gone;
+                    last = std::time::Instant::now();
+                }
+            }
+            killed
+        });
+        let cut = scan(client, graph, &Context::silent()).await;
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        let killed = killer.join().expect("it ends");
+        let whole = scan(client, graph, &Context::silent()).await.expect("a scan");
+        let cut = cut.expect("a scan in spite of all");
+        assert!(killed > 0, "the reading was never cut");
+        assert_same(&cut.tables, &whole.tables);
+        assert_eq!(cut.drift, Vec::<String>::new());
+        assert_eq!(cut.tables.edges["FOLLOWS"].height(), 80_000);
     });
 }

@@ -229,7 +229,7 @@ fn edge_frame<N: AsRef<str>>(
     frame(relation, height, columns)
 }
 
-fn frame(owner: &str, height: usize, columns: Vec<Column>) -> Result<DataFrame, AssembleError> {
+pub(super) fn frame(owner: &str, height: usize, columns: Vec<Column>) -> Result<DataFrame, AssembleError> {
     let mut names: Vec<&str> = columns.iter().map(|c| c.name().as_str()).collect();
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -232,7 +232,7 @@ fn float(value: &Value) -> Option<f64> {
 }
 
 /// The double that is exactly `n`, where 15 digits tell it.
-fn exact(n: i64) -> Option<f64> {
+pub(super) fn exact(n: i64) -> Option<f64> {
     (n.unsigned_abs() < 1_000_000_000_000_000).then_some(n as f64)
 }
 

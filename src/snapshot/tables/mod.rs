@@ -3,9 +3,11 @@
 pub mod assemble;
 mod column;
 pub mod columns;
+pub mod gather;
 pub mod mapped;
-pub mod sieve;
+mod sieve;
 pub mod size;
+mod values;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

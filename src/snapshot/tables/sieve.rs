@@ -1,43 +1,16 @@
-//! What tables have no place for, because somebody else than the mirror wrote it: left out of the rows, and told.
+//! What tables have no place for, because somebody else than the mirror wrote it: left out, and told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::assemble::{EdgeRow, NodeRow, of_label, of_relation};
-use super::column::fits;
-use super::{DST, LABELS, NODE, SRC, UID};
-use crate::ontology::{Property, PropertyKind, Value};
+use super::values::Held;
+use crate::ontology::{Property, PropertyKind};
 
-/// Takes out properties that are called like a column the tables have for themselves, and says which, of how many.
+/// What of one label or relation is left out: properties that are called like a column the tables have for themselves.
 ///
 /// Where `typed`, values of another type than the ontology declares go, too, so that no single one of them decides what
 /// its whole column holds. The same rows in any order give the same words. Cost: O(values).
-pub fn sieve<N: AsRef<str>>(
-    nodes: &mut BTreeMap<String, Vec<NodeRow<N>>>,
-    edges: &mut BTreeMap<String, Vec<EdgeRow<N>>>,
-    typed: bool,
-) -> Vec<String> {
-    let mut told = Vec::new();
-    for (label, rows) in nodes {
-        let held = rows.iter().flat_map(|row| &row.properties);
-        let mut sieve = Sieve::of(&[NODE, UID, LABELS], of_label(label), typed, held);
-        for NodeRow { uid, properties, .. } in rows {
-            sieve.pass(properties, || format!("`{uid}`"));
-        }
-        told.extend(sieve.told(label));
-    }
-    for (relation, rows) in edges {
-        let held = rows.iter().flat_map(|row| &row.properties);
-        let mut sieve = Sieve::of(&[SRC, DST], of_relation(relation), typed, held);
-        for EdgeRow { src, dst, properties } in rows {
-            sieve.pass(properties, || format!("`{src}` → `{dst}`"));
-        }
-        told.extend(sieve.told(relation));
-    }
-    told
-}
-
-/// What of one label or relation is left out.
-struct Sieve {
+pub(super) struct Sieve {
     /// Names of columns that are no property.
     own: Vec<String>,
     declared: Vec<Property>,
@@ -47,49 +20,38 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn of<'a, N: AsRef<str> + 'a>(
+    pub(super) fn of(
         own: &[&str],
         declared: Vec<Property>,
         typed: bool,
-        held: impl Iterator<Item = &'a (N, Value)>,
+        columns: &[(Arc<str>, Held)],
     ) -> Self {
         let mut own: Vec<String> = own.iter().map(|&name| name.to_owned()).collect();
         // A point takes two columns.
-        let mut points: Vec<&str> =
-            declared.iter().filter(|p| p.kind == PropertyKind::Point).map(|p| p.name).collect();
-        for (name, _) in held.filter(|(_, value)| matches!(value, Value::Point { .. })) {
-            if !points.contains(&name.as_ref()) {
-                points.push(name.as_ref());
-            }
-        }
-        own.extend(points.iter().flat_map(|name| [format!("{name}_latitude"), format!("{name}_longitude")]));
+        let of_points = declared.iter().filter(|p| p.kind == PropertyKind::Point).map(|p| p.name);
+        let held = columns.iter().filter(|(_, held)| held.has_points()).map(|(name, _)| &**name);
+        own.extend(
+            of_points.chain(held).flat_map(|name| [format!("{name}_latitude"), format!("{name}_longitude")]),
+        );
         Self { own, declared, typed, out: BTreeMap::new() }
     }
 
-    /// Leaves those of a row's properties that have a place.
-    fn pass<N: AsRef<str>>(&mut self, properties: &mut Vec<(N, Value)>, row: impl Fn() -> String) {
-        properties.retain(|(name, value)| {
-            let name = name.as_ref();
-            let kind = self.declared.iter().find(|property| property.name == name).map(|p| p.kind);
-            let stays = match kind {
-                _ if self.own.iter().any(|own| own == name) => false,
-                Some(kind) => !self.typed || fits(kind, value),
-                None => true,
+    /// Leaves those values that have a place.
+    pub(super) fn pass(&mut self, columns: &mut [(Arc<str>, Held)], words: impl Fn(u32) -> String) {
+        for (name, held) in columns {
+            let kind = self.declared.iter().find(|property| *property.name == **name).map(|p| p.kind);
+            let out = match kind {
+                _ if self.own.iter().any(|own| **own == **name) => held.take_out(None),
+                Some(_) if self.typed => held.take_out(kind),
+                _ => continue,
             };
-            if !stays {
-                let row = row();
-                let (_, count, first) =
-                    self.out.entry(name.to_owned()).or_insert_with(|| (kind, 0, row.clone()));
-                *count += 1;
-                if row < *first {
-                    *first = row;
-                }
+            if let Some(first) = out.iter().map(|&row| words(row)).min() {
+                self.out.insert(name.to_string(), (kind, out.len() as u64, first));
             }
-            stays
-        });
+        }
     }
 
-    fn told(self, owner: &str) -> impl Iterator<Item = String> {
+    pub(super) fn told(self, owner: &str) -> impl Iterator<Item = String> {
         self.out.into_iter().map(move |(property, (kind, count, first))| match kind {
             None => format!(
                 "left out the property `{property}` of {count} {owner}, a name that the tables have for themselves: \
@@ -117,9 +79,42 @@ fn in_words(kind: PropertyKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use super::super::INSTANT;
-    use super::super::assemble::assemble;
-    use super::*;
+    use super::super::Tables;
+    use super::super::assemble::{EdgeRow, NodeRow};
+    use super::super::gather::Gathering;
+    use crate::ontology::Value;
+
+    fn sieved(typed: bool) -> (Tables, Vec<String>) {
+        let (nodes, edges) = rows();
+        let (mut all, mut ids) = (Gathering::default(), BTreeMap::new());
+        for (label, rows) in nodes {
+            for NodeRow { uid, labels, properties } in rows {
+                let id = ids.len() as u64;
+                ids.insert(Arc::clone(&uid), id);
+                let properties =
+                    properties.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+                all.put_node(
+                    id,
+                    &label,
+                    NodeRow { uid, labels: labels.into_iter().map(Arc::from).collect(), properties },
+                );
+            }
+        }
+        all.settle().expect("no twins");
+        for (relation, rows) in edges {
+            for EdgeRow { src, dst, properties } in rows {
+                let properties =
+                    properties.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+                assert!(all.put_edge(&relation, (ids[&src], ids[&dst]), properties));
+            }
+        }
+        let (tables, _, told) = all.finish(typed).expect("a graph");
+        (tables, told)
+    }
 
     fn rows() -> (BTreeMap<String, Vec<NodeRow>>, BTreeMap<String, Vec<EdgeRow>>) {
         let node = |uid: &str, properties| NodeRow { uid: uid.into(), labels: vec!["Fan"], properties };
@@ -147,8 +142,7 @@ mod tests {
 
     #[test]
     fn names_that_the_tables_have_for_themselves_are_left_out_and_told_by_name_and_count() {
-        let (mut nodes, mut edges) = rows();
-        let told = sieve(&mut nodes, &mut edges, false);
+        let (tables, told) = sieved(false);
         let own = "a name that the tables have for themselves";
         let expected = [
             format!("left out the property `labels` of 1 Person, {own}: `b` has it"),
@@ -159,7 +153,6 @@ mod tests {
             format!("left out the property `src` of 2 ODD, {own}: `a` → `v` has it"),
         ];
         assert_eq!(told, expected);
-        let tables = assemble(nodes, edges).expect("a graph");
         let gen_ = tables.nodes["Person"].column("gen").expect("kept");
         assert_eq!(
             gen_.str().expect("as text").get(0),
@@ -170,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_than_declared_does_not_decide_its_column() {
-        let (mut nodes, mut edges) = rows();
-        let told = sieve(&mut nodes, &mut edges, true).join("\n");
+        let (tables, told) = sieved(true);
+        let told = told.join("\n");
         for said in [
             "`gen` of 1 Person, which is not an integer there as declared: `b` has it",
             "`location` of 1 Venue, which is not a point there as declared: `v` has it",
@@ -179,7 +172,6 @@ mod tests {
         ] {
             assert!(told.contains(said), "{told}");
         }
-        let tables = assemble(nodes, edges).expect("a graph");
         let gen_ = tables.nodes["Person"].column("gen").expect("kept");
         assert_eq!(gen_.i64().expect("integers").iter().collect::<Vec<_>>(), [Some(3), None]);
         for relation in ["ATTENDED", "ODD"] {

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ConnectionAddr, Value as Wire};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, Value as Wire};
 
 use super::lock::Lock;
 use super::reply::{Names, Reply, Undecoded, decode};
-use super::{CypherValue, FalkorError, Params};
+use super::{FalkorError, Params};
 
 /// The oldest module version whose behaviour we know.
 pub const OLDEST: Version = Version { major: 4, minor: 22, patch: 0 };
 
 /// How long a command may take; a page takes milliseconds, but a big graph's `count` or an index build takes longer.
-const RESPONSE: Duration = Duration::from_mins(5);
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const RESPONSE: Duration = Duration::from_mins(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// A module version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,7 @@ impl fmt::Display for Version {
 /// A connection to `FalkorDB`. It never repeats a command by itself: a write that was sent twice is written twice.
 pub struct Client {
     connection: MultiplexedConnection,
+    info: ConnectionInfo,
     address: String,
     version: Option<Version>,
     names: HashMap<String, Arc<Names>>,
@@ -83,7 +84,8 @@ impl Client {
                     other => other,
                 }
             })?;
-        let mut client = Self { connection, address, version: None, names: HashMap::new(), held: None };
+        let info = client.get_connection_info().clone();
+        let mut client = Self { connection, info, address, version: None, names: HashMap::new(), held: None };
         client.version = client.probe().await?;
         match client.version {
             Some(found) if found < OLDEST => Err(FalkorError::TooOld { address: client.address, found }),
@@ -159,16 +161,10 @@ impl Client {
 
     async fn names_of(&mut self, graph: &str, call: &str) -> Result<Vec<Arc<str>>, FalkorError> {
         let reply = self.ro_query(graph, call, &Params::new()).await?;
-        reply
-            .rows
-            .iter()
-            .map(|row| {
-                row.first().and_then(CypherValue::as_text).map(Arc::from).ok_or_else(|| FalkorError::Reply {
-                    doing: format!("{call} on graph `{graph}`"),
-                    reason: "a name is no text".to_owned(),
-                })
-            })
-            .collect()
+        reply.texts().ok_or_else(|| FalkorError::Reply {
+            doing: format!("{call} on graph `{graph}`"),
+            reason: "a name is no text".to_owned(),
+        })
     }
 
     /// Refuses where this client's lock on the graph is not its own any more.
@@ -179,6 +175,11 @@ impl Client {
     /// The connection itself, for what must go on beside the queries.
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
+    }
+
+    /// Where it is connected to, and as whom.
+    pub(super) fn info(&self) -> &ConnectionInfo {
+        &self.info
     }
 
     /// Sends one command, once.

@@ -4,9 +4,12 @@
 //! [`scan`] and [`walk`] read a whole graph by bounded pages, [`uids`] looks for nodes that they would stop at, [`lock`] keeps a
 //! second writer away.
 
+mod bulk;
 mod client;
 pub mod cypher;
+mod entities;
 mod error;
+mod line;
 pub mod lock;
 pub mod marker;
 pub mod pace;
@@ -17,10 +20,11 @@ mod scan;
 pub mod schema;
 mod turn;
 pub mod uids;
+mod wire;
 
 pub use client::{Client, Version};
 pub use cypher::{Param, Params};
 pub use error::FalkorError;
 pub use process::Process;
 pub use reply::{CypherValue, Edge, Node, Reply, Stats};
-pub use scan::{FALKORDB_IDS, Scanned, Taker, Walked, scan, scan_typed, walk};
+pub use scan::{FALKORDB_IDS, Scanned, Taker, Walked, scan, scan_rows, scan_typed, walk};

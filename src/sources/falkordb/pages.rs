@@ -8,7 +8,7 @@ use super::pace::{Pace, READ_MS};
 use super::{Client, CypherValue, FalkorError, Params, cypher};
 use crate::context::Step;
 
-const WIDEST_PAGE: u64 = 1 << 18;
+pub(super) const WIDEST_PAGE: u64 = 1 << 18;
 
 /// Bytes of an answer that the server prints in a millisecond, on a machine with other things to do; 300,000 on a quiet one.
 const BYTES_PER_MS: f64 = 150_000.0;
@@ -87,7 +87,7 @@ fn bytes(value: &CypherValue) -> usize {
 }
 
 /// An id above every node's: doubles until nobody lies above, then halves the rest.
-async fn id_bound(client: &mut Client, graph: &str) -> Result<u64, FalkorError> {
+pub(super) async fn id_bound(client: &mut Client, graph: &str) -> Result<u64, FalkorError> {
     let mut somebody_from = async |id: u64| {
         let params = Params::new().with("from", cypher::Param::Int(id as i64));
         let reply =

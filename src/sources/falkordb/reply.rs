@@ -127,6 +127,11 @@ impl Reply {
     pub fn count(&self) -> Option<u64> {
         u64::try_from(self.rows.first()?.first()?.as_int()?).ok()
     }
+
+    /// The first value of every row, where these are texts.
+    pub(super) fn texts(&self) -> Option<Vec<Arc<str>>> {
+        self.rows.iter().map(|row| row.first()?.as_text().map(Arc::from)).collect()
+    }
 }
 
 /// What the server says it did.
@@ -218,7 +223,7 @@ pub(super) fn decode(wire: &Wire, names: &Names) -> Result<Reply, Undecoded> {
 }
 
 impl Stats {
-    fn read(&mut self, line: &str) {
+    pub(super) fn read(&mut self, line: &str) {
         let Some((what, number)) = line.split_once(": ") else { return };
         let number = number.split(' ').next().unwrap_or_default();
         if what == "Query internal execution time" {
@@ -262,14 +267,18 @@ fn id(wire: &Wire) -> Result<u64, Undecoded> {
 }
 
 fn float(wire: &Wire) -> Result<f64, Undecoded> {
-    let said = text(wire)?;
+    number(&text(wire)?).map_or_else(|| shape("a number", wire), Ok)
+}
+
+/// A double as the server prints it.
+pub(super) fn number(said: &str) -> Option<f64> {
     match said.parse::<f64>() {
         // Fifteen digits of the largest doubles are above the largest double.
-        Ok(x) if x.is_infinite() && !said.contains("inf") => Ok(f64::MAX.copysign(x)),
-        Ok(x) if x.is_nan() => Ok(f64::NAN),
-        Ok(x) => Ok(x),
-        Err(_) if said.trim_start_matches('-') == "nan" => Ok(f64::NAN),
-        Err(_) => shape("a number", wire),
+        Ok(x) if x.is_infinite() && !said.contains("inf") => Some(f64::MAX.copysign(x)),
+        Ok(x) if x.is_nan() => Some(f64::NAN),
+        Ok(x) => Some(x),
+        Err(_) if said.trim_start_matches('-') == "nan" => Some(f64::NAN),
+        Err(_) => None,
     }
 }
 
@@ -283,7 +292,7 @@ fn value(wire: &Wire, names: &Names) -> Result<CypherValue, Undecoded> {
     typed(kind, held, names)
 }
 
-fn typed(kind: &Wire, held: &Wire, names: &Names) -> Result<CypherValue, Undecoded> {
+pub(super) fn typed(kind: &Wire, held: &Wire, names: &Names) -> Result<CypherValue, Undecoded> {
     Ok(match int(kind)? {
         1 => CypherValue::Null,
         2 => CypherValue::Text(text(held)?),

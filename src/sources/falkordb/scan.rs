@@ -4,17 +4,20 @@
 //! bounded by time: ranges of internal ids whose width follows a [`Pace`](super::pace::Pace). Paging is no
 //! snapshot: what other clients write in between is noticed by counting before and after, and said as drift.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame};
 
-use super::pages::{Pages, count};
+use super::bulk::Bulk;
+use super::line::Place;
+use super::pages::{Pages, count, id_bound};
+use super::reply::Names;
 use super::{Client, CypherValue, Edge, FalkorError, Node, Version, cypher};
 use crate::context::Context;
 use crate::ontology::{Label, Value};
-use crate::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
-use crate::snapshot::tables::sieve::sieve;
+use crate::snapshot::tables::assemble::{AssembleError, NodeRow};
+use crate::snapshot::tables::gather::Gathering;
 use crate::snapshot::tables::{NODE, Tables, UID};
 
 /// Stem of the companion table that maps dense node ids to the server's internal ids: `node`, `id`, both `Int64`.
@@ -48,7 +51,9 @@ pub struct Scanned {
 /// the mirror would write. Properties that are called like a column of the tables' own are left out.
 ///
 /// Parallel edges are kept. A node with several labels stands under its vertex (the first of the ontology's labels it
-/// has, else the first by name), the others are its further labels. Cost: O(n + m) on the server, everything in memory.
+/// has, else the first by name), the others are its further labels. It is read over a connection of its own, which where
+/// it is lost is made again; where the client is connected by TLS or a socket of this machine, over the client's, and
+/// that is said. Cost: O((n + m) log) time, everything in memory as columns.
 pub async fn scan(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
     read(client, graph, false, cx).await
 }
@@ -59,16 +64,37 @@ pub async fn scan_typed(client: &mut Client, graph: &str, cx: &Context) -> Resul
     read(client, graph, true, cx).await
 }
 
+/// [`scan`] over the client's own connection, which any kind of it can: slower, and the same tables.
+pub async fn scan_rows(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
+    let (gathering, walked) = gather_rows(client, graph, cx).await?;
+    scanned(gathering, walked, graph, false)
+}
+
 async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Result<Scanned, FalkorError> {
-    let mut held = Held::default();
-    let Walked { drift, version, pages, longest_page_ms } = walk(client, graph, &mut held, cx).await?;
-    let tables_error = |source| FalkorError::Tables { graph: graph.to_owned(), source };
-    let Held { mut nodes, mut edges, ids, .. } = held;
-    let left_out = sieve(&mut nodes, &mut edges, typed);
-    let mut tables = assemble(nodes, edges).map_err(tables_error)?;
-    let companion = ids_of(&tables, &ids);
+    let (gathering, walked) = if let Some(place) = Place::of(client.info()) {
+        gather(client, place, graph, cx).await?
+    } else {
+        cx.tell(
+            "reading the graph over the connection there is, because one of its own for reading faster is made by plain TCP alone",
+        );
+        gather_rows(client, graph, cx).await?
+    };
+    scanned(gathering, walked, graph, typed)
+}
+
+fn scanned(gathering: Gathering, walked: Walked, graph: &str, typed: bool) -> Result<Scanned, FalkorError> {
+    let Walked { drift, version, pages, longest_page_ms } = walked;
+    let (mut tables, ids, left_out) = gathering.finish(typed).map_err(|source| no_tables(graph, source))?;
+    let nodes: Vec<i64> = (0..ids.len() as i64).collect();
+    let ids: Vec<i64> = ids.into_iter().map(|id| id as i64).collect();
+    let columns = vec![Column::new(NODE.into(), nodes), Column::new("id".into(), ids)];
+    let companion = DataFrame::new(tables.node_count(), columns).expect("two columns of one height");
     tables.companions.insert(FALKORDB_IDS.to_owned(), companion);
     Ok(Scanned { tables, drift, left_out, version, pages, longest_page_ms })
+}
+
+fn no_tables(graph: &str, source: AssembleError) -> FalkorError {
+    FalkorError::Tables { graph: graph.to_owned(), source }
 }
 
 /// Who takes a graph while it is read: all nodes, then all edges.
@@ -120,13 +146,11 @@ pub async fn walk(
     taker: &mut impl Taker,
     cx: &Context,
 ) -> Result<Walked, FalkorError> {
-    let names = client.refresh_names(graph).await?;
-    let before = Counts::read(client, graph, &names.relations).await?;
+    let (names, before) = begin(client, graph).await?;
     let mut pages = Pages::of(client, graph, FIRST_PAGE).await?;
 
-    let mut read = Counts { nodes: 0, edges: BTreeMap::new() };
-    // How many nodes have no uid, and labels and id of the first.
-    let mut nameless: (u64, Option<(String, u64)>) = (0, None);
+    let mut read = Counts::default();
+    let mut nameless: Nameless = (0, None);
     let step = cx.step("read nodes", Some(before.nodes));
     pages
         .read("MATCH (n) WHERE id(n) >= $from AND id(n) < $to RETURN n", &step, before.nodes, &mut |row| {
@@ -145,12 +169,9 @@ pub async fn walk(
         })
         .await?;
     drop(step);
-    if let (count, Some((label, id))) = nameless {
-        return Err(FalkorError::NoUid { graph: graph.to_owned(), count, label, id });
-    }
+    all_named(graph, nameless)?;
     taker.nodes_end()?;
 
-    let mut drift = Vec::new();
     for (relation, &expected) in before.edges.iter().filter(|(_, expected)| **expected > 0) {
         let step = cx.step(&format!("read {relation}"), Some(expected));
         // Naming `e` in the answer is what keeps parallel edges apart.
@@ -171,15 +192,70 @@ pub async fn walk(
                 Ok(())
             })
             .await?;
-        if lost > 0 {
-            drift.push(format!(
-                "{lost} edges {relation} end at nodes that came or went while reading; they are left out"
-            ));
-        }
-        read.edges.insert(relation.clone(), seen);
+        read.put(relation, seen, lost);
     }
 
-    let Pages { client, count: pages, longest_ms: longest_page_ms, .. } = pages;
+    let Pages { client, count: pages, longest_ms, .. } = pages;
+    end(client, graph, &names, (before, read), (pages, longest_ms)).await
+}
+
+async fn gather_rows(
+    client: &mut Client,
+    graph: &str,
+    cx: &Context,
+) -> Result<(Gathering, Walked), FalkorError> {
+    let mut rows = Rows { graph: graph.to_owned(), gathering: Gathering::default() };
+    let walked = walk(client, graph, &mut rows, cx).await?;
+    Ok((rows.gathering, walked))
+}
+
+/// [`walk`] at full speed: over a connection of its own, into columns.
+async fn gather(
+    client: &mut Client,
+    place: Place,
+    graph: &str,
+    cx: &Context,
+) -> Result<(Gathering, Walked), FalkorError> {
+    let (names, before) = begin(client, graph).await?;
+    let bound = id_bound(client, graph).await?;
+    let mut bulk = Bulk::new(place, graph, Arc::clone(&names), bound, cx);
+    let (cx, key) = (cx.clone(), graph.to_owned());
+    let reading = move || -> Result<_, FalkorError> {
+        let mut read = Counts::default();
+        let step = cx.step("read nodes", Some(before.nodes));
+        let (nodes, nameless) = bulk.nodes(&step, before.nodes)?;
+        drop(step);
+        all_named(&key, nameless)?;
+        read.nodes = nodes;
+        bulk.gathering.settle().map_err(|source| no_tables(&key, source))?;
+        for (relation, &expected) in before.edges.iter().filter(|(_, expected)| **expected > 0) {
+            let step = cx.step(&format!("read {relation}"), Some(expected));
+            let (seen, lost) = bulk.edges(relation, &step, expected)?;
+            read.put(relation, seen, lost);
+        }
+        Ok((bulk, before, read))
+    };
+    let reading = tokio::task::spawn_blocking(reading).await;
+    let (bulk, before, read) = reading.unwrap_or_else(|died| std::panic::resume_unwind(died.into_panic()))?;
+    let Bulk { gathering, pages, longest_ms, .. } = bulk;
+    let walked = end(client, graph, &names, (before, read), (pages, longest_ms)).await?;
+    Ok((gathering, walked))
+}
+
+async fn begin(client: &mut Client, graph: &str) -> Result<(Arc<Names>, Counts), FalkorError> {
+    let names = client.refresh_names(graph).await?;
+    let before = Counts::read(client, graph, &names.relations).await?;
+    Ok((names, before))
+}
+
+async fn end(
+    client: &mut Client,
+    graph: &str,
+    names: &Names,
+    (before, read): (Counts, Counts),
+    (pages, longest_page_ms): (u64, f64),
+) -> Result<Walked, FalkorError> {
+    let mut drift = read.lost();
     let names_after = client.refresh_names(graph).await?;
     if !names.are_start_of(&names_after) {
         drift.push(
@@ -191,6 +267,23 @@ pub async fn walk(
     let version = client.version();
     tracing::info!(graph, pages, longest_page_ms, drift = drift.len(), "graph read");
     Ok(Walked { drift, version, pages, longest_page_ms })
+}
+
+/// How many nodes have no uid, and labels and id of the first.
+pub(super) type Nameless = (u64, Option<(String, u64)>);
+
+fn all_named(graph: &str, nameless: Nameless) -> Result<(), FalkorError> {
+    match nameless {
+        (count, Some((label, id))) => Err(FalkorError::NoUid { graph: graph.to_owned(), count, label, id }),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Takes the vertex out of the labels of a node, which are put in order.
+pub(super) fn vertex_of(labels: &mut Vec<Arc<str>>) -> Arc<str> {
+    labels.sort_unstable();
+    let vertex = Label::ALL.iter().find_map(|known| labels.iter().position(|l| **l == *known.name()));
+    if labels.is_empty() { Arc::from(UNLABELLED) } else { labels.remove(vertex.unwrap_or(0)) }
 }
 
 /// The vertex and the row of a node; `None` where it has no uid.
@@ -210,70 +303,43 @@ fn named(node: Node) -> Option<(Arc<str>, NodeRow<Arc<str>>)> {
     }
     let uid = uid?;
     let mut labels = node.labels;
-    labels.sort_unstable();
-    let vertex = Label::ALL.iter().find_map(|known| labels.iter().position(|l| **l == *known.name()));
-    let label = if labels.is_empty() { Arc::from(UNLABELLED) } else { labels.remove(vertex.unwrap_or(0)) };
+    let label = vertex_of(&mut labels);
     Some((label, NodeRow { uid, labels, properties }))
 }
 
-/// A whole graph in memory while it is read.
-#[derive(Default)]
-struct Held {
-    nodes: BTreeMap<String, Vec<NodeRow<Arc<str>>>>,
-    edges: BTreeMap<String, Vec<EdgeRow<Arc<str>>>>,
-    /// Internal id → uid.
-    uids: HashMap<u64, Arc<str>>,
-    /// Uid → internal id.
-    ids: HashMap<Arc<str>, u64>,
+/// A graph while it is read row by row.
+struct Rows {
+    graph: String,
+    gathering: Gathering,
 }
 
-impl Taker for Held {
+impl Taker for Rows {
     fn node(&mut self, id: u64, label: &str, row: NodeRow<Arc<str>>) -> Result<(), FalkorError> {
-        self.uids.insert(id, Arc::clone(&row.uid));
-        self.ids.insert(Arc::clone(&row.uid), id);
-        match self.nodes.get_mut(label) {
-            Some(rows) => rows.push(row),
-            None => drop(self.nodes.insert(label.to_owned(), vec![row])),
-        }
+        self.gathering.put_node(id, label, row);
         Ok(())
     }
 
     fn nodes_end(&mut self) -> Result<(), FalkorError> {
-        Ok(())
+        self.gathering.settle().map_err(|source| no_tables(&self.graph, source))
     }
 
     fn edge(
         &mut self,
         relation: &str,
-        (src, dst): (u64, u64),
+        ends: (u64, u64),
         properties: Vec<(Arc<str>, Value)>,
     ) -> Result<bool, FalkorError> {
-        let (Some(src), Some(dst)) = (self.uids.get(&src), self.uids.get(&dst)) else { return Ok(false) };
-        let row = EdgeRow { src: Arc::clone(src), dst: Arc::clone(dst), properties };
-        match self.edges.get_mut(relation) {
-            Some(rows) => rows.push(row),
-            None => drop(self.edges.insert(relation.to_owned(), vec![row])),
-        }
-        Ok(true)
+        Ok(self.gathering.put_edge(relation, ends, properties))
     }
-}
-
-/// The companion table: internal ids in the order of dense ids.
-fn ids_of(tables: &Tables, ids: &HashMap<Arc<str>, u64>) -> DataFrame {
-    let mut by_node = Vec::with_capacity(tables.node_count());
-    for frame in tables.nodes.values() {
-        let uids = frame.column(UID).and_then(|c| c.str().cloned()).expect("assembled tables have uids");
-        by_node.extend(uids.iter().flatten().map(|uid| ids.get(uid).map(|&id| id as i64)));
-    }
-    let nodes: Vec<i64> = (0..by_node.len() as i64).collect();
-    DataFrame::new(by_node.len(), vec![Column::new(NODE.into(), nodes), Column::new("id".into(), by_node)])
-        .expect("two columns of one height")
 }
 
 /// How many nodes, and edges by relation.
+#[derive(Default)]
 struct Counts {
     nodes: u64,
     edges: BTreeMap<String, u64>,
+    /// Those of them that end at no node that was read.
+    lost: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -284,7 +350,21 @@ impl Counts {
             let query = format!("MATCH ()-[e:{}]->() RETURN count(e)", cypher::identifier(relation)?);
             edges.insert(relation.to_string(), count(client, graph, &query).await?);
         }
-        Ok(Self { nodes, edges })
+        Ok(Self { nodes, edges, ..Self::default() })
+    }
+
+    fn put(&mut self, relation: &str, seen: u64, lost: u64) {
+        self.edges.insert(relation.to_owned(), seen);
+        if lost > 0 {
+            self.lost.insert(relation.to_owned(), lost);
+        }
+    }
+
+    fn lost(&self) -> Vec<String> {
+        let words = |(relation, lost): (&String, &u64)| {
+            format!("{lost} edges {relation} end at nodes that came or went while reading; they are left out")
+        };
+        self.lost.iter().map(words).collect()
     }
 
     /// Where before, what was read and after are not the same.
@@ -315,6 +395,7 @@ mod tests {
         let counts = |nodes, follows: &[u64]| Counts {
             nodes,
             edges: follows.iter().map(|&n| ("FOLLOWS".to_owned(), n)).collect(),
+            ..Counts::default()
         };
         assert!(counts(3, &[2]).differences(&counts(3, &[2]), &counts(3, &[2])).is_empty());
         assert_eq!(
