@@ -74,7 +74,7 @@ proptest! {
             let (src, dst) = (src.index(nodes.len()), dst.index(nodes.len()));
             let line = EdgeRow { src: uid(src).into(), dst: uid(dst).into(), properties: held(held_by) };
             lines.entry((*relation).to_owned()).or_default().push(line);
-            for _ in 0..1 + u32::from(at % 3 == 0) {
+            for _ in 0..=u32::from(at % 3 == 0) {
                 let relation_at = all.relation(relation);
                 let before = all.edges(relation_at).sheet.rows();
                 prop_assert!(all.put_edge(relation, (src as u64, dst as u64), held(held_by)));

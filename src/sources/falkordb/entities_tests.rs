@@ -97,7 +97,8 @@ fn whole_nodes_and_edges_become_columns_of_their_types() {
     let people = &tables.nodes["Person"];
     let columns =
         ["node", "uid", "name", "labels", "gen", "open", "place_latitude", "place_longitude", "score"];
-    let mut found: Vec<&str> = people.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    let mut found: Vec<&str> =
+        people.get_column_names().into_iter().map(polars::prelude::PlSmallStr::as_str).collect();
     found[4..].sort_unstable();
     assert_eq!(found, columns);
     assert_eq!(people.column("gen").expect("there").i64().expect("integers").get(0), Some(-7));

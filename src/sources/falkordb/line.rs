@@ -74,7 +74,7 @@ impl Place {
 
 /// Whether the connection ended because somebody asked to stop.
 pub(super) fn is_cancelled(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Cancelled>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Cancelled>)
 }
 
 /// Reads that wait long, but end soon once somebody asks to stop.
@@ -149,11 +149,11 @@ impl Line {
 
     /// Sends a command and waits for its answer to begin.
     pub(super) fn ask(&mut self, words: &[&str]) -> Result<&mut Wire<BufReader<Patient>>, WireError> {
-        let mut said = format!("*{}\r\n", words.len());
+        let mut said = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
-            said.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+            write!(said, "${}\r\n{word}\r\n", word.len())?;
         }
-        self.wire.source().get_mut().stream.write_all(said.as_bytes())?;
+        self.wire.source().get_mut().stream.write_all(&said)?;
         self.wire.begin()?;
         Ok(&mut self.wire)
     }

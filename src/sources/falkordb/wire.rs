@@ -93,7 +93,7 @@ impl<R: BufRead> Wire<R> {
     pub(super) fn id(&mut self) -> Result<u64, WireError> {
         let at = self.at;
         let number = self.int()?;
-        u64::try_from(number).map_err(|_| shape(at, "an id", number))
+        u64::try_from(number).map_err(|_| shape(at, "an id", number.to_string()))
     }
 
     /// The bytes of a text.
@@ -245,8 +245,8 @@ impl<R: BufRead> Wire<R> {
     }
 }
 
-fn shape(at: u64, expected: &'static str, got: impl ToString) -> WireError {
-    WireError::Shape { at, expected, got: got.to_string() }
+fn shape(at: u64, expected: &'static str, got: impl Into<String>) -> WireError {
+    WireError::Shape { at, expected, got: got.into() }
 }
 
 /// The number at the start of a line, and the bytes of the line; `None` where it is no whole line of a number.

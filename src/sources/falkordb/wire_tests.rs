@@ -18,7 +18,9 @@ fn print(tree: &Tree, out: &mut Vec<u8>) {
         }
         Tree::Array(items) => {
             out.extend_from_slice(format!("*{}\r\n", items.len()).as_bytes());
-            items.iter().for_each(|item| print(item, out));
+            for item in items {
+                print(item, out);
+            }
         }
         other => panic!("{other:?} is none of this protocol"),
     }
