@@ -25,6 +25,9 @@ const FIRST_EDGES: u64 = 1_000;
 const FEWEST_EDGES: u64 = 250;
 const MOST_EDGES: u64 = 1 << 17;
 
+/// As many edges as there are: from 2^63 on, the server takes a limit for none at all and answers nothing.
+const NO_LIMIT: u64 = i32::MAX as u64;
+
 /// How much more than expected a page of edges may hold before it is cut.
 const SLACK: f64 = 1.5;
 
@@ -186,7 +189,7 @@ impl Bulk {
                 }
                 // So many between one pair cannot be cut further.
                 (Reached::Hub, _) => {
-                    (way, most) = (Way::Seek, u64::MAX >> 1);
+                    (way, most) = (Way::Seek, NO_LIMIT);
                     pace = Pace::new(READ_MS, 1, WIDEST_PAGE);
                 }
             }

@@ -41,7 +41,7 @@ pub struct Scanned {
     pub version: Option<Version>,
     /// Pages read.
     pub pages: u64,
-    /// Server time of the longest page, in milliseconds, printing estimated: how long we may have kept everybody waiting.
+    /// Server time of the longest page, in milliseconds: how long we may have kept everybody waiting.
     pub longest_page_ms: f64,
 }
 
@@ -132,7 +132,7 @@ pub struct Walked {
     pub version: Option<Version>,
     /// Pages read.
     pub pages: u64,
-    /// Server time of the longest page, in milliseconds, printing estimated.
+    /// Server time of the longest page, in milliseconds.
     pub longest_page_ms: f64,
 }
 
