@@ -143,6 +143,41 @@ fn the_built_in_lists_hold_only_what_an_installation_could_add() {
 }
 
 #[test]
+fn the_shared_hosts_are_sorted_and_each_is_there_once() {
+    let unsorted = SHARED_HOSTS.windows(2).find(|pair| pair[0] >= pair[1]);
+    assert_eq!(unsorted, None);
+}
+
+#[test]
+fn pages_of_links_tickets_and_followers_name_no_organisation() {
+    let none = SharedHosts::default();
+    for raw in [
+        "https://linkin.bio/nightshift",
+        "lnk.bio/nightshift",
+        "https://solo.to/nightshift",
+        "https://hoo.be/nightshift",
+        "https://campsite.bio/nightshift",
+        "https://allmylinks.com/nightshift",
+        "https://koji.to/nightshift",
+        "https://linktree.com/nightshift",
+        "https://lu.ma/nightshift",
+        "https://www.etix.com/ticket/v/1",
+        "https://www.seetickets.us/nightshift",
+        "https://nightshift.ticketspice.com/spring",
+        "https://www.threads.net/@nightshift",
+        "https://www.threads.com/@nightshift",
+        "https://bsky.app/profile/nightshift.example",
+        "https://nightshift.notion.site/Press-1",
+        "https://www.notion.so/nightshift/Press-1",
+    ] {
+        assert_eq!(domain(raw, &none), None, "{raw}");
+    }
+    for own in ["linkin.example", "nothoo.be", "luma.example"] {
+        assert_eq!(domain(own, &none).as_ref().map(CanonicalId::as_str), Some(own));
+    }
+}
+
+#[test]
 fn the_list_of_suffixes_is_the_one_that_is_compiled_in() {
     let lock = include_str!("../../Cargo.lock");
     let (_, psl) = lock.split_once("name = \"psl\"\nversion = \"").expect("psl is a dependency");
