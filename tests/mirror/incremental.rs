@@ -186,6 +186,16 @@ fn what_changed_between_two_runs_is_found_without_reading_the_rest() {
             let extent = world.after(what, sql).await;
             assert!(extent.read <= homeless + 6, "{what}: {extent:?}");
         }
+        for (what, sql) in [
+            (
+                "a word in place of a device",
+                "UPDATE tracks SET anonymous_id = E' NULL\\n' WHERE id IN ('m4', 'm8')",
+            ),
+            ("one in place of a user", "UPDATE tracks SET user_id = 'Undefined' WHERE id IN ('m8', 'm13')"),
+            ("and both at last", "UPDATE tracks SET anonymous_id = 'n/a', user_id = 'NIL' WHERE id = 'm13'"),
+        ] {
+            world.after(what, sql).await;
+        }
         let extent = world
             .after("a row without a stamp", "UPDATE tracks SET received_at = NULL WHERE id IN ('m14', 'm20')")
             .await;

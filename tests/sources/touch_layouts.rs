@@ -232,3 +232,47 @@ async fn a_warehouse_whose_other_tables_no_message_has_made_yet_is_read_and_a_so
     scratch.run("DROP SCHEMA sonik_web CASCADE").await;
     assert_eq!(scratch.facts().await.expect("reads").absent, ["twenty", "unified", "touchpoints"]);
 }
+
+/// Words that stand for nothing in place of ids, beside the rows without ids that they amount to.
+#[tokio::test]
+async fn words_that_stand_for_nothing_are_read_as_rows_without_ids_and_told_like_them() {
+    let Some(scratch) = Scratch::with_layouts().await else { return };
+    let rows = |nothing: &str, user: &str| {
+        format!(
+            "SET search_path = sonik_web;
+             DELETE FROM tracks WHERE id LIKE 'w%'; DELETE FROM identifies WHERE id LIKE 'w%'; DELETE FROM aliases WHERE id LIKE 'w%';
+             INSERT INTO tracks(id, received_at, \"timestamp\", anonymous_id, user_id, event) VALUES
+              ('w1', '2025-12-10Z', '2025-12-10Z', {nothing}, 'u-ana', 'event_viewed'),
+              ('w2', '2025-12-10Z', '2025-12-10Z', {nothing}, {user}, 'event_viewed'),
+              ('w3', '2025-12-10Z', '2025-12-10Z', 'anon-9', {user}, 'event_viewed');
+             INSERT INTO identifies(id, received_at, \"timestamp\", anonymous_id, user_id) VALUES
+              ('w4', '2025-12-10Z', '2025-12-10Z', {nothing}, 'u-ana'), ('w5', '2025-12-10Z', '2025-12-10Z', {nothing}, {user}),
+              ('w6', '2025-12-10Z', '2025-12-10Z', {nothing}, 'u-ben');
+             INSERT INTO aliases(id, received_at, \"timestamp\", previous_id, user_id) VALUES
+              ('w7', '2025-12-10Z', '2025-12-10Z', {nothing}, 'u-ana');"
+        )
+    };
+    scratch.run(&rows("NULL", "NULL")).await;
+    let without = scratch.facts().await.expect("reads");
+    let left_out = |facts: &Facts| {
+        let of = |table: &str| facts.read.iter().find(|read| read.table == format!("sonik_web.{table}"));
+        ["tracks", "identifies", "aliases"].map(|table| of(table).expect("it is read").left_out.clone())
+    };
+    let nobodys = left_out(&without);
+    assert!(nobodys.iter().all(|reasons| reasons.iter().any(|(_, rows)| *rows > 0)), "{nobodys:?}");
+    let without = told(without);
+    for (device, user) in [
+        ("'null'", "'undefined'"),
+        ("E' NULL\\t'", "'None'"),
+        ("'00000000-0000-0000-0000-000000000000'", "'nil'"),
+        ("'N/A'", "'NaN'"),
+        ("'unknown'", "'00000000-0000-0000-0000-000000000000'"),
+    ] {
+        scratch.run(&rows(device, user)).await;
+        let facts = scratch.facts().await.expect("reads");
+        assert_eq!(left_out(&facts), nobodys, "{device} {user}");
+        assert_eq!(told(facts), without, "{device} {user}");
+    }
+    scratch.run(&rows("'nobody'", "'u-null'")).await;
+    assert_ne!(told(scratch.facts().await.expect("reads")), without, "these are ids");
+}

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::catalog::Catalog;
 use super::super::scope::Scope;
+use super::nothing::some_id;
 use crate::config::Naming;
 use crate::sources::rows::Touch;
 
@@ -98,7 +99,7 @@ pub(super) fn touch<E>(
             parent: property("parent")?,
         },
         Some("artist_followed") => Touch::ArtistFollowed { artist: property("artist")? },
-        Some("user_followed") => Touch::UserFollowed { user: property("user")? },
+        Some("user_followed") => Touch::UserFollowed { user: some_id(property("user")?) },
         _ => Touch::Other { action: name },
     })
 }

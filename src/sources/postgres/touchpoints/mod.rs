@@ -6,6 +6,7 @@
 mod actions;
 mod companion;
 mod many;
+mod nothing;
 mod people;
 mod posthog;
 mod resume;

@@ -9,8 +9,9 @@ use super::super::client::{Session, Taken};
 use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Row, Select};
-use super::actions::{self, Action, Properties, TIMELESS, Which, session_number};
-use super::many::{Many, Part, Sighting, as_touches, is_one_of, list, told};
+use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
+use super::many::{Many, Part, Sighting, as_touches, is_one_of, list};
+use super::nothing::{some_id, some_id_of};
 use super::{Aside, resume};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
@@ -63,7 +64,7 @@ pub(super) async fn rows(
             touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
         }
         let seen = many.sightings(session, &doubled, cx).await?.into_iter().filter_map(|sighting| {
-            let (device, user) = whose(sighting.user?, &users, || sighting.device);
+            let (device, user) = whose(sighting.user?, &users, || some_id(sighting.device));
             Some(Sighting { device, user, ..sighting })
         });
         as_touches(seen, &mut rows.touches)?;
@@ -122,7 +123,7 @@ pub(super) fn many<'c>(
         received: stamp.as_ref().map_or_else(|| at.clone(), |stamp| format!("coalesce({stamp}, {at})")),
         stamp: stamp.or_else(|| Some(at.clone())),
         device: (format!("({properties} -> {device})::text"), Wire::Json),
-        user: told(select.expression(fields.distinct_id)),
+        user: some_id_of(select.expression(fields.distinct_id)),
         is_touch: format!("{at} IS NOT NULL AND {is_touch}"),
         at,
         parts: vec![Part { condition: format!("{event} = ANY ({many})"), own: None }],
@@ -203,14 +204,16 @@ async fn identities(
             let text = |json: &Json, path: &[&str], of: Field<Json>| {
                 json.text(path).map_err(|reason| row.refuse(of, &reason))
             };
-            let (id, user_id) = (row.need(fields.id)?, row.need(fields.distinct_id)?);
+            let (id, user_id) = (row.need(fields.id)?, some_id(Some(row.need(fields.distinct_id)?)));
             if row.need(fields.event)? == ALIAS {
-                let previous_id = text(&told, &["alias"], fields.properties)?;
-                let Some(previous_id) = previous_id.filter(|previous| *previous != user_id) else {
-                    return Ok(Taken::LeftOut("half-empty"));
-                };
-                rows.aliases.push(AliasRow { id, at, previous_id, user_id });
-                return Ok(Taken::Row(()));
+                let previous_id = some_id(text(&told, &["alias"], fields.properties)?);
+                return Ok(match (previous_id, user_id) {
+                    (Some(previous_id), Some(user_id)) if previous_id != user_id => {
+                        rows.aliases.push(AliasRow { id, at, previous_id, user_id });
+                        Taken::Row(())
+                    }
+                    _ => Taken::LeftOut("half-empty"),
+                });
             }
             let set_column = row.get(set)?.unwrap_or(Json(serde_json::Value::Null));
             let trait_of = |key: &str| match text(&set_column, &[key], set)? {
@@ -218,8 +221,10 @@ async fn identities(
                 None => text(&told, &["$set", key], fields.properties),
             };
             let (email, name) = (trait_of(email)?, trait_of(name)?);
-            let anonymous_id = text(&told, &["$anon_distinct_id"], fields.properties)?;
-            let user_id = Some(user_id);
+            let anonymous_id = some_id(text(&told, &["$anon_distinct_id"], fields.properties)?);
+            if anonymous_id.is_none() && user_id.is_none() {
+                return Ok(Taken::LeftOut(NOBODYS));
+            }
             let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name };
             rows.identifies.push(&row)?;
             Ok(Taken::Row(()))
@@ -251,10 +256,13 @@ async fn people(
     let created_at = select.optional("created_at", &["created_at"])?;
     session
         .read(&select, cx, |row| {
+            let Some(distinct_id) = some_id(Some(row.need(distinct_id)?)) else {
+                return Ok(Taken::LeftOut(NOBODYS));
+            };
             let told = row.get(properties)?.unwrap_or(Json(serde_json::Value::Null));
             let text = |key| told.text(&[key]).map_err(|reason| row.refuse(properties, &reason));
             Ok(Taken::Row(PersonRow {
-                distinct_id: row.need(distinct_id)?,
+                distinct_id,
                 person: row.need(person)?,
                 email: text(keys[0])?,
                 name: text(keys[1])?,
@@ -365,8 +373,10 @@ async fn touches(
             let Some((at, received_at)) = fields.clocks(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
             let told = fields.properties(row)?;
             let text = |key: &str| told.text(&[key]).map_err(|reason| row.refuse(fields.properties, &reason));
-            let who: String = row.need(fields.distinct_id)?;
-            let device = if users.contains(&who) { text(device)? } else { None };
+            let Some(who) = some_id(Some(row.need(fields.distinct_id)?)) else {
+                return Ok(Taken::LeftOut(NOBODYS));
+            };
+            let device = if users.contains(&who) { some_id(text(device)?) } else { None };
             let (anonymous_id, user_id) = whose(who, users, || device);
             into.push(&TouchRow {
                 id: row.need(fields.id)?,

@@ -10,6 +10,7 @@ use super::super::scope::Scope;
 use super::super::select::{Field, Row, Select};
 use super::actions::{self, ACTIONS, Action, NOBODYS, TIMELESS, Which};
 use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
+use super::nothing::{some_id, some_id_of};
 use super::{Aside, resume};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
@@ -92,7 +93,8 @@ pub(super) fn many<'c>(
     let Some(at) = first_of([timestamp, original, received]) else {
         return Ok(Err(format!("`{}` has no clock", messages.table.qualified())));
     };
-    let [device, user, named] = [device, user, event].map(|field| told(select.expression(field)));
+    let [device, user] = [device, user].map(|field| some_id_of(select.expression(field)));
+    let named = told(select.expression(event));
     let quoted = select.quoted(event).expect("a required column was found");
     let mut parts = Vec::new();
     for action in ACTIONS.iter().filter(|action| action.is_of_many()) {
@@ -160,7 +162,7 @@ async fn identifies(
     session
         .read(&select, cx, |row| {
             let Some((at, received_at)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
-            let (anonymous_id, user_id) = (row.get(anonymous_id)?, row.get(user_id)?);
+            let (anonymous_id, user_id) = (some_id(row.get(anonymous_id)?), some_id(row.get(user_id)?));
             if anonymous_id.is_none() && user_id.is_none() {
                 return Ok(Taken::LeftOut(NOBODYS));
             }
@@ -185,7 +187,8 @@ async fn users(
     let name = select.optional("name", &["name"])?;
     session
         .read(&select, cx, |row| {
-            users.push(&UserRow { id: row.need(id)?, email: row.get(email)?, name: row.get(name)? })?;
+            let Some(id) = some_id(Some(row.need(id)?)) else { return Ok(Taken::LeftOut(NOBODYS)) };
+            users.push(&UserRow { id, email: row.get(email)?, name: row.get(name)? })?;
             Ok(Taken::Row(()))
         })
         .await?;
@@ -206,7 +209,7 @@ async fn aliases(
     session
         .read(&select, cx, |row| {
             let Some((at, _)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
-            match (row.get(previous_id)?, row.get(user_id)?) {
+            match (some_id(row.get(previous_id)?), some_id(row.get(user_id)?)) {
                 (Some(previous_id), Some(user_id)) => {
                     Ok(Taken::Row(AliasRow { id: row.need(id)?, at, previous_id, user_id }))
                 }
@@ -271,7 +274,7 @@ async fn touches_of(
     session
         .read(&select, cx, |row| {
             let Some((at, received_at)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
-            let (anonymous_id, user_id) = (row.get(anonymous_id)?, row.get(user_id)?);
+            let (anonymous_id, user_id) = (some_id(row.get(anonymous_id)?), some_id(row.get(user_id)?));
             if anonymous_id.is_none() && user_id.is_none() {
                 return Ok(Taken::LeftOut(NOBODYS));
             }

@@ -12,6 +12,7 @@ use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Select};
 use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
 use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
+use super::nothing::{some_id, some_id_of};
 use super::{Aside, resume};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
@@ -104,7 +105,7 @@ pub(super) fn many<'c>(
     let Some(at) = first_of([derived, collected, loaded]) else {
         return Ok(Err(format!("`{}` has no clock", messages.table.qualified())));
     };
-    let [device, network, user] = who.map(|field| told(select.expression(field)));
+    let [device, network, user] = who.map(|field| some_id_of(select.expression(field)));
     let device = format!("coalesce({device}, {network})");
     let named = told(select.expression(event));
     let quoted = select.quoted(event).expect("a required column was found");
@@ -183,11 +184,11 @@ async fn read(
             let (derived, collected, loaded) = (instant(derived)?, instant(collected)?, instant(loaded)?);
             let Some(at) = derived.or(collected).or(loaded) else { return Ok(Taken::LeftOut(TIMELESS)) };
             let received_at = loaded.or(collected).unwrap_or(at);
-            let anonymous_id = match row.get(device)? {
+            let anonymous_id = match some_id(row.get(device)?) {
                 Some(device) => Some(device),
-                None => row.get(network)?,
+                None => some_id(row.get(network)?),
             };
-            let (id, user_id): (_, Option<String>) = (row.need(id)?, row.get(user)?);
+            let (id, user_id) = (row.need(id)?, some_id(row.get(user)?));
             if anonymous_id.is_none() && user_id.is_none() {
                 return Ok(Taken::LeftOut(NOBODYS));
             }
