@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use sonograph::config::Naming;
 use sonograph::context::Context;
 use sonograph::sources::postgres::Session;
 use sonograph::sources::postgres::migration::{self, Item, Scope};
@@ -21,7 +22,8 @@ async fn inventory(scratch: &Scratch) -> Vec<Item> {
 
 async fn states(scratch: &Scratch) -> Vec<State> {
     let session = Session::open(&scratch.url()).await.expect("opens");
-    let states = plan(&session.catalog()).into_iter().map(|(_, state)| state).collect();
+    let plan = plan(&session, &Naming::default()).expect("one layout");
+    let states = plan.into_iter().map(|step| step.state).collect();
     session.close().await;
     states
 }
@@ -77,4 +79,44 @@ async fn the_command_prints_what_is_missing_and_executes_nothing() {
     scratch.run(&sql).await;
     assert_eq!(states(&scratch).await, [State::Present, State::Present, State::Present]);
     assert_eq!(ask(&["--sql"]), "");
+}
+
+#[tokio::test]
+async fn the_command_looks_where_the_layout_is_and_prints_no_statements_for_another_place() {
+    let scratch = Scratch::new().await;
+    for migration in &MIGRATIONS[..2] {
+        scratch.run(migration.sql).await;
+    }
+    scratch.run("ALTER SCHEMA unified RENAME TO unif").await;
+    let home = tempfile::tempdir().expect("a folder");
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
+        command.current_dir(home.path()).env_clear().env("SONOGRAPH_POSTGRES_URL", scratch.url());
+        let output = command.args(["doctor", "unified-schema"]).args(arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("text"))
+    };
+    let [shown, said] = ask(&[]);
+    let states = |shown: &str| {
+        let last = |line: &str| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+        shown.lines().filter(|line| line.trim_start().starts_with("000")).map(last).collect::<Vec<_>>()
+    };
+    let found = ["unif.entities present", "unif.entity_sources present", "unif.claim_events missing"];
+    assert_eq!(states(&shown), found);
+    assert!(said.contains("in schema `unified`") && !said.contains("--sql"), "{said}");
+    let [sql, said] = ask(&["--sql"]);
+    assert_eq!((sql.as_str(), states(&said)), ("", found.map(str::to_owned).to_vec()));
+
+    scratch
+        .run("ALTER TABLE unif.entities RENAME TO things; ALTER TABLE unif.things RENAME claimed_by TO owner")
+        .await;
+    let config = "[sources.unified]\nschema = 'unif'\nentities = 'things'\n\
+                  [sources.unified.columns.entities]\nclaimed_by = 'owner'\n";
+    std::fs::write(home.path().join("sonograph.toml"), config).expect("it is written");
+    assert_eq!(states(&ask(&[])[0])[0], "unif.things present");
+    std::fs::write(home.path().join("sonograph.toml"), "[sources.unified]\nschema = 'unified'\n")
+        .expect("it is written");
+    let [sql, _] = ask(&["--sql"]);
+    scratch.run(&sql).await;
+    assert!(states(&ask(&[])[0]).iter().all(|state| state.ends_with("present")));
 }

@@ -47,7 +47,7 @@ pub async fn read(
 }
 
 /// The schema whose `entities` has the columns that make it ours.
-fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Option<Scope<'o>>, SourceError> {
+pub(super) fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Option<Scope<'o>>, SourceError> {
     let catalog = session.catalog();
     let scope = |schema: &str| Scope::new(SYSTEM, schema, naming);
     let ours = |schema: &str| {

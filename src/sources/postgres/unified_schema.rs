@@ -2,7 +2,11 @@
 //!
 //! Sources are opened read-only: what is missing is shown and printed, and a database administrator runs it.
 
-use super::catalog::Catalog;
+use super::client::Session;
+use super::scope::Scope;
+use super::unified::{SYSTEM, discover};
+use crate::config::Naming;
+use crate::sources::SourceError;
 
 /// The schema the migrations make their tables in.
 pub const SCHEMA: &str = "unified";
@@ -70,15 +74,53 @@ pub enum State {
     Lacks(Vec<&'static str>),
 }
 
-/// What the database has of every migration, in order.
-pub fn plan(catalog: &Catalog) -> Vec<(Migration, State)> {
-    let state = |migration: &Migration| match catalog.table(SCHEMA, migration.table) {
-        None => State::Missing,
-        Some(table) => {
-            let lacks: Vec<_> =
-                migration.columns.iter().copied().filter(|column| !table.has(&[column])).collect();
-            if lacks.is_empty() { State::Present } else { State::Lacks(lacks) }
-        }
+/// A migration beside the table that stands for its own in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What would make it.
+    pub migration: Migration,
+    /// The schema that is looked in.
+    pub schema: String,
+    /// The table that is looked for.
+    pub table: String,
+    /// What is there of it.
+    pub state: State,
+}
+
+impl Step {
+    /// Whether the migration would make this very table: its SQL knows no other names.
+    pub fn is_made_by_migration(&self) -> bool {
+        self.schema == SCHEMA && self.table == self.migration.table
+    }
+}
+
+/// What a database has of every migration, in order: under configured names, else where the mirror finds the layout, else
+/// where the migrations make it.
+///
+/// # Errors
+/// When several schemas hold the layout and none is configured.
+pub fn plan(session: &Session, naming: &Naming) -> Result<Vec<Step>, SourceError> {
+    let catalog = session.catalog();
+    let scope = match &naming.schema {
+        // It need not hold anything yet.
+        Some(schema) => Scope::new(SYSTEM, schema, naming),
+        None => discover(session, naming)?.unwrap_or_else(|| Scope::new(SYSTEM, SCHEMA, naming)),
     };
-    MIGRATIONS.iter().map(|migration| (*migration, state(migration))).collect()
+    let step = |migration: &Migration| {
+        let table = scope.name(migration.table, migration.table).to_owned();
+        let state = match catalog.table(&scope.schema, &table) {
+            None => State::Missing,
+            Some(found) => {
+                let is_there = |column: &&str| {
+                    let configured = scope.column(migration.table, column);
+                    found.has(&[configured.unwrap_or(column)])
+                };
+                let lacks: Vec<_> =
+                    migration.columns.iter().copied().filter(|column| !is_there(column)).collect();
+                if lacks.is_empty() { State::Present } else { State::Lacks(lacks) }
+            }
+        };
+        Step { migration: *migration, schema: scope.schema.clone(), table, state }
+    };
+    Ok(MIGRATIONS.iter().map(step).collect())
 }
