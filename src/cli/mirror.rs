@@ -253,14 +253,10 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let cx = &session.cx;
     let ledger = Ledger::new(&session.config.mirror_dir);
     let since = since(client, settings, &ledger).await?;
-    let current = mirror::read_graph(client, &settings.graph, cx).await?;
-    let read =
-        mirror::read_since(&settings.databases, &settings.sources, &settings.resolving, &current, since, cx);
-    let Read { facts, mut position, steady, extent } = read.await?;
-    let options = ResolveOptions { kept: mirror::kept_uids(&current)?, ..settings.resolving.clone() };
-    let resolved = mirror::resolve(&facts, &options)?;
-    drop(options);
-    let mut plan = mirror::plan_keeping(&resolved, &current, &steady)?;
+    let Settings { databases, sources, resolving, graph, .. } = settings;
+    let read = mirror::read_since((&mut *client, graph), databases, sources, resolving, since, cx).await?;
+    let Read { facts, resolved, current, mut position, extent } = read;
+    let mut plan = mirror::plan(&resolved, &current)?;
     let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
     guard.check_names(&plan, &facts.read)?;
     guard.hold_back(&mut plan)?;

@@ -1,6 +1,6 @@
 //! The graph on the server as the plan sees it: what the mirror itself writes of it, rows in spools, keys in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::resolved::{Properties, sort};
 use crate::context::Context;
 use crate::ontology::{Label, Property, PropertyKind, Relation, Value, names};
 use crate::snapshot::tables::assemble::{AssembleError, NodeRow, fifteen_digits, single};
-use crate::sources::falkordb::{Client, FalkorError, Taker, walk};
+use crate::sources::falkordb::{Client, FalkorError, Taker, walk, walk_from};
 use crate::sources::spool::{Place, Spool};
 
 /// A graph as it was read, without what others put into it.
@@ -29,6 +29,25 @@ pub struct Current {
     edge_counts: BTreeMap<Relation, u64>,
     /// Newest generation that any node carries.
     pub(super) newest_generation: Option<i64>,
+    /// What was left unread, if anything was.
+    left: Option<Left>,
+}
+
+/// Relations whose edges are the many touches: each is one edge that its message names.
+pub(super) const OF_MANY: [Relation; 2] = [Relation::InterestedIn, Relation::Attended];
+
+/// How many edges of the many touches begin at a node, in the order of [`OF_MANY`].
+pub(super) type Counts = [u32; OF_MANY.len()];
+
+/// Edges of the many touches that were only counted.
+#[derive(Debug, Clone, Default)]
+struct Left {
+    /// Internal id → position of the key; `NOBODY` where no node has it.
+    by_id: Vec<u32>,
+    /// By position.
+    counts: Vec<Counts>,
+    /// Position of a device → that of whom it is identified as; several make it `NOBODY`.
+    owners: HashMap<u32, u32>,
 }
 
 /// An edge of the graph; its ends are positions among the keys.
@@ -62,6 +81,58 @@ impl Current {
     pub(super) fn nodes_of(&self, label: Label) -> std::ops::Range<u32> {
         let before = |kind| self.keys.partition_point(|key| key.kind() < kind) as u32;
         before(kind_of(label))..before(kind_of(label) + 1)
+    }
+
+    /// Position of the node of a kind and name.
+    pub(super) fn find(&self, kind: Kind, name: NameHash) -> Option<u32> {
+        let at = self.keys.binary_search_by_key(&(kind, name), |key| (key.kind(), key.name)).ok()?;
+        Some(at as u32)
+    }
+
+    /// How many edges of the many touches begin at each node, by position, where those were only counted.
+    pub(super) fn counts(&self) -> &[Counts] {
+        self.left.as_ref().map_or(&[], |left| &left.counts)
+    }
+
+    /// Whom a device is identified as, where edges were counted; `None` where nobody or several.
+    pub(super) fn owner(&self, device: u32) -> Option<u32> {
+        let owner = self.left.as_ref()?.owners.get(&device).copied();
+        owner.filter(|owner| *owner != NOBODY)
+    }
+
+    /// Reads the edges of the many touches that were only counted and begin at nodes that are `wanted`.
+    pub(super) async fn read_left(
+        &mut self,
+        client: &mut Client,
+        graph: &str,
+        wanted: impl Fn(u32) -> bool,
+        cx: &Context,
+    ) -> Result<(), MirrorError> {
+        let Some(left) = self.left.take() else { return Ok(()) };
+        for (nth, relation) in OF_MANY.into_iter().enumerate() {
+            let begins = left.by_id.iter().zip(0_u64..).filter_map(|(&at, id)| {
+                let count = left.counts.get(at as usize)?[nth];
+                (count > 0 && wanted(at)).then_some((id, u64::from(count)))
+            });
+            let begins: Vec<(u64, u64)> = begins.collect();
+            let mut taker = Again { current: self, by_id: &left.by_id };
+            let read = walk_from(client, graph, relation.name(), &begins, &mut taker, cx).await;
+            read.map_err(MirrorError::Unread)?;
+        }
+        Ok(())
+    }
+
+    fn take_edge(
+        &mut self,
+        relation: &str,
+        (src, dst): (Option<u32>, Option<u32>),
+        properties: Vec<(Arc<str>, Value)>,
+    ) -> Result<bool, FalkorError> {
+        let (Some(src), Some(dst)) = (src, dst) else { return Ok(false) };
+        let Ok(relation) = relation.parse::<Relation>() else { return Ok(true) };
+        let properties = declared(relation.properties().iter().copied(), properties);
+        self.edges.push(&Held { relation, src, dst, properties })?;
+        Ok(true)
     }
 
     /// What the label of a kind is called.
@@ -149,6 +220,8 @@ pub(super) struct Reading {
     /// Internal id → where its key is; `NOBODY` where no node has it.
     by_id: Vec<u32>,
     current: Current,
+    /// Where edges of the many touches are only counted: how many begin where, and whose devices are.
+    left: Option<Left>,
 }
 
 const NOBODY: u32 = u32::MAX;
@@ -187,8 +260,44 @@ impl Reading {
         }))
     }
 
+    fn position(&self, id: u64) -> Option<u32> {
+        position(&self.by_id, id)
+    }
+
     pub(super) fn finish(self) -> Current {
-        self.current
+        let Self { by_id, mut current, left, .. } = self;
+        current.left = left.map(|left| Left { by_id, ..left });
+        current
+    }
+}
+
+fn position(by_id: &[u32], id: u64) -> Option<u32> {
+    by_id.get(id as usize).copied().filter(|at| *at != NOBODY)
+}
+
+/// Takes edges that were only counted before.
+struct Again<'c> {
+    current: &'c mut Current,
+    by_id: &'c [u32],
+}
+
+impl Taker for Again<'_> {
+    fn node(&mut self, _: u64, _: &str, _: NodeRow<Arc<str>>) -> Result<(), FalkorError> {
+        Ok(())
+    }
+
+    fn nodes_end(&mut self) -> Result<(), FalkorError> {
+        Ok(())
+    }
+
+    fn edge(
+        &mut self,
+        relation: &str,
+        (src, dst): (u64, u64),
+        properties: Vec<(Arc<str>, Value)>,
+    ) -> Result<bool, FalkorError> {
+        let ends = (position(self.by_id, src), position(self.by_id, dst));
+        self.current.take_edge(relation, ends, properties)
     }
 }
 
@@ -246,19 +355,55 @@ impl Taker for Reading {
         (src, dst): (u64, u64),
         properties: Vec<(Arc<str>, Value)>,
     ) -> Result<bool, FalkorError> {
-        let end = |id: u64| self.by_id.get(id as usize).copied().filter(|at| *at != NOBODY);
-        let (Some(src), Some(dst)) = (end(src), end(dst)) else { return Ok(false) };
-        let Ok(relation) = relation.parse::<Relation>() else { return Ok(true) };
-        let properties = declared(relation.properties().iter().copied(), properties);
-        *self.current.edge_counts.entry(relation).or_default() += 1;
-        self.current.edges.push(&Held { relation, src, dst, properties })?;
-        Ok(true)
+        let (src, dst) = (self.position(src), self.position(dst));
+        if let Ok(relation) = relation.parse::<Relation>()
+            && let (Some(src), Some(dst)) = (src, dst)
+        {
+            *self.current.edge_counts.entry(relation).or_default() += 1;
+            if let Some(left) = self.left.as_mut().filter(|_| relation == Relation::IdentifiedAs) {
+                left.owners.entry(src).and_modify(|owner| *owner = NOBODY).or_insert(dst);
+            }
+        }
+        self.current.take_edge(relation, (src, dst), properties)
+    }
+
+    fn only_counts(&self, relation: &str) -> bool {
+        self.left.is_some() && OF_MANY.iter().any(|many| many.name() == relation)
+    }
+
+    fn edges_from(&mut self, relation: &str, src: u64, count: u64) -> bool {
+        let nth = OF_MANY.iter().position(|many| many.name() == relation);
+        let (Some(nth), Some(src), Some(left)) = (nth, self.position(src), &mut self.left) else {
+            return false;
+        };
+        left.counts.resize(self.current.keys.len(), Counts::default());
+        left.counts[src as usize][nth] += count as u32;
+        *self.current.edge_counts.entry(OF_MANY[nth]).or_default() += count;
+        true
     }
 }
 
 /// Reads the graph that a plan is made against; one that is not there yet is empty.
 pub async fn read_graph(client: &mut Client, graph: &str, cx: &Context) -> Result<Current, MirrorError> {
-    let mut reading = Reading { graph: graph.to_owned(), ..Reading::default() };
+    read(client, graph, None, cx).await
+}
+
+/// [`read_graph`], but of the edges of the many touches only how many begin where.
+pub(super) async fn read_graph_counting(
+    client: &mut Client,
+    graph: &str,
+    cx: &Context,
+) -> Result<Current, MirrorError> {
+    read(client, graph, Some(Left::default()), cx).await
+}
+
+async fn read(
+    client: &mut Client,
+    graph: &str,
+    left: Option<Left>,
+    cx: &Context,
+) -> Result<Current, MirrorError> {
+    let mut reading = Reading { graph: graph.to_owned(), left, ..Reading::default() };
     match walk(client, graph, &mut reading, cx).await {
         Ok(walked) => {
             for drift in &walked.drift {

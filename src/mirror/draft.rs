@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::MirrorError;
-use super::keys::NameHash;
+use super::keys::{NameHash, NodeKey};
 use super::report::Report;
 use super::resolved::{Making, Resolved};
 use crate::ontology::{Label, Relation, Value};
@@ -89,6 +89,11 @@ impl Draft {
 
     pub(super) fn find(&self, uid: &str) -> Option<At> {
         self.named(NameHash::of(uid))
+    }
+
+    /// The key of a node.
+    pub(super) fn key(&self, at: At) -> NodeKey {
+        self.making.key(at)
     }
 
     pub(super) fn label(&self, at: At) -> Label {

@@ -1,41 +1,43 @@
 //! Reading only what may have changed, such that the plan is the one a full reading would give.
 //!
-//! Everything small is read whole, and identity is decided over all of it. Of the many touches, each of which is one edge
-//! named by its message, those stay where they are that are as they were: the message still is there, its row was not
-//! written since, its time is the edge's, and both ends of the edge are made of the same source rows as before. All others
-//! are read again, among them every message that has no edge, for whatever it lacked may be there now.
-
-use std::collections::{HashMap, HashSet};
+//! Everything small is read whole, and identity is decided over all of it, once. The many touches, each of which is one edge
+//! named by its message, stay where they are, in the sources and in the graph, as long as whoever made them is unmoved:
+//! none of their rows was written since, they and the events stand for the same source rows as before, and they touched
+//! exactly as often as edges begin at them. Then every touch there is now was one at the last run, and none that was is gone.
+//! Of everybody else all touches and edges are read, and of everybody those at events that had none: they become edges
+//! where the event came, and are noted where it did not.
 
 use serde::Serialize;
 
-use super::current::{Current, Held, property, refs};
-use super::keys::{NameHash, discriminator};
-use super::resolve::{ResolveOptions, millis, resolve};
+use super::current::{Counts, Current, property, read_graph, read_graph_counting, refs};
+use super::keys::NodeKey;
+use super::resolve::{ResolveOptions, Resolving, begin, resolve};
 use super::resolved::Resolved;
-use super::{MirrorError, kept_uids};
+use super::{Kept, MirrorError, kept_uids};
 use crate::context::Context;
-use crate::ontology::{Relation, Uid, Value, safe_id};
-use crate::sources::facts::Facts;
+use crate::ontology::{Label, SourceRef};
+use crate::sources::facts::{Facts, TableRead};
+use crate::sources::falkordb::Client;
 use crate::sources::postgres::position::{Position, Since};
-use crate::sources::postgres::touchpoints::{Key, KeyRow, user_ref};
-use crate::sources::{Databases, SourceOptions, read_facts_since};
+use crate::sources::postgres::touchpoints::{Actor, Tally, user_ref};
+use crate::sources::rows::TouchRow;
+use crate::sources::spool::{Place, Spool, SpoolError};
+use crate::sources::{Databases, Left, SourceOptions, read_facts_since};
 
-/// Relations whose edges are the many touches.
-const OF_MANY: [Relation; 2] = [Relation::InterestedIn, Relation::Attended];
+/// So many touches are read for themselves whatever share they are of all.
+const FEW: u64 = 10_000;
 
-/// So many messages are read one by one whatever share they are of all.
-const FEW: usize = 10_000;
-
-/// What was read, and what was not.
+/// What was read of both sides.
 #[derive(Debug)]
 pub struct Read {
     /// The facts, but for touches that stay as they are.
     pub facts: Facts,
+    /// What they claim, without those touches.
+    pub resolved: Resolved,
+    /// The graph, without the edges of those touches.
+    pub current: Current,
     /// Where the next reading may go on; why it cannot, where that is so.
     pub position: Result<Position, String>,
-    /// The edges of touches that were not read.
-    pub steady: Steady,
     /// How much was read, where less than everything was asked for.
     pub extent: Option<Extent>,
 }
@@ -46,171 +48,176 @@ pub struct Extent {
     /// Why everything was read; `None` where it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,
-    /// Messages that were read again because they are new, changed, or may belong elsewhere.
+    /// Touches that were read: of those of whom anything may have changed, and those at events that are not there.
     pub read: u64,
-    /// Messages that are as they were, and were not read.
+    /// Touches that are as they were, and were not read.
     pub skipped: u64,
-    /// Messages of which no stamp says when they were loaded; they were read.
+    /// Touches of which no stamp says when they were loaded; they were read.
     pub unstamped: u64,
 }
 
-/// Edges of the graph that stay as they are though their touches were not read.
+/// What somebody did, as far as it counts here.
+#[derive(Debug)]
+struct Deeds {
+    /// Where the key lies that names them to the source.
+    key: Place,
+    /// Where their edges begin, by relation: positions in the graph; `None` where that is not there.
+    begin: [Option<u32>; 2],
+    edges: Counts,
+    /// Whether their touches have to be read.
+    moved: bool,
+}
+
+/// Who is as they were.
 #[derive(Debug, Default)]
-pub struct Steady {
-    /// By message.
-    edges: Vec<Kept>,
+struct Movement {
+    all: Vec<Deeds>,
+    keys: Spool<String>,
+    /// By position in the graph: whether edges that begin there have to be read.
+    moved: Vec<bool>,
+    others: u64,
+    unstamped: u64,
+    nameless: bool,
+    unkept: Option<SpoolError>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Kept {
-    message: NameHash,
-    /// Epoch ms.
-    at: Option<i64>,
-    state: State,
+/// What is asked about whoever touched something.
+struct Asked<'a> {
+    resolving: &'a Resolving<'a>,
+    current: &'a Current,
+    kept: &'a Kept,
+    schema: &'a str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Its message was not seen yet.
-    Unseen,
-    /// Its message has to be read whatever its row says.
-    Doubtful,
-    /// Its message is as it was.
-    Steady,
-    /// Its message is read again.
-    Read,
-}
+impl Asked<'_> {
+    fn position(&self, key: NodeKey) -> Option<u32> {
+        self.current.find(key.kind(), key.name)
+    }
 
-impl Steady {
-    /// The edges of the many touches in `current`; doubtful where an end is made of other rows than it was. `resolved` is
-    /// without the many touches.
-    fn of(resolved: &Resolved, current: &Current, touch_schema: &str) -> Result<Self, MirrorError> {
-        let doubtful = doubtful(resolved, current, touch_schema)?;
-        let mut edges = Vec::new();
-        for held in &current.edges {
-            let Held { relation, src, dst, properties } = held?;
-            let Some(message) = discriminator(relation, &properties).filter(|_| OF_MANY.contains(&relation))
-            else {
+    /// Where somebody's edges begin, and whether what they did before began there as well.
+    fn begin(&self, actor: Actor<'_>) -> ([Option<u32>; 2], bool) {
+        let remembered = |user: &str| self.kept.place(&user_ref(self.schema, user).to_string());
+        match actor {
+            Actor::User(user) => {
+                let at = self.resolving.user(user).and_then(|key| self.position(key));
+                let place = at.map(|at| self.current.keys[at as usize].place());
+                ([at; 2], at.is_some() && place == remembered(user))
+            }
+            // The id may have been a user's.
+            Actor::Device(device) => {
+                let begin = self.resolving.device(device).map(|key| self.position(key?));
+                (begin, remembered(device).is_none())
+            }
+        }
+    }
+
+    /// The keys of events that stand for the same thing as before.
+    fn events(&self, table: &str) -> Result<Vec<String>, MirrorError> {
+        let of_table = SourceRef::new("directus", table, "").to_string();
+        let of_table = of_table.trim_end_matches(|c| c != ':');
+        let mut events = Vec::new();
+        for at in self.current.nodes_of(Label::Event) {
+            let row = self.current.node(at)?;
+            if property(&row.properties, "deleted_at").is_some() {
                 continue;
-            };
-            let at = match property(&properties, "timestamp") {
-                Some(Value::Instant(at) | Value::Integer(at)) => Some(*at),
-                _ => None,
-            };
-            let is_doubtful =
-                [src, dst].into_iter().any(|end| doubtful.contains(&current.keys[end as usize].name));
-            let state = if is_doubtful { State::Doubtful } else { State::Unseen };
-            edges.push(Kept { message: NameHash::of(message), at, state });
-        }
-        edges.sort_unstable_by_key(|kept| kept.message);
-        // One message, one edge; where there are more, what it says has to decide.
-        for same in edges.chunk_by_mut(|a, b| a.message == b.message).filter(|same| same.len() > 1) {
-            for kept in same {
-                kept.state = State::Doubtful;
             }
+            let stands = |reference: &&String| {
+                self.resolving.row(reference).and_then(|key| self.position(key)) == Some(at)
+            };
+            let keys = refs(&row.properties).iter().filter(stands);
+            events.extend(keys.filter_map(|reference| reference.strip_prefix(of_table)).map(str::to_owned));
         }
-        Ok(Self { edges })
-    }
-
-    fn find(&mut self, message: &str) -> Option<&mut Kept> {
-        let name = NameHash::of(&safe_id(message));
-        let at = self.edges.binary_search_by_key(&name, |kept| kept.message).ok()?;
-        Some(&mut self.edges[at])
-    }
-
-    /// Whether the message of a key has to be read.
-    fn must_be_read(&mut self, key: Key<'_>) -> bool {
-        let Some(kept) = self.find(key.id) else { return true };
-        let same_time = key.at.map(millis) == kept.at;
-        kept.state = match (kept.state, key.row) {
-            (State::Unseen, KeyRow::AsItWas) if same_time => State::Steady,
-            // A message that is seen twice was loaded more than once: its rows have to be compared.
-            _ => State::Read,
-        };
-        kept.state == State::Read
-    }
-
-    /// Whether an edge stays because its touch was not read.
-    pub(super) fn stays(&self, relation: Relation, discriminator: Option<&str>) -> bool {
-        let message = discriminator.filter(|_| OF_MANY.contains(&relation) && !self.edges.is_empty());
-        message.is_some_and(|message| {
-            let name = NameHash::of(message);
-            let found = self.edges.binary_search_by_key(&name, |kept| kept.message);
-            // No steady edge has another of its message.
-            found.is_ok_and(|at| self.edges[at].state == State::Steady)
-        })
-    }
-
-    fn count(&self) -> u64 {
-        self.edges.iter().filter(|kept| kept.state == State::Steady).count() as u64
+        Ok(events)
     }
 }
 
-/// Nodes of the graph whose touches may belong elsewhere now, by the hash of their uid.
-fn doubtful(
-    resolved: &Resolved,
-    current: &Current,
-    touch_schema: &str,
-) -> Result<HashSet<NameHash>, MirrorError> {
-    let users = user_ref(touch_schema, "u").to_string();
-    let users = users.trim_end_matches('u');
-    let mut now: HashMap<NameHash, NameHash> = HashMap::new();
-    // Reference of a user, and the device that would have the same id.
-    let mut users_now: Vec<(NameHash, NameHash)> = Vec::new();
-    for row in resolved.node_rows() {
-        let row = row?;
-        let uid = NameHash::of(&row.uid);
-        for reference in refs(&row.properties) {
-            let name = NameHash::of(reference);
-            now.insert(name, uid);
-            if let Some(user) = reference.strip_prefix(users) {
-                users_now.push((name, NameHash::of(Uid::visitor(user).as_str())));
+impl Movement {
+    fn see(&mut self, tally: Tally<'_>, asked: &Asked<'_>) {
+        let (begin, as_before) = asked.begin(tally.actor);
+        let [interest, attended] = tally.edges;
+        let device_of_other = matches!(tally.actor, Actor::Device(_))
+            && attended > 0
+            && begin[0].and_then(|device| asked.current.owner(device)) != begin[1];
+        let nowhere = |nth: usize| tally.edges[nth] > 0 && begin[nth].is_none();
+        let moved = tally.is_written || !as_before || device_of_other || nowhere(0) || nowhere(1);
+        match self.keys.push(&tally.key.to_owned()) {
+            Ok(key) => self.all.push(Deeds { key, begin, edges: [interest as u32, attended as u32], moved }),
+            Err(error) => self.unkept = Some(error),
+        }
+        self.others += tally.others;
+        self.unstamped += tally.unstamped;
+        self.nameless |= tally.nameless > 0;
+    }
+
+    /// Of messages that were loaded more than once the touches were read already.
+    fn doubled(&mut self, facts: &Facts, asked: &Asked<'_>) -> Result<(), SpoolError> {
+        for touch in &facts.touches {
+            let TouchRow { user_id, anonymous_id, touch, .. } = touch?;
+            if !touch.is_of_many() {
+                continue;
+            }
+            let actors = user_id.as_deref().map(Actor::User).into_iter();
+            for actor in actors.chain(anonymous_id.as_deref().map(Actor::Device)) {
+                let (begin, _) = asked.begin(actor);
+                begin.into_iter().flatten().for_each(|at| self.moved[at as usize] = true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out who moved: who did so by themselves, and everybody whose edges begin where theirs do.
+    fn spread(&mut self, counts: &[Counts]) {
+        let mut expected = vec![Counts::default(); self.moved.len()];
+        for deeds in &self.all {
+            for (nth, at) in deeds.begin.into_iter().enumerate() {
+                if let Some(at) = at {
+                    expected[at as usize][nth] += deeds.edges[nth];
+                }
+            }
+        }
+        for (at, expected) in expected.iter().enumerate() {
+            self.moved[at] |= *expected != counts.get(at).copied().unwrap_or_default();
+        }
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = false;
+            for deeds in &mut self.all {
+                let begin = deeds.begin.into_iter().zip(deeds.edges).filter(|(_, edges)| *edges > 0);
+                let begin = begin.filter_map(|(at, _)| at.map(|at| at as usize));
+                deeds.moved |= begin.clone().any(|at| self.moved[at]);
+                for at in begin.filter(|_| deeds.moved) {
+                    goes_on |= !std::mem::replace(&mut self.moved[at], true);
+                }
             }
         }
     }
-    let mut doubtful = HashSet::new();
-    let mut before: HashSet<NameHash> = HashSet::new();
-    for (at, key) in (0..).zip(&current.keys) {
-        let row = current.node(at)?;
-        let refs = refs(&row.properties);
-        let is_deleted = property(&row.properties, "deleted_at").is_some();
-        let elsewhere = |reference: &String| now.get(&NameHash::of(reference)) != Some(&key.name);
-        if is_deleted || refs.is_empty() || key.label().is_none() || refs.iter().any(elsewhere) {
-            doubtful.insert(key.name);
+
+    /// How many touches are read, and how many stay.
+    fn extent(&self) -> Extent {
+        let mut extent = Extent { read: self.others, unstamped: self.unstamped, ..Extent::default() };
+        for deeds in &self.all {
+            let edges: u64 = deeds.edges.iter().map(|edges| u64::from(*edges)).sum();
+            *(if deeds.moved { &mut extent.read } else { &mut extent.skipped }) += edges;
         }
-        if !is_deleted {
-            let users = refs.iter().filter(|reference| reference.starts_with(users));
-            before.extend(users.map(|reference| NameHash::of(reference)));
-        }
+        extent
     }
-    // Where a device's id became a user's, what it did becomes the user's.
-    doubtful.extend(users_now.iter().filter(|(user, _)| !before.contains(user)).map(|(_, device)| *device));
-    // Attendances of a device are its owner's.
-    let owner = |at: u32| {
-        let key = resolved.edge_key(at);
-        (resolved.node_key(key.src).name, resolved.node_key(key.dst).name)
-    };
-    let owners: HashSet<_> = resolved.edges_of(Relation::IdentifiedAs).map(owner).collect();
-    for held in &current.edges {
-        let Held { relation, src, dst, .. } = held?;
-        let [device, owner] = [src, dst].map(|end| current.keys[end as usize].name);
-        if relation == Relation::IdentifiedAs && !owners.contains(&(device, owner)) {
-            doubtful.insert(owner);
-        }
+
+    /// What names those who moved to the source.
+    fn keys(&self) -> Result<Vec<String>, SpoolError> {
+        self.all.iter().filter(|deeds| deeds.moved).map(|deeds| self.keys.get(deeds.key)).collect()
     }
-    Ok(doubtful)
 }
 
-/// Reads the sources for a plan against `current`: everything, or what changed `since` then; everything, too, where it is
-/// not known since when, or where too much changed.
+/// Reads the graph and the sources for a plan, and decides who is who: everything, or what changed `since` then; everything,
+/// too, where it is not known since when, or where too much changed.
 ///
 /// # Errors
-/// When a source cannot be read or resolved.
+/// When the graph or a source cannot be read, or the sources cannot be resolved.
 pub async fn read_since(
+    (client, graph): (&mut Client, &str),
     databases: &Databases,
     sources: &SourceOptions,
     resolving: &ResolveOptions,
-    current: &Current,
     since: Option<Result<Since, String>>,
     cx: &Context,
 ) -> Result<Read, MirrorError> {
@@ -222,39 +229,89 @@ pub async fn read_since(
         Some(Ok(since)) => (Some(since), None),
         Some(Err(reason)) => (None, Some(reason)),
     };
+    let mut current = match since {
+        Some(_) => read_graph_counting(client, graph, cx).await?,
+        None => read_graph(client, graph, cx).await?,
+    };
+    let options = ResolveOptions { kept: kept_uids(&current)?, ..resolving.clone() };
     let mut reading = read_facts_since(databases, sources, since.as_ref(), cx).await?;
     let mut extent = Extent { whole: unknown.or(reading.whole.take()), ..Extent::default() };
-    let mut steady = Steady::default();
-    if reading.is_partial() {
-        let options = ResolveOptions { kept: kept_uids(current)?, ..resolving.clone() };
-        steady = Steady::of(&resolve(&reading.facts, &options)?, current, &reading.facts.touch_schema)?;
-        let (mut ids, mut nameless, mut unstamped) = (Vec::new(), false, 0);
-        let mut see = |key: Key<'_>| {
-            nameless |= key.id.is_empty();
-            unstamped += u64::from(key.row == KeyRow::Unstamped);
-            if steady.must_be_read(key) {
-                ids.push(key.id.to_owned());
+    let mut resolved = None;
+    if let Some(left) = reading.left.take() {
+        let part = Part { client: &mut *client, graph, sources, options: &options };
+        match part.read(&reading.facts, left, &mut current, cx).await? {
+            Ok((read, graph, reads)) => {
+                (extent, resolved) = (read, Some(graph));
+                reads.into_iter().for_each(|read| TableRead::add(&mut reading.facts.read, read));
             }
-        };
-        reading.keys(sources, &mut see, cx).await?;
-        let skipped = steady.count();
-        if nameless {
-            extent.whole = Some("touches have no id".to_owned());
-        } else if ids.len() > FEW && ids.len() as u64 > skipped {
-            let all = ids.len() as u64 + skipped;
-            extent.whole = Some(format!("{} of {all} touches may have changed", ids.len()));
-        }
-        if extent.whole.is_none() {
-            extent = Extent { whole: None, read: ids.len() as u64, skipped, unstamped };
-            reading.these(sources, &ids, cx).await?;
-        } else {
-            reading = read_facts_since(databases, sources, None, cx).await?;
-            steady = Steady::default();
+            Err(reason) => {
+                extent.whole = Some(reason);
+                reading = read_facts_since(databases, sources, None, cx).await?;
+            }
         }
     }
+    current.read_left(client, graph, |_| true, cx).await?;
+    let resolved = match resolved {
+        Some(resolved) => resolved,
+        None => resolve(&reading.facts, &options)?,
+    };
     let position = match reading.position {
         Ok(_) if sources.skip_bad_rows => Err("rows may have been skipped".to_owned()),
         position => position,
     };
-    Ok(Read { facts: reading.facts, position, steady, extent: is_asked.then_some(extent) })
+    let extent = is_asked.then_some(extent);
+    Ok(Read { facts: reading.facts, resolved, current, position, extent })
+}
+
+/// A reading of what may have changed.
+struct Part<'a> {
+    client: &'a mut Client,
+    graph: &'a str,
+    sources: &'a SourceOptions,
+    options: &'a ResolveOptions,
+}
+
+/// How much was read, what the sources claim, and the rows that were read for it.
+type Parted = (Extent, Resolved, Vec<TableRead>);
+
+impl Part<'_> {
+    /// Reads of the touches that were left, and of the edges that were only counted, those of whoever moved; why everything is
+    /// to be read, where that is so.
+    async fn read(
+        self,
+        facts: &Facts,
+        mut left: Left,
+        current: &mut Current,
+        cx: &Context,
+    ) -> Result<Result<Parted, String>, MirrorError> {
+        let Self { client, graph, sources, options } = self;
+        let mut resolving = begin(facts, options)?;
+        let asked =
+            Asked { resolving: &resolving, current, kept: &options.kept, schema: &facts.touch_schema };
+        let events = asked.events(&facts.events_table)?;
+        let mut movement = Movement { moved: vec![false; current.node_count()], ..Movement::default() };
+        if left.has_doubled() {
+            movement.doubled(facts, &asked)?;
+        }
+        left.tallies(sources, &events, &mut |tally| movement.see(tally, &asked), cx).await?;
+        if let Some(error) = movement.unkept {
+            return Err(error.into());
+        }
+        if movement.nameless {
+            return Ok(Err("touches have no id".to_owned()));
+        }
+        movement.spread(current.counts());
+        let extent = movement.extent();
+        if extent.read > FEW && extent.read > extent.skipped {
+            let all = extent.read + extent.skipped;
+            return Ok(Err(format!("{} of {all} touches may have changed", extent.read)));
+        }
+        let keys = movement.keys()?;
+        current.read_left(client, graph, |at| movement.moved[at as usize], cx).await?;
+        drop(movement);
+        let mut touches = Spool::default();
+        let reads = left.moved(sources, (&keys, &events), &mut touches, cx).await?;
+        resolving.add(&touches)?;
+        Ok(Ok((extent, resolving.finish()?, reads)))
+    }
 }

@@ -32,6 +32,13 @@ impl Kept {
         Ok(Some(self.nodes.get(Place::unpacked(self.rows[at].1).0)?.uid))
     }
 
+    /// Where the row of the node lies that remembers a source row.
+    pub(super) fn place(&self, reference: &str) -> Option<Place> {
+        let name = NameHash::of(reference);
+        let at = self.rows.binary_search_by_key(&name, |(name, _)| *name).ok()?;
+        Some(Place::unpacked(self.rows[at].1).0)
+    }
+
     /// Whether no row was given any.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

@@ -38,10 +38,10 @@ use crate::sources::spool::SpoolError;
 
 pub use apply::{Applied, apply, apply_noting, state};
 pub use current::{Current, read_graph};
-pub use incremental::{Extent, Read, Steady, read_since};
+pub use incremental::{Extent, Read, read_since};
 pub use kept::{Kept, kept_uids};
 pub use ledger::{Ledger, Run, RunState};
-pub use plan::{Plan, plan, plan_keeping};
+pub use plan::{Plan, plan};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
 pub use resolved::{Resolved, Unspooled};

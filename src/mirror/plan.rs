@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use super::MirrorError;
 use super::current::{Current, Held, differences, property};
-use super::incremental::Steady;
 use super::keys::{EdgeKey, Form, discriminator, which};
 use super::report::{Conflict, Note, Report};
 use super::resolved::{Properties, Resolved};
@@ -132,18 +131,6 @@ pub(super) fn set_of(
 /// When another node of the graph holds the uid or canonical id of one that shall be made, and when rows that were kept
 /// aside cannot be read.
 pub fn plan<'a>(resolved: &'a Resolved, current: &'a Current) -> Result<Plan<'a>, MirrorError> {
-    plan_keeping(resolved, current, &Steady::default())
-}
-
-/// [`plan`] for facts that lack the touches of `steady` edges, which stay.
-///
-/// # Errors
-/// Those of [`plan`].
-pub fn plan_keeping<'a>(
-    resolved: &'a Resolved,
-    current: &'a Current,
-    steady: &Steady,
-) -> Result<Plan<'a>, MirrorError> {
     let mut wanted = vec![NOT_WANTED; current.keys.len()];
     let mut nodes = BTreeMap::new();
     for &label in Label::ALL {
@@ -151,7 +138,7 @@ pub fn plan_keeping<'a>(
     }
     strangers::refuse(resolved, current, |held| wanted[held as usize] == NOT_WANTED, &nodes)?;
     let mut report = Report::default();
-    let edges = edge_changes(resolved, current, &wanted, steady, &mut report)?;
+    let edges = edge_changes(resolved, current, &wanted, &mut report)?;
     let (seen, _) = report.close();
     let (conflicts, notes) = (&resolved.conflicts[..], [&resolved.notes[..], &seen].concat());
     Ok(Plan { resolved, current, nodes, edges, conflicts, notes, held_back: Vec::new() })
@@ -214,7 +201,6 @@ fn edge_changes(
     resolved: &Resolved,
     current: &Current,
     wanted: &[u32],
-    steady: &Steady,
     report: &mut Report,
 ) -> Result<BTreeMap<(Relation, Label, Label), EdgeChanges>, MirrorError> {
     let mut all: BTreeMap<(Relation, Label, Label), EdgeChanges> = BTreeMap::new();
@@ -232,9 +218,6 @@ fn edge_changes(
         {
             let (src, dst) = (current.node(*src)?.uid, current.node(*dst)?.uid);
             report.note(STRANGE_EDGES, format!("{relation} {src} → {dst} without `{name}`"));
-            continue;
-        }
-        if steady.stays(*relation, text) {
             continue;
         }
         let ends = (wanted[*src as usize], wanted[*dst as usize]);

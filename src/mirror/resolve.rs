@@ -12,18 +12,21 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
 use super::MirrorError;
+use super::devices::Devices;
 use super::draft::{At, Draft};
 use super::kept::Kept;
-use super::keys::{NameHash, Numbers};
+use super::keys::{NameHash, NodeKey, Numbers};
 use super::links;
 use super::merge::{Found, Group, merge};
 use super::report::Report;
 use super::resolved::Resolved;
 use super::touches;
 use crate::ontology::canonical::{self, SharedHosts, masked};
-use crate::ontology::{Label, Relation, Value};
+use crate::ontology::{Label, Relation, Uid, Value};
 use crate::snapshot::tables::assemble::{fifteen_digits, single};
 use crate::sources::facts::{self, Address, End, Facts};
+use crate::sources::rows::TouchRow;
+use crate::sources::spool::Spool;
 
 /// What an installation may decide about resolving.
 #[derive(Debug, Clone)]
@@ -86,6 +89,13 @@ impl Places {
         self.by_domain.get(domain)
     }
 
+    /// The names, of which nobody asks any more.
+    fn take_names(&mut self) -> Self {
+        let (organizations, named) =
+            (std::mem::take(&mut self.organizations), std::mem::take(&mut self.named));
+        Self { organizations, named, ..Self::default() }
+    }
+
     pub(super) fn called(&mut self, label: Label, name: &str, at: At) {
         let Some(key) = canonical::name_key(name) else { return };
         match label {
@@ -109,6 +119,11 @@ impl Places {
 /// # Errors
 /// Only for rows that cannot all be true of one graph: one source row delivered as two kinds of thing.
 pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, MirrorError> {
+    begin(facts, options)?.finish()
+}
+
+/// [`resolve`] up to where touches may be added.
+pub(super) fn begin<'f>(facts: &'f Facts, options: &ResolveOptions) -> Result<Resolving<'f>, MirrorError> {
     let mut report = Report::default();
     let mut draft = Draft::default();
     let mut places = Places::default();
@@ -138,11 +153,54 @@ pub fn resolve(facts: &Facts, options: &ResolveOptions) -> Result<Resolved, Mirr
 
     start_times(facts, &mut draft, &mut places, &mut report)?;
     links::edges(facts, &mut draft, &mut places, shared, &mut report)?;
-    let newest_touch = touches::edges(facts, &mut draft, &places, &mut report)?;
+    let (devices, newest_touch) = touches::edges(facts, &mut draft, &places, &mut report)?;
     links::claims(facts, &mut draft, &places, &mut report)?;
-    links::same_as(&candidates, options.name_group_limit, &mut draft, places, &mut report)?;
+    links::same_as(&candidates, options.name_group_limit, &mut draft, places.take_names(), &mut report)?;
     let clock = clock(facts, newest_touch)?;
-    draft.finish(report, clock)
+    Ok(Resolving { facts, draft, places, devices, report, clock })
+}
+
+/// A graph of which everything is decided but for touches that were not read yet, each of which is one edge.
+pub(super) struct Resolving<'f> {
+    facts: &'f Facts,
+    draft: Draft,
+    places: Places,
+    devices: Devices,
+    report: Report,
+    clock: Option<i64>,
+}
+
+impl Resolving<'_> {
+    /// Adds touches that were not among the facts: views, saves, clicks and attendances of devices that were.
+    pub(super) fn add(&mut self, touches: &Spool<TouchRow>) -> Result<(), MirrorError> {
+        let Self { facts, draft, places, devices, report, .. } = self;
+        touches::more(touches, devices, facts, draft, places, report)
+    }
+
+    /// The node of a source row.
+    pub(super) fn row(&self, reference: &str) -> Option<NodeKey> {
+        Some(self.draft.key(self.places.row(reference)?))
+    }
+
+    /// Where the edges of a user's touches begin.
+    pub(super) fn user(&self, user_id: &str) -> Option<NodeKey> {
+        Some(self.draft.key(self.places.user(user_id)?))
+    }
+
+    /// Where the edges of a device's touches begin: its own node, and that of its owner for having been there.
+    pub(super) fn device(&self, anonymous_id: &str) -> [Option<NodeKey>; 2] {
+        let Some(device) = self.devices.get(anonymous_id, &self.draft) else { return [None; 2] };
+        let owner = device.owner().map(|(owner, ..)| owner);
+        let own = self.draft.find(Uid::visitor(anonymous_id).as_str());
+        [own, owner].map(|at| Some(self.draft.key(at?)))
+    }
+
+    /// Makes the graph.
+    pub(super) fn finish(self) -> Result<Resolved, MirrorError> {
+        let Self { draft, places, devices, report, clock, .. } = self;
+        drop((places, devices));
+        draft.finish(report, clock)
+    }
 }
 
 /// When the newest row was received, in epoch ms.

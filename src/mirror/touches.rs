@@ -24,7 +24,7 @@ use crate::ontology::content::content_kind;
 use crate::ontology::{Label, Relation, SourceRef, Uid, Value, safe_id};
 use crate::sources::facts::Facts;
 use crate::sources::rows::{Touch, TouchRow};
-use crate::sources::spool::{Place, SpoolError};
+use crate::sources::spool::{Place, Spool, SpoolError};
 
 /// Having been there.
 pub const WEIGHT_ATTENDED: f64 = 1.0;
@@ -40,13 +40,14 @@ pub const WEIGHT_IDENTIFIED: f64 = 1.0;
 /// Why a follow is no edge whose both ends are one person, as it is where two who follow each other turn out to be one.
 const OWN_FOLLOWER: &str = "touches follow the one who follows";
 
-/// Drafts devices, content, and every edge that a touch is evidence of; tells when the newest touch was received.
+/// Drafts devices, content, and every edge that a touch is evidence of; tells which devices there are, and when the newest
+/// touch was received.
 pub(super) fn edges(
     facts: &Facts,
     draft: &mut Draft,
     places: &Places,
     report: &mut Report,
-) -> Result<Option<i64>, MirrorError> {
+) -> Result<(Devices, Option<i64>), MirrorError> {
     let (again, newest) = loaded_again(facts, report)?;
     let once =
         || facts.touches.placed().filter(|row| !matches!(row, Ok((place, _)) if again.contains(place)));
@@ -79,16 +80,8 @@ pub(super) fn edges(
     let mut passed_on: Vec<(Place, At)> = Vec::new();
     for touch in once() {
         let (place, touch) = touch?;
-        let device = match &touch.anonymous_id {
-            Some(id) => visitor(id, &mut devices, facts, draft)?,
-            None => None,
-        };
-        let actor = match &touch.user_id {
-            Some(user) => places.user(user),
-            None => device,
-        };
-        let Some(actor) = actor else {
-            report.note("touches are by nobody: neither a known user nor a device", &touch.id);
+        let Some(actor) = actor(&touch, &mut devices, facts, draft, places)? else {
+            report.note(BY_NOBODY, &touch.id);
             continue;
         };
         if let Touch::Shared { parent, .. } = &touch.touch {
@@ -113,7 +106,46 @@ pub(super) fn edges(
             }
         }
     }
-    Ok(newest)
+    Ok((devices, newest))
+}
+
+/// Adds the edges of touches that become nothing else, each message once, of devices that were all drafted.
+pub(super) fn more(
+    touches: &Spool<TouchRow>,
+    devices: &mut Devices,
+    facts: &Facts,
+    draft: &mut Draft,
+    places: &Places,
+    report: &mut Report,
+) -> Result<(), MirrorError> {
+    for touch in touches {
+        let touch = touch?;
+        match actor(&touch, devices, facts, draft, places)? {
+            Some(actor) => Found { facts, places, devices }.edge(&touch, actor, draft, report)?,
+            None => report.note(BY_NOBODY, &touch.id),
+        }
+    }
+    Ok(())
+}
+
+const BY_NOBODY: &str = "touches are by nobody: neither a known user nor a device";
+
+/// Who did something: the user, else the device, which is drafted in any case.
+fn actor(
+    touch: &TouchRow,
+    devices: &mut Devices,
+    facts: &Facts,
+    draft: &mut Draft,
+    places: &Places,
+) -> Result<Option<At>, MirrorError> {
+    let device = match &touch.anonymous_id {
+        Some(id) => visitor(id, devices, facts, draft)?,
+        None => None,
+    };
+    Ok(match &touch.user_id {
+        Some(user) => places.user(user),
+        None => device,
+    })
 }
 
 /// The node of a device, drafted where it is met first.

@@ -190,7 +190,7 @@ pub struct TableRead {
 
 impl TableRead {
     /// Tells `read` among `all`. One table may be read by several statements; its counts are told together.
-    pub(super) fn add(all: &mut Vec<Self>, mut read: Self) {
+    pub fn add(all: &mut Vec<Self>, mut read: Self) {
         if let Some(known) =
             all.iter_mut().find(|known| known.system == read.system && known.table == read.table)
         {

@@ -26,9 +26,9 @@ use facts::{Facts, TableRead};
 use polars::prelude::DataFrame;
 use postgres::Session;
 use postgres::position::{Position, Since};
-use postgres::touchpoints::{Key, Resuming};
-use rows::{DirectusRows, TouchpointRows, TwentyRows, UnifiedRows};
-use spool::SpoolError;
+use postgres::touchpoints::{Resuming, Tally};
+use rows::{DirectusRows, TouchRow, TouchpointRows, TwentyRows, UnifiedRows};
+use spool::{Spool, SpoolError};
 
 /// One layout that facts can be read from.
 pub trait Source: std::fmt::Debug + Sync {
@@ -193,14 +193,14 @@ pub async fn read_facts_since(
 ) -> Result<Reading, SourceError> {
     let (facts, touches) =
         read_databases(databases, options, || Some(Resuming::from(since.cloned())), cx).await?;
-    let mut reading = Reading { facts, position: Err(NO_TOUCHES.to_owned()), whole: None, session: None };
+    let mut reading = Reading { facts, position: Err(NO_TOUCHES.to_owned()), whole: None, left: None };
     match touches {
         Some((session, resuming)) => {
             reading.position = resuming.position().unwrap_or(reading.position);
             reading.whole = resuming.whole().map(str::to_owned);
             if let Some(mut session) = session {
                 session.resume(resuming);
-                reading.session = Some(session);
+                reading.left = Some(Left { session });
             }
         }
         None => reading.whole = since.map(|_| NO_TOUCHES.to_owned()),
@@ -219,49 +219,52 @@ pub struct Reading {
     pub position: Result<Position, String>,
     /// Why all touches were read though it was to go on from an earlier reading.
     pub whole: Option<String>,
-    /// The transaction in which the many touches can still be asked for.
-    session: Option<Session>,
+    /// The many touches, if they were left where they are.
+    pub left: Option<Left>,
 }
 
-impl Reading {
-    /// Whether the many touches are still to be asked for.
-    pub fn is_partial(&self) -> bool {
-        self.session.is_some()
+/// The many touches, in a transaction in which they can still be asked for.
+#[derive(Debug)]
+pub struct Left {
+    session: Session,
+}
+
+impl Left {
+    /// Whether messages were loaded more than once, all of which are among the facts.
+    pub fn has_doubled(&self) -> bool {
+        postgres::touchpoints::has_doubled(&self.session)
     }
 
-    /// Shows every key of the many touches to `see`, in no order.
+    /// Shows how much everybody did at events of these keys to `see`, in no order.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn keys(
+    pub async fn tallies(
         &mut self,
         options: &SourceOptions,
-        see: &mut (dyn FnMut(Key<'_>) + Send),
+        events: &[String],
+        see: &mut (dyn FnMut(Tally<'_>) + Send),
         cx: &Context,
     ) -> Result<(), SourceError> {
-        match &mut self.session {
-            Some(session) => postgres::touchpoints::keys(session, options, see, cx).await,
-            None => Ok(()),
-        }
+        postgres::touchpoints::tallies(&mut self.session, options, events, see, cx).await
     }
 
-    /// Adds the messages of these ids to the facts, and ends the transaction.
+    /// Reads the touches of those whom `keys` name, and those at none of `events`; tells what was read, and ends the
+    /// transaction.
     ///
     /// # Errors
     /// When the database cannot be read or a row cannot be taken.
-    pub async fn these(
-        &mut self,
+    pub async fn moved(
+        mut self,
         options: &SourceOptions,
-        ids: &[String],
+        (keys, events): (&[String], &[String]),
+        into: &mut Spool<TouchRow>,
         cx: &Context,
-    ) -> Result<(), SourceError> {
-        let Some(mut session) = self.session.take() else { return Ok(()) };
-        postgres::touchpoints::these(&mut session, options, ids, &mut self.facts, cx).await?;
-        for read in session.take_reads() {
-            TableRead::add(&mut self.facts.read, read);
-        }
-        session.close().await;
-        Ok(())
+    ) -> Result<Vec<TableRead>, SourceError> {
+        postgres::touchpoints::moved(&mut self.session, options, (keys, events), into, cx).await?;
+        let reads = self.session.take_reads();
+        self.session.close().await;
+        Ok(reads)
     }
 }
 

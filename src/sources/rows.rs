@@ -337,6 +337,14 @@ pub enum Touch {
 }
 
 impl Touch {
+    /// Whether it is one edge that its message names, and nothing else: the many.
+    pub fn is_of_many(&self) -> bool {
+        matches!(
+            self,
+            Touch::Viewed { .. } | Touch::TicketClicked { .. } | Touch::Saved { .. } | Touch::Attended { .. }
+        )
+    }
+
     /// The name of the event's own table.
     pub fn action(&self) -> &str {
         match self {

@@ -27,4 +27,4 @@ pub use cypher::{Param, Params};
 pub use error::FalkorError;
 pub use process::Process;
 pub use reply::{CypherValue, Edge, Node, Reply, Stats};
-pub use scan::{FALKORDB_IDS, Scanned, Taker, Walked, scan, scan_rows, scan_typed, walk};
+pub use scan::{FALKORDB_IDS, Scanned, Taker, Walked, scan, scan_rows, scan_typed, walk, walk_from};

@@ -13,7 +13,7 @@ use super::bulk::Bulk;
 use super::line::Place;
 use super::pages::{Pages, count, id_bound};
 use super::reply::Names;
-use super::{Client, CypherValue, Edge, FalkorError, Node, Version, cypher};
+use super::{Client, CypherValue, Edge, FalkorError, Node, Params, Version, cypher};
 use crate::context::Context;
 use crate::ontology::{Label, Value};
 use crate::snapshot::tables::assemble::{AssembleError, NodeRow};
@@ -121,6 +121,16 @@ pub trait Taker {
         ends: (u64, u64),
         properties: Vec<(Arc<str>, Value)>,
     ) -> Result<bool, FalkorError>;
+
+    /// Whether the edges of a relation are only counted, where they begin.
+    fn only_counts(&self, _relation: &str) -> bool {
+        false
+    }
+
+    /// So many edges of such a relation begin at an internal id; `false` where that is no node that was read.
+    fn edges_from(&mut self, _relation: &str, _src: u64, _count: u64) -> bool {
+        false
+    }
 }
 
 /// How a graph was read.
@@ -175,20 +185,23 @@ pub async fn walk(
     for (relation, &expected) in before.edges.iter().filter(|(_, expected)| **expected > 0) {
         let step = cx.step(&format!("read {relation}"), Some(expected));
         // Naming `e` in the answer is what keeps parallel edges apart.
+        let what = if taker.only_counts(relation) { "id(a), count(e)" } else { "e" };
         let query = format!(
-            "MATCH (a)-[e:{}]->() WHERE id(a) >= $from AND id(a) < $to RETURN e",
+            "MATCH (a)-[e:{}]->() WHERE id(a) >= $from AND id(a) < $to RETURN {what}",
             cypher::identifier(relation)?
         );
         let (mut seen, mut lost) = (0, 0);
         pages
             .read(&query, &step, expected, &mut |row| {
-                for value in row {
-                    let CypherValue::Edge(Edge { src, dst, properties, .. }) = value else { continue };
-                    let properties = properties.into_iter();
-                    let held = properties.filter_map(|(name, value)| Some((name, value.into_value()?)));
-                    seen += 1;
-                    lost += u64::from(!taker.edge(relation, (src, dst), held.collect())?);
+                if let [CypherValue::Int(src), CypherValue::Int(count)] = row[..] {
+                    seen += count as u64;
+                    let known = taker.edges_from(relation, src as u64, count as u64);
+                    lost += if known { 0 } else { count as u64 };
+                    return Ok(());
                 }
+                let (taken, left) = take_edges(relation, row, taker)?;
+                seen += taken + left;
+                lost += left;
                 Ok(())
             })
             .await?;
@@ -284,6 +297,63 @@ pub(super) fn vertex_of(labels: &mut Vec<Arc<str>>) -> Arc<str> {
     labels.sort_unstable();
     let vertex = Label::ALL.iter().find_map(|known| labels.iter().position(|l| **l == *known.name()));
     if labels.is_empty() { Arc::from(UNLABELLED) } else { labels.remove(vertex.unwrap_or(0)) }
+}
+
+/// Hands over the edges of a row of an answer: how many were taken, and how many end at nodes that were not read.
+fn take_edges(
+    relation: &str,
+    row: Vec<CypherValue>,
+    taker: &mut impl Taker,
+) -> Result<(u64, u64), FalkorError> {
+    let (mut taken, mut left) = (0, 0);
+    for value in row {
+        let CypherValue::Edge(Edge { src, dst, properties, .. }) = value else { continue };
+        let held = properties.into_iter().filter_map(|(name, value)| Some((name, value.into_value()?)));
+        if taker.edge(relation, (src, dst), held.collect())? {
+            taken += 1;
+        } else {
+            left += 1;
+        }
+    }
+    Ok((taken, left))
+}
+
+/// Reads the edges of a relation that begin at some nodes: internal ids, each with about how many there are. No query asks for
+/// many more than 2,000.
+///
+/// # Errors
+/// Those of the server; what stops `taker`.
+pub async fn walk_from(
+    client: &mut Client,
+    graph: &str,
+    relation: &str,
+    from: &[(u64, u64)],
+    taker: &mut impl Taker,
+    cx: &Context,
+) -> Result<(), FalkorError> {
+    const WIDEST: u64 = 2_000;
+    let query = format!(
+        "UNWIND $ids AS i MATCH (a)-[e:{}]->() WHERE id(a) = i RETURN e",
+        cypher::identifier(relation)?
+    );
+    let step = cx.step(&format!("read {relation}"), Some(from.iter().map(|(_, count)| count).sum()));
+    let (mut rest, mut read) = (from, 0);
+    while !rest.is_empty() {
+        step.tick(read, None)?;
+        let mut edges = 0;
+        let fits = |(_, count): &&(u64, u64)| {
+            edges += count;
+            edges <= WIDEST
+        };
+        let (page, further) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        let ids = page.iter().map(|(id, _)| cypher::Param::Int(*id as i64)).collect();
+        let params = Params::new().with("ids", cypher::Param::List(ids));
+        for row in client.ro_query(graph, &query, &params).await?.rows {
+            read += take_edges(relation, row, taker)?.0;
+        }
+        rest = further;
+    }
+    Ok(())
 }
 
 /// The vertex and the row of a node; `None` where it has no uid.

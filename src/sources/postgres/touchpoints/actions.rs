@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use super::super::catalog::Catalog;
+use super::super::columns::text_literal;
 use super::super::scope::Scope;
 use super::nothing::some_id;
 use crate::config::Naming;
@@ -24,6 +25,11 @@ pub(super) struct Action {
 }
 
 impl Action {
+    /// Whether it says that somebody was there.
+    pub fn is_attendance(&self) -> bool {
+        self.name == "event_attended"
+    }
+
     /// Whether each of its touches is one edge, named by the message, and nothing else: the many.
     pub fn is_of_many(&self) -> bool {
         matches!(self.name, "event_viewed" | "event_saved" | "ticket_link_clicked" | "event_attended")
@@ -39,28 +45,23 @@ pub(super) enum Which<'i> {
     Few,
     /// The messages of these ids.
     These(&'i [String]),
+    /// Those of the many that this condition is true of, `$1` being the texts.
+    Moved(&'i str, &'i [String]),
 }
 
-impl<'i> Which<'i> {
+impl Which<'_> {
     /// Whether touches of an action (`None`: any other) may be among them.
     pub fn has(self, action: Option<&Action>) -> bool {
         match self {
             Self::All => true,
             Self::Few => action.is_some_and(|action| !action.is_of_many()),
             Self::These(_) => action.is_none_or(Action::is_of_many),
-        }
-    }
-
-    /// The ids, where these are wanted.
-    pub fn ids(self) -> Option<&'i [String]> {
-        match self {
-            Self::These(ids) => Some(ids),
-            Self::All | Self::Few => None,
+            Self::Moved(..) => action.is_some_and(Action::is_of_many),
         }
     }
 }
 
-const EVENT: (&str, &[&str]) = ("event", &["event_id"]);
+pub(super) const EVENT: (&str, &[&str]) = ("event", &["event_id"]);
 
 /// All of them.
 pub(super) const ACTIONS: &[Action] = &[
@@ -135,6 +136,16 @@ impl<'s> Properties<'s> {
     /// The names of the events whose action is asked for.
     pub fn of(&self, wanted: impl Fn(&Action) -> bool) -> Vec<&'s str> {
         self.named.iter().filter(|(_, action, _)| wanted(action)).map(|(name, ..)| *name).collect()
+    }
+
+    /// The key of the event that a message of the many touches, given what stands `under` a key; messages by the name `event`.
+    pub fn event(&self, event: &str, under: impl Fn(&str) -> String) -> String {
+        let many = self.named.iter().filter(|(_, action, _)| action.is_of_many());
+        let known = many.filter_map(|(name, _, keys)| {
+            let (_, key) = keys.iter().find(|(logical, _)| *logical == EVENT.0)?;
+            Some(format!("WHEN {} THEN {}", text_literal(name), under(key)))
+        });
+        format!("CASE {event} {} END", known.collect::<Vec<_>>().join(" "))
     }
 
     /// Every key once.

@@ -46,28 +46,38 @@ pub(super) struct Part<'c> {
     pub condition: String,
     /// The event's own table, joined by `id`.
     pub own: Option<Named<'c>>,
+    /// Whether somebody was there.
+    pub attended: String,
+    /// The key of the event that was touched, as text; nothing where the server cannot tell it exactly.
+    pub event: String,
 }
 
-/// A message, as far as it is looked at.
+/// What somebody did of the many, in numbers.
 #[derive(Debug, Clone, Copy)]
-pub struct Key<'k> {
-    /// Its id.
-    pub id: &'k str,
-    /// When it happened, epoch µs; `None` where no clock says.
-    pub at: Option<i64>,
-    /// What is known of its row.
-    pub row: KeyRow,
+pub struct Tally<'t> {
+    /// Names whose it is, for [`Resuming`](super::Resuming).
+    pub key: &'t str,
+    /// Whose it is.
+    pub actor: Actor<'t>,
+    /// Touches of events that were asked for: of interest, and of having been there.
+    pub edges: [u64; 2],
+    /// All others.
+    pub others: u64,
+    /// Whether a row of the former was written since the last reading, or may have been.
+    pub is_written: bool,
+    /// Rows of which no stamp says when they were loaded.
+    pub unstamped: u64,
+    /// Rows without an id.
+    pub nameless: u64,
 }
 
-/// What is known of the row of a [`Key`].
+/// Who did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyRow {
-    /// It is as it was at the last reading.
-    AsItWas,
-    /// It was written since, or may have been.
-    Written,
-    /// No stamp says when it was loaded.
-    Unstamped,
+pub enum Actor<'a> {
+    /// Somebody who was known.
+    User(&'a str),
+    /// A device.
+    Device(&'a str),
 }
 
 /// A device and a user on it, and when.
@@ -133,28 +143,29 @@ impl Many<'_> {
         Standing::of(session, &self.messages.table.schema, &names, self.manner(naming)).await
     }
 
-    /// Whether no two messages can have one id.
-    async fn is_unique(&self, session: &mut Session) -> Result<bool, SourceError> {
-        let table = self.messages.table;
-        let names = vec![table.schema.clone(), table.name.clone(), self.id.clone()];
-        let unique = include_str!("../sql/unique.sql");
-        Ok(!session.texts(unique, &table.schema, Some(&names)).await?.is_empty())
-    }
-
-    /// The ids of messages that were loaded more than once.
+    /// The ids of messages that were loaded more than once, or whose properties were.
     pub(super) async fn doubled(
         &self,
         session: &mut Session,
         cx: &Context,
     ) -> Result<Vec<String>, SourceError> {
-        if self.is_unique(session).await? {
-            return Ok(Vec::new());
+        let own = self.parts.iter().filter_map(|part| Some((part.own?, "id")));
+        let mut ids = Vec::new();
+        for (named, id) in std::iter::once((self.messages, self.id.as_str())).chain(own) {
+            if is_unique(session, named, id).await? {
+                continue;
+            }
+            let mut select = Select::about(named);
+            let name = format!("t.{}", identifier(id));
+            let id = select.computed::<String>("id", format!("{name}::text"), Wire::Text);
+            select.clauses(format!("WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"), None);
+            ids.extend(
+                session.read(&select, cx, |row| Ok(Taken::Row(row.get(id)?.unwrap_or_default()))).await?,
+            );
         }
-        let mut select = Select::about(self.messages);
-        let name = format!("t.{}", identifier(&self.id));
-        let id = select.computed::<String>("id", format!("{name}::text"), Wire::Text);
-        select.clauses(format!("WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"), None);
-        session.read(&select, cx, |row| Ok(Taken::Row(row.get(id)?.unwrap_or_default()))).await
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// Every device and user that touches are of, and when; without messages that were loaded more than once, where there
@@ -202,48 +213,112 @@ impl Many<'_> {
             .await
     }
 
-    /// Shows every key to `see`: what was read `since` then and is as it was, and what is not.
-    pub(super) async fn keys(
+    /// Names whose a touch is.
+    fn key(&self) -> String {
+        format!("CASE WHEN {0} IS NULL THEN 'd' || {1} ELSE 'u' || {0} END", self.user, self.device.0)
+    }
+
+    /// Whether a message is an edge that its id alone names, to one of `events`.
+    fn is_edge(&self, part: &Part<'_>, events: &str) -> String {
+        // Other ids may be told as one and the same hash.
+        let id = identifier(&self.id);
+        format!("coalesce({} = ANY ({events}) AND t.{id}::text !~ '[^A-Za-z0-9_.:-]', false)", part.event)
+    }
+
+    fn is_doubled(&self, doubled: &[String]) -> String {
+        if doubled.is_empty() {
+            return "false".to_owned();
+        }
+        let doubled = list(doubled.iter().map(String::as_str));
+        format!("coalesce(t.{}::text = ANY ({doubled}), false)", identifier(&self.id))
+    }
+
+    /// Tells of everybody how much they did at `events`, and whether the rows are as they were `since` then; without messages
+    /// that were loaded more than once.
+    pub(super) async fn tallies(
         &self,
         session: &mut Session,
         (standing, since): (&Standing, &Since),
-        see: &mut (dyn FnMut(Key<'_>) + Send),
+        (events, doubled): (&[String], &[String]),
+        see: &mut (dyn FnMut(&str, [i64; 6]) + Send),
         cx: &Context,
     ) -> Result<(), SourceError> {
-        for part in &self.parts {
+        let events = list(events.iter().map(String::as_str));
+        let id = identifier(&self.id);
+        let part = |part: &Part<'_>| {
             let mut written = vec![standing.written(since, "t")];
-            if part.own.is_some() {
+            let mut join = String::new();
+            if let Some(own) = part.own {
                 // A row of the event's own table may come before or after that of the message.
                 written.push(format!("j.\"id\" IS NULL OR {}", standing.written(since, "j")));
+                join = format!("LEFT JOIN {} j ON j.\"id\" = t.\"id\"", own.table.quoted());
             }
-            let mut unstamped = String::new();
+            let mut unstamped = "false".to_owned();
             if let Some(stamp) = &self.stamp {
                 written.push(format!("{stamp} >= {}", since.from()));
-                unstamped = format!("WHEN {stamp} IS NULL THEN 2 ");
+                unstamped = format!("{stamp} IS NULL");
             }
-            let row = format!("CASE {unstamped}WHEN {} THEN 1 ELSE 0 END", written.join(" OR "));
-            let mut select = Select::about(self.messages);
-            let id = select.computed::<String>("id", format!("t.{}::text", identifier(&self.id)), Wire::Text);
-            let at = select.computed::<Instant>("timestamp", &self.at, Wire::Binary);
-            let row_is = select.computed::<i64>("id", format!("({row})::int8"), Wire::Binary);
-            select.join(part.own, "id");
-            select.clauses(format!("WHERE {}", part.condition), None);
-            session
-                .read(&select, cx, |row| {
-                    let id = row.get(id)?;
-                    let at = row.get(at)?.map(|Instant(at)| at);
-                    let row = match row.need(row_is)? {
-                        0 => KeyRow::AsItWas,
-                        1 => KeyRow::Written,
-                        _ => KeyRow::Unstamped,
-                    };
-                    see(Key { id: id.as_deref().unwrap_or_default(), at, row });
-                    Ok(Taken::<()>::LeftOut("only looked at"))
-                })
-                .await?;
-        }
-        Ok(())
+            format!(
+                "SELECT {} AS who, {} AS attended, {} AS edge, ({}) IS NOT FALSE AS written, {unstamped} AS unstamped, \
+                 coalesce(t.{id}::text, '') = '' AS nameless FROM {} t {join} WHERE {} AND {} AND NOT {}",
+                self.key(),
+                part.attended,
+                self.is_edge(part, &events),
+                written.join(" OR "),
+                self.messages.table.quoted(),
+                part.condition,
+                self.is_touch,
+                self.is_doubled(doubled),
+            )
+        };
+        let mut select = Select::about(self.messages);
+        select.from(&self.parts.iter().map(part).collect::<Vec<_>>().join(" UNION ALL "));
+        let who = select.computed::<String>("id", "who", Wire::Text);
+        let numbers = [
+            "edge AND NOT attended",
+            "edge AND attended",
+            "NOT edge",
+            "edge AND (written OR unstamped)",
+            "unstamped",
+            "nameless",
+        ];
+        let numbers = numbers.map(|which| {
+            select.computed::<i64>("id", format!("count(*) FILTER (WHERE {which})"), Wire::Binary)
+        });
+        select.clauses("GROUP BY who", None);
+        session
+            .read(&select, cx, |row| {
+                let who = row.get(who)?.unwrap_or_default();
+                let mut counts = [0; 6];
+                for (count, number) in counts.iter_mut().zip(numbers) {
+                    *count = row.need(number)?;
+                }
+                see(&who, counts);
+                Ok(Taken::<()>::LeftOut("only counted"))
+            })
+            .await
+            .map(drop)
     }
+
+    /// The condition of messages of a part that are by one of `$1`, or at none of `events`; without those loaded more than once.
+    pub(super) fn moved(&self, part: &Part<'_>, events: &[String], doubled: &[String]) -> String {
+        let events = list(events.iter().map(String::as_str));
+        format!(
+            "{} AND (({} = ANY ($1)) IS NOT FALSE OR NOT {}) AND NOT {}",
+            part.condition,
+            self.key(),
+            self.is_edge(part, &events),
+            self.is_doubled(doubled)
+        )
+    }
+}
+
+/// Whether no two rows can have one value of a column.
+async fn is_unique(session: &mut Session, named: Named<'_>, column: &str) -> Result<bool, SourceError> {
+    let table = named.table;
+    let names = vec![table.schema.clone(), table.name.clone(), column.to_owned()];
+    let unique = include_str!("../sql/unique.sql");
+    Ok(!session.texts(unique, &table.schema, Some(&names)).await?.is_empty())
 }
 
 /// Adds what was seen as touches that become no edge: the first and the last of each pair.

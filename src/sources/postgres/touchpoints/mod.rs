@@ -26,8 +26,8 @@ use crate::sources::{Found, SourceError, SourceOptions};
 
 use actions::Which;
 pub use companion::companion;
-pub use many::{Key, KeyRow};
-pub use resume::{Resuming, keys, these};
+pub use many::{Actor, Tally};
+pub use resume::{Resuming, has_doubled, moved, tallies};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "touchpoints";

@@ -74,20 +74,22 @@ pub(super) async fn rows(
     Ok((rows, notes))
 }
 
-/// The touches of these messages.
-pub(super) async fn these(
+/// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.
+pub(super) async fn moved(
     session: &mut Session,
     scope: &Scope<'_>,
     users: &BTreeSet<String>,
-    ids: &[String],
+    (keys, events, doubled): (&[String], &[String], &[String]),
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    match scope.table(&catalog, "tracks", scope.name("events", "events"))? {
-        Some(events) => touches(session, scope, events, users, Which::These(ids), into, cx).await,
-        None => Ok(()),
+    let Ok(many) = many(scope, &catalog)? else { return Ok(()) };
+    for part in &many.parts {
+        let condition = many.moved(part, events, doubled);
+        touches(session, scope, many.messages, users, Which::Moved(&condition, keys), into, cx).await?;
     }
+    Ok(())
 }
 
 /// Where touches are.
@@ -126,7 +128,12 @@ pub(super) fn many<'c>(
         user: some_id_of(select.expression(fields.distinct_id)),
         is_touch: format!("{at} IS NOT NULL AND {is_touch}"),
         at,
-        parts: vec![Part { condition: format!("{event} = ANY ({many})"), own: None }],
+        parts: vec![Part {
+            condition: format!("{event} = ANY ({many})"),
+            own: None,
+            attended: format!("{event} = ANY ({})", list(names.of(Action::is_attendance))),
+            event: names.event(&event, |key| format!("({properties} ->> {})", text_literal(key))),
+        }],
     }))
 }
 
@@ -367,6 +374,7 @@ async fn touches(
             let these = format!("WHERE {is_touch} AND {event} <> ALL ({few}) AND {these}");
             select.clauses(these, Some(ids.to_vec()));
         }
+        Which::Moved(condition, keys) => select.clauses(format!("WHERE {condition}"), Some(keys.to_vec())),
     }
     session
         .read(&select, cx, |row| {

@@ -1,16 +1,16 @@
 //! Reading touches where an earlier reading left off.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::super::client::Session;
 use super::super::position::{Position, Since, Standing};
 use super::super::scope::Scope;
-use super::actions::Which;
-use super::many::{Key, Many};
+use super::many::{Actor, Many, Tally};
 use super::{SYSTEM, posthog, segment, snowplow};
 use crate::config::TouchLayout;
 use crate::context::Context;
-use crate::sources::facts::Facts;
+use crate::sources::rows::TouchRow;
+use crate::sources::spool::Spool;
 use crate::sources::{SourceError, SourceOptions};
 
 /// What a session was told, and found out, about going on from an earlier reading.
@@ -34,7 +34,20 @@ struct Rest {
     /// `PostHog`: ids that are users and no devices.
     users: BTreeSet<String>,
     /// Messages that were loaded more than once, and are read already.
-    doubled: HashSet<String>,
+    doubled: Vec<String>,
+}
+
+impl Rest {
+    /// Whose a touch is that [`Many::tallies`] names by this key.
+    fn actor<'k>(&self, key: &'k str) -> Actor<'k> {
+        match key.split_at_checked(1) {
+            Some(("u", user)) if self.layout != TouchLayout::Posthog || self.users.contains(user) => {
+                Actor::User(user)
+            }
+            Some((_, device)) => Actor::Device(device),
+            None => Actor::Device(key),
+        }
+    }
 }
 
 impl Resuming {
@@ -96,7 +109,6 @@ pub(super) fn leave(
     doubled: Vec<String>,
 ) {
     if let Some(resuming) = &mut session.resuming {
-        let doubled = doubled.into_iter().collect();
         resuming.rest = Some(Rest { layout, schema: schema.to_owned(), users, doubled });
     }
 }
@@ -115,56 +127,72 @@ pub(super) fn many<'c>(
     Ok(many)
 }
 
-/// Shows every key of the touches that a session left to `see`, but for messages that were loaded more than once.
+/// Whether messages were loaded more than once.
+pub fn has_doubled(session: &Session) -> bool {
+    let rest = session.resuming.as_ref().and_then(|resuming| resuming.rest.as_ref());
+    rest.is_some_and(|rest| !rest.doubled.is_empty())
+}
+
+/// Tells of everybody how many of the touches that a session left they made at `events`, and whether the rows are as they
+/// were; but for messages that were loaded more than once, which are read already.
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub async fn keys(
+pub async fn tallies(
     session: &mut Session,
     options: &SourceOptions,
-    see: &mut (dyn FnMut(Key<'_>) + Send),
+    events: &[String],
+    see: &mut (dyn FnMut(Tally<'_>) + Send),
     cx: &Context,
 ) -> Result<(), SourceError> {
-    let Some(Resuming { since: Some(since), standing: Some(Ok(standing)), rest: Some(rest), .. }) =
-        &session.resuming
+    let Some(Resuming { since: Some(since), standing: Some(Ok(standing)), rest, .. }) = &mut session.resuming
     else {
         return Ok(());
     };
-    let (since, standing, layout) = (since.clone(), standing.clone(), rest.layout);
-    let doubled = rest.doubled.clone();
-    let mut see = |key: Key<'_>| {
-        if !doubled.contains(key.id) {
-            see(key);
-        }
-    };
+    let (since, standing) = (since.clone(), standing.clone());
+    let Some(rest) = rest.take() else { return Ok(()) };
     let scope = Scope::new(SYSTEM, rest.schema.clone(), options.of(SYSTEM));
     let catalog = session.catalog();
-    match many(layout, &scope, &catalog)? {
-        Ok(many) => many.keys(session, (&standing, &since), &mut see, cx).await,
-        // It could be when the session began to read.
-        Err(_) => Ok(()),
+    // It could be when the session began to read.
+    if let Ok(many) = many(rest.layout, &scope, &catalog)? {
+        let mut see = |key: &str, [interest, attended, others, written, unstamped, nameless]: [i64; 6]| {
+            see(Tally {
+                key,
+                actor: rest.actor(key),
+                edges: [interest as u64, attended as u64],
+                others: others as u64,
+                is_written: written > 0,
+                unstamped: unstamped as u64,
+                nameless: nameless as u64,
+            });
+        };
+        many.tallies(session, (&standing, &since), (events, &rest.doubled), &mut see, cx).await?;
     }
+    if let Some(resuming) = &mut session.resuming {
+        resuming.rest = Some(rest);
+    }
+    Ok(())
 }
 
-/// Reads the messages of these ids among the touches that a session left.
+/// Reads those of the touches that a session left that are by one of `keys`, or at none of `events`.
 ///
 /// # Errors
 /// When the tables cannot be read or a row cannot be taken.
-pub async fn these(
+pub async fn moved(
     session: &mut Session,
     options: &SourceOptions,
-    ids: &[String],
-    into: &mut Facts,
+    (keys, events): (&[String], &[String]),
+    into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let Some(rest) = session.resuming.as_mut().and_then(|resuming| resuming.rest.take()) else {
         return Ok(());
     };
     let scope = Scope::new(SYSTEM, rest.schema, options.of(SYSTEM));
-    let into = &mut into.touches;
+    let which = (keys, events, &rest.doubled[..]);
     match rest.layout {
-        TouchLayout::Segment => segment::touches(session, &scope, Which::These(ids), into, cx).await,
-        TouchLayout::Posthog => posthog::these(session, &scope, &rest.users, ids, into, cx).await,
-        TouchLayout::Snowplow => snowplow::these(session, &scope, ids, into, cx).await,
+        TouchLayout::Segment => segment::moved(session, &scope, which, into, cx).await,
+        TouchLayout::Posthog => posthog::moved(session, &scope, &rest.users, which, into, cx).await,
+        TouchLayout::Snowplow => snowplow::moved(session, &scope, which, into, cx).await,
     }
 }

@@ -8,7 +8,7 @@ use super::super::client::{Session, Taken};
 use super::super::columns::{Instant, Wire};
 use super::super::scope::Scope;
 use super::super::select::{Field, Row, Select};
-use super::actions::{self, ACTIONS, Action, NOBODYS, TIMELESS, Which};
+use super::actions::{self, ACTIONS, Action, EVENT, NOBODYS, TIMELESS, Which};
 use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
 use super::nothing::{some_id, some_id_of};
 use super::{Aside, resume};
@@ -100,7 +100,15 @@ pub(super) fn many<'c>(
     for action in ACTIONS.iter().filter(|action| action.is_of_many()) {
         let name = scope.name(action.name, action.name);
         let own = scope.table(catalog, action.name, action.name)?;
-        parts.push(Part { condition: format!("{quoted} = ANY ({})", list([name])), own });
+        let mut joined = Select::about(messages);
+        joined.join(own, "id");
+        let event: Field<String> = joined.of_joined(EVENT.0, EVENT.1)?;
+        parts.push(Part {
+            condition: format!("{quoted} = ANY ({})", list([name])),
+            own,
+            attended: action.is_attendance().to_string(),
+            event: told(joined.expression(event)),
+        });
     }
     Ok(Ok(Many {
         messages,
@@ -228,7 +236,24 @@ pub(super) async fn touches(
     cx: &Context,
 ) -> Result<(), SourceError> {
     for action in ACTIONS.iter().map(Some).chain([None]).filter(|action| which.has(*action)) {
-        touches_of(session, scope, action, which.ids(), into, cx).await?;
+        touches_of(session, scope, action, which, into, cx).await?;
+    }
+    Ok(())
+}
+
+/// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.
+pub(super) async fn moved(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    (keys, events, doubled): (&[String], &[String], &[String]),
+    into: &mut Spool<TouchRow>,
+    cx: &Context,
+) -> Result<(), SourceError> {
+    let catalog = session.catalog();
+    let Ok(many) = many(scope, &catalog)? else { return Ok(()) };
+    for (action, part) in ACTIONS.iter().filter(|action| action.is_of_many()).zip(&many.parts) {
+        let condition = many.moved(part, events, doubled);
+        touches_of(session, scope, Some(action), Which::Moved(&condition, keys), into, cx).await?;
     }
     Ok(())
 }
@@ -237,7 +262,7 @@ async fn touches_of(
     session: &mut Session,
     scope: &Scope<'_>,
     action: Option<&'static Action>,
-    ids: Option<&[String]>,
+    which: Which<'_>,
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
@@ -254,22 +279,25 @@ async fn touches_of(
     let session_id = select.counter("session", &["context_session_id"])?;
     let mut properties: BTreeMap<&str, Field<String>> = BTreeMap::new();
     let quoted = select.quoted(event).expect("a required column was found");
-    let these = match (ids, select.name(id)) {
-        (Some(_), Some(column)) => format!(" AND {}", is_one_of(table, column)),
-        _ => String::new(),
+    let (only, parameter) = match (which, select.name(id)) {
+        (Which::These(ids), Some(column)) => {
+            (format!(" AND {}", is_one_of(table, column)), Some(ids.to_vec()))
+        }
+        (Which::Moved(condition, keys), _) => (format!(" AND {condition}"), Some(keys.to_vec())),
+        _ => (String::new(), None),
     };
     if let Some(action) = action {
         let own = scope.table(&catalog, action.name, action.name)?;
         select.join(own, "id");
         let name = list([scope.name(action.name, action.name)]);
-        select.clauses(format!("WHERE {quoted} = ANY ({name}){these}"), ids.map(<[String]>::to_vec));
+        select.clauses(format!("WHERE {quoted} = ANY ({name}){only}"), parameter);
         for (logical, usual) in action.properties {
             properties.insert(*logical, select.of_joined(logical, usual)?);
         }
     } else {
         let known = list(ACTIONS.iter().map(|action| scope.name(action.name, action.name)));
-        let others = format!("WHERE ({quoted} <> ALL ({known}) OR {quoted} IS NULL){these}");
-        select.clauses(others, ids.map(<[String]>::to_vec));
+        let others = format!("WHERE ({quoted} <> ALL ({known}) OR {quoted} IS NULL){only}");
+        select.clauses(others, parameter);
     }
     session
         .read(&select, cx, |row| {

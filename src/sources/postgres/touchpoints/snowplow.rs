@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
-use super::super::columns::{Instant, Json, Wire};
+use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Select};
 use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
@@ -57,22 +57,53 @@ pub(super) async fn rows(
     Ok((rows, Vec::new()))
 }
 
-/// The touches of these messages.
-pub(super) async fn these(
+/// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.
+pub(super) async fn moved(
     session: &mut Session,
     scope: &Scope<'_>,
-    ids: &[String],
+    (keys, events, doubled): (&[String], &[String], &[String]),
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
-        return Ok(());
-    };
+    let Ok(many) = many(scope, &catalog)? else { return Ok(()) };
     let mut rows = Aside { touches: std::mem::take(into), ..Aside::default() };
-    read(session, scope, events, Which::These(ids), &mut rows, cx).await?;
+    for part in &many.parts {
+        let condition = many.moved(part, events, doubled);
+        read(session, scope, many.messages, Which::Moved(&condition, keys), &mut rows, cx).await?;
+    }
     *into = rows.touches;
     Ok(())
+}
+
+/// The columns of self-describing events: one of all, or one of each.
+fn details(select: &mut Select<'_>, events: Named<'_>) -> Result<Vec<Field<Json>>, SourceError> {
+    let mut details = vec![select.json("properties", &["unstruct_event"], "{}")?];
+    for column in events.table.columns().into_iter().filter(|name| name.starts_with("unstruct_event_")) {
+        details.push(select.json("properties_of_event", &[column], "{}")?);
+    }
+    Ok(details)
+}
+
+/// What stands under a key of the event's own object as the server tells it: nothing where it might fail to, or where the
+/// object lies deeper than usual. See [`inner`].
+fn under(key: &str, details: &[String]) -> String {
+    let key = text_literal(key);
+    // The server refuses to tell some texts that JSON can spell.
+    let escapes: Vec<String> = details.iter().map(|of| format!("strpos({of}::text, '\\u') > 0")).collect();
+    let told = details.iter().map(|of| {
+        let (data, deeper) = (format!("({of} -> 'data')"), format!("({of} -> 'data' -> 'data')"));
+        let schema = |of: &str| format!("({of} -> 'schema')");
+        format!(
+            "nullif(CASE WHEN {0} IS NULL THEN {of} ->> {key} WHEN {1} IS NULL THEN {data} ->> {key} \
+             WHEN {2} IS NULL THEN {deeper} ->> {key} END, '')",
+            schema(of),
+            schema(&data),
+            schema(&deeper)
+        )
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    format!("(CASE WHEN {} THEN NULL ELSE coalesce({told}) END)", escapes.join(" OR "))
 }
 
 /// Events that are no touches: of the tracker itself, unless somebody calls a touch so.
@@ -101,6 +132,19 @@ pub(super) fn many<'c>(
         select.optional("network_id", &["network_userid"])?,
         select.optional("user_id", &["user_id"])?,
     ];
+    let mut properties = Vec::new();
+    for field in details(&mut select, messages)? {
+        let (Some(name), Some(column)) = (select.name(field), select.quoted(field)) else { continue };
+        let kind = messages.table.column(&[name]).map(|(_, column)| column.kind.as_str());
+        if !matches!(kind, Some("json" | "jsonb")) {
+            let table = messages.table.qualified();
+            return Ok(Err(format!("`{name}` of `{table}` is no json: the server cannot look into it")));
+        }
+        properties.push(column);
+    }
+    if properties.is_empty() {
+        properties.push("NULL::jsonb".to_owned());
+    }
     let [derived, collected, loaded] = clocks.map(|clock| select.expression(clock));
     let Some(at) = first_of([derived, collected, loaded]) else {
         return Ok(Err(format!("`{}` has no clock", messages.table.qualified())));
@@ -125,7 +169,12 @@ pub(super) fn many<'c>(
         at,
         device: (device, Wire::Text),
         user,
-        parts: vec![Part { condition: format!("{quoted} = ANY ({})", list(many)), own: None }],
+        parts: vec![Part {
+            condition: format!("{quoted} = ANY ({})", list(many)),
+            own: None,
+            attended: format!("{quoted} = ANY ({})", list(names.of(Action::is_attendance))),
+            event: names.event(&quoted, |key| under(key, &properties)),
+        }],
     }))
 }
 
@@ -152,11 +201,7 @@ async fn read(
     let medium = select.optional("medium", &["mkt_medium"])?;
     let campaign = select.optional("campaign", &["mkt_campaign"])?;
     let number: Field<String> = select.optional("session", &["domain_sessionid"])?;
-    // One column of all self-describing events, or one of each.
-    let mut details = vec![select.json("properties", &["unstruct_event"], "{}")?];
-    for column in events.table.columns().into_iter().filter(|name| name.starts_with("unstruct_event_")) {
-        details.push(select.json("properties_of_event", &[column], "{}")?);
-    }
+    let details = details(&mut select, events)?;
     let quoted = select.quoted(event).expect("a required column was found");
     let pages = pages(&names);
     match which {
@@ -177,6 +222,7 @@ async fn read(
             let these = format!("WHERE ({quoted} <> ALL ({others}) OR {quoted} IS NULL) AND {these}");
             select.clauses(these, Some(ids.to_vec()));
         }
+        Which::Moved(condition, keys) => select.clauses(format!("WHERE {condition}"), Some(keys.to_vec())),
     }
     session
         .read(&select, cx, |row| {
