@@ -3,22 +3,26 @@
 //! `cargo bench --bench mirror -- [PEOPLE]` (default 20,000; the figure to hold is that of 200,000 people and 2 million
 //! touches). Servers: those of `SONOGRAPH_FALKORDB_URL` and `SONOGRAPH_POSTGRES_URL` where both are set, in a database and
 //! graph of its own, else private ones. A probe reads one node of the graph over and over while it is written; what it
-//! waited is printed beside the writes. Not by criterion: one run takes minutes, and its parts are what is asked for.
+//! waited is printed beside the writes. In the end plans of `--incremental` and whole ones are made in turns after a day's changes,
+//! and compared. Not by criterion: one run takes minutes, and its parts are what is asked for.
 #![allow(clippy::print_stdout)] // a bench prints its figures
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use sonograph::config::Config;
 use sonograph::context::Context;
-use sonograph::mirror::{self, ResolveOptions, SweepGuard};
+use sonograph::mirror::{self, ResolveOptions, Since, SweepGuard};
 use sonograph::ontology::{Label, Relation};
 use sonograph::services::{Guard, Options};
 use sonograph::sources::falkordb::{Client, FalkorError, Params};
 use sonograph::sources::synthetic::{self, GUEST, Guest, LoadOptions};
-use sonograph::sources::{Databases, SourceOptions, read_facts};
+use sonograph::sources::{Databases, SourceOptions, read_facts, read_facts_since};
+use sqlx::{Connection as _, PgConnection};
 
 /// How long the probe rests between two questions.
 const REST: Duration = Duration::from_millis(2);
@@ -134,6 +138,7 @@ async fn measure(people: usize, postgres: &str, falkordb: &str, cx: &Context) ->
     println!("the same again");
     let (written, ..) = run(&mut client, postgres, falkordb, &mut steps, cx).await?;
     steps.end(nodes, edges);
+    compare(&mut client, postgres, &mut steps, cx).await?;
     if written == 0 { Ok(()) } else { Err("the second plan is not empty".into()) }
 }
 
@@ -189,6 +194,54 @@ async fn run(
         waited.last().copied().unwrap_or_default(),
     );
     Ok((applied.rows, nodes as u64, edges as u64))
+}
+
+/// What a day of the city changes: somebody new comes, somebody known comes back, and touches are taken back.
+const A_DAY: &str = "SET search_path = sonik_web;
+    INSERT INTO tracks (id, received_at, \"timestamp\", anonymous_id, event)
+      SELECT 'new-' || n, now(), now(), 'new-' || n, 'event_viewed' FROM generate_series(1, 100) n;
+    INSERT INTO tracks (id, received_at, \"timestamp\", anonymous_id, user_id, event)
+      SELECT 'again-' || id, now(), now(), anonymous_id, user_id, event FROM tracks WHERE event = 'event_viewed' ORDER BY id LIMIT 100;
+    INSERT INTO event_viewed (id, received_at, \"timestamp\", event_id)
+      SELECT id, now(), now(), (SELECT min(event_id) FROM event_viewed) FROM tracks WHERE id LIKE 'new-%' OR id LIKE 'again-%';
+    DELETE FROM tracks WHERE id IN (SELECT id FROM tracks WHERE event = 'event_attended' ORDER BY id LIMIT 20)";
+
+/// Plans after a day's changes, by reading everything and by reading what may have changed, in turns.
+async fn compare(client: &mut Client, postgres: &str, steps: &mut Steps, cx: &Context) -> Result<(), Failed> {
+    const TURNS: usize = 3;
+    let position =
+        read_facts_since(&Databases::one(postgres), &SourceOptions::default(), None, cx).await?.position?;
+    let mut database = PgConnection::connect(postgres).await?;
+    sqlx::raw_sql(A_DAY).execute(&mut database).await?;
+    let since = Since { position, overlap: SignedDuration::from_mins(5) };
+    let mut took = [const { Vec::new() }; 2];
+    let mut digests = BTreeSet::new();
+    for turn in 0..2 * TURNS {
+        let which = turn % 2;
+        let began = Instant::now();
+        let since = (which == 1).then(|| Ok(since.clone()));
+        let (databases, sources) = (Databases::one(postgres), SourceOptions::default());
+        let graph = (&mut *client, GUEST);
+        let read =
+            mirror::read_since(graph, &databases, &sources, &ResolveOptions::default(), since, cx).await?;
+        let summary = mirror::plan(&read.resolved, &read.current)?.summary()?;
+        if let Some(reason) = read.extent.as_ref().and_then(|extent| extent.whole.as_ref()) {
+            return Err(format!("everything was read: {reason}").into());
+        }
+        let rows = read.extent.map_or(0, |extent| extent.skipped);
+        steps.told(["whole", "since"][which], "unread", rows, began);
+        took[which].push(began.elapsed().as_secs_f64());
+        digests.insert(summary.digest);
+    }
+    let [whole, since] = took.map(|mut took| {
+        took.sort_unstable_by(f64::total_cmp);
+        took[TURNS / 2]
+    });
+    println!(
+        "a plan of what may have changed takes {:.2} of a whole one (medians of {TURNS}, in turns)",
+        since / whole
+    );
+    if digests.len() == 1 { Ok(()) } else { Err("the plans are not the same".into()) }
 }
 
 #[tokio::main]

@@ -242,7 +242,9 @@ pub async fn read_since(
         match part.read(&reading.facts, left, &mut current, cx).await? {
             Ok((read, graph, reads)) => {
                 (extent, resolved) = (read, Some(graph));
-                reads.into_iter().for_each(|read| TableRead::add(&mut reading.facts.read, read));
+                for read in reads {
+                    TableRead::add(&mut reading.facts.read, read);
+                }
             }
             Err(reason) => {
                 extent.whole = Some(reason);

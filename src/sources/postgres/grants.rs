@@ -131,6 +131,17 @@ fn part(text: &mut String, reading: &Reading, name: &str) {
             guarded.len()
         );
     }
+    if reading.source == super::touchpoints::SYSTEM {
+        // Everybody may, unless somebody took it away; only a superuser may give it back.
+        let _ = write!(
+            text,
+            "-- What `mirror --incremental` needs beside SELECT: to ask which server this is.\n\
+             DO $do$ BEGIN\n  IF NOT (has_function_privilege('{literal}', 'pg_catalog.pg_control_system()', 'EXECUTE')\n      \
+             AND has_function_privilege('{literal}', 'pg_catalog.pg_control_checkpoint()', 'EXECUTE')) THEN\n    \
+             GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system(), pg_catalog.pg_control_checkpoint() TO {role};\n  \
+             END IF;\nEND $do$;\n"
+        );
+    }
     let _ = writeln!(text, "\\password {role}");
 }
 
