@@ -87,8 +87,9 @@ pub(in crate::cli) struct Reading {
 /// What of the sources is read.
 #[derive(Debug, Args)]
 struct Since {
-    /// Of the many touches (seen, saved, clicked, attended) read only what may have changed since the last `mirror apply`;
-    /// the plan is the same. Where that cannot be told, everything is read, and a note says why
+    /// Of the many touches (seen, saved, clicked, attended) and of their edges read only those of whoever may have moved since
+    /// the last `mirror apply`: by rows that came, changed or went, as another person, or at an event that did; the plan is
+    /// the same. Where that cannot be told, everything is read, and a note says why
     #[arg(long)]
     incremental: bool,
     /// How many minutes before the newest row of that run touches are read again [default: as configured, 5]
