@@ -49,7 +49,7 @@ pub async fn state(client: &mut Client, graph: &str) -> Result<Option<Marker>, M
 
 /// Writes `plan` into the graph, making it and its schema where missing.
 ///
-/// An empty plan writes nothing. A run that breaks off, wherever, is completed by planning and applying again, and the
+/// An empty plan writes nothing but the mark, where that is missing, unfinished, or older than the graph. A run that breaks off, wherever, is completed by planning and applying again, and the
 /// graph is then what an undisturbed run would have made.
 ///
 /// # Errors
@@ -101,9 +101,10 @@ async fn write(
     };
     if plan.is_empty() {
         schema::ensure(client, graph, cx).await?;
-        let last = before.map_or_else(|| newest_generation.unwrap_or_default(), |mark| mark.generation);
-        if broken {
-            let mark = Marker { generation: last, progress: Progress::Complete };
+        // A run that only removed edges stamps no node: the mark may be newer than every node, but never older.
+        let last = newest_generation.unwrap_or_default().max(before.map_or(0, |mark| mark.generation));
+        let mark = Marker { generation: last, progress: Progress::Complete };
+        if before != Some(mark) {
             marker::write(client, graph, mark).await?;
         }
         applied.generation = last;

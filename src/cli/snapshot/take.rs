@@ -12,6 +12,7 @@ use super::memory::Memories;
 use super::told;
 use crate::cli::{Failure, Outcome, Session, connect};
 use crate::context::{Context, Fault};
+use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, Manifest, ManifestInput, Origin};
 use crate::sources::falkordb::marker::{self, Marker, Progress};
 use crate::sources::falkordb::{self, Client, FalkorError};
@@ -22,7 +23,8 @@ use crate::sources::{self, Databases, SourceOptions};
     after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
     transaction. What others write meanwhile is noticed, said, and noted in the manifest. \
     A graph whose last mirror run did not come to its end is refused; where this user may not read the mark that tells \
-    (`~<graph>:sonograph +hgetall`), that is said, and noted as `mirror_run: unknown`.\n\n\
+    (`~<graph>:sonograph +hgetall`), or a graph that the mirror wrote has none, that is said, and noted as \
+    `mirror_run: unknown`.\n\n\
     A graph of agent memory goes to memory/<GRAPH>/ with dense ids of its own. Its vectors are not fetched. Business nodes its \
     entities may mean, by equal name and fitting type, are listed in mentions.parquet with a confidence below 1; nothing is \
     merged and neither graph is written. It is read through SONOGRAPH_MEMORY_URL where that is set; a user with \
@@ -150,11 +152,10 @@ pub(in crate::cli) async fn freeze(
     if before != after {
         drift.push("a mirror run came to its end while the graph was being read".to_owned());
     }
-    if before == Mark::Withheld {
+    let unknown = before.unknown(graph, &scanned.tables);
+    if let Some(why) = &unknown {
         session.printer.warn(format_args!(
-            "cannot tell whether the last mirror run into `{graph}` came to its end: this user may not read the mark of it, \
-             for which `~{} +hgetall` is enough",
-            marker::key(graph)
+            "cannot tell whether the last mirror run into `{graph}` came to its end: {why}"
         ));
     }
     for left_out in &scanned.left_out {
@@ -165,7 +166,7 @@ pub(in crate::cli) async fn freeze(
     }
     let version = scanned.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     let mut origin = Origin::new("falkordb", version).with("graph", graph);
-    if before == Mark::Withheld {
+    if unknown.is_some() {
         origin = origin.with("mirror_run", "unknown");
     }
     if !drift.is_empty() {
@@ -224,6 +225,27 @@ impl Mark {
             Self::Withheld => None,
         }
     }
+
+    /// Why nobody can tell how the last mirror run into a graph of these tables ended, where that is so.
+    fn unknown(self, graph: &str, tables: &Tables) -> Option<String> {
+        match self {
+            Self::Withheld => Some(format!(
+                "this user may not read the mark of it, for which `~{} +hgetall` is enough",
+                marker::key(graph)
+            )),
+            Self::Settled(None) if was_mirrored(tables) => Some(
+                "its nodes carry the `gen` of such a run, but it has no mark, which `sonograph mirror apply` leaves"
+                    .to_owned(),
+            ),
+            Self::Settled(_) => None,
+        }
+    }
+}
+
+/// Whether a mirror run wrote any of the nodes: it stamps them.
+fn was_mirrored(tables: &Tables) -> bool {
+    let stamps = tables.nodes.values().filter_map(|nodes| nodes.column("gen").ok()?.i64().ok());
+    stamps.into_iter().any(|stamps| stamps.null_count() < stamps.len())
 }
 
 /// The mark of the last mirror run, unless that run is not over.
