@@ -252,8 +252,18 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
                 checks.push(Check::note(POSTGRES, source.name, "no such layout in this database", &hint));
             }
             Ok(Some(found)) => {
-                let said = std::iter::once(format!("schema {}", found.schema)).chain(found.notes);
-                checks.push(Check::ok(POSTGRES, source.name, said.collect::<Vec<_>>().join("; ")));
+                let mut said = vec![format!("schema {}", found.schema)];
+                said.extend(found.notes);
+                checks.push(if found.missing.is_empty() {
+                    Check::ok(POSTGRES, source.name, said.join("; "))
+                } else {
+                    said.push(format!("not found: {}", found.missing.join(", ")));
+                    let hint = format!(
+                        "they count as empty; [sources.{}] can name them where they are called otherwise",
+                        source.name
+                    );
+                    Check::note(POSTGRES, source.name, said.join("; "), &hint)
+                });
             }
         }
         for table in source.tables {

@@ -365,6 +365,9 @@ fn tell(Done { summary, applied, facts, extent }: &Done, printer: Printer) {
             "{source}: no such layout was found, so nothing of it was read (`sonograph doctor` lists what is)"
         ));
     }
+    if !facts.missing.is_empty() {
+        printer.note(format_args!("not found: {}, which count as empty", facts.missing.join(", ")));
+    }
     for read in &facts.read {
         for (reason, rows) in &read.left_out {
             printer.note(format_args!("left out of {}: {rows} ({reason})", read.table));

@@ -139,6 +139,8 @@ pub struct Facts {
     pub read: Vec<TableRead>,
     /// Sources whose layout was looked for and is in no database.
     pub absent: Vec<&'static str>,
+    /// Tables that are not there though the rest of their layout is: `system:schema.table`.
+    pub missing: Vec<String>,
     /// Rows that could not be taken and were skipped because that was asked for, at most [`BAD_ROWS_KEPT`] a table;
     /// `read` counts them all.
     pub bad_rows: Vec<BadRow>,

@@ -56,6 +56,8 @@ pub struct Found {
     pub schema: String,
     /// What else was discovered, for the user to read.
     pub notes: Vec<String>,
+    /// Tables of the layout that are not there, schema-qualified: they count as empty.
+    pub missing: Vec<String>,
 }
 
 /// What a source may be told; everything else is discovered.
@@ -291,7 +293,10 @@ async fn read_databases(
         }
         let mut found = 0;
         for source in &sources {
-            let is_there = source.read(&mut session, options, &mut facts, cx).await?.is_some();
+            let layout = source.read(&mut session, options, &mut facts, cx).await?;
+            let is_there = layout.is_some();
+            let missing = layout.into_iter().flat_map(|found| found.missing);
+            facts.missing.extend(missing.map(|table| format!("{}:{table}", source.name())));
             if !is_there && databases.own.contains_key(source.name()) {
                 let (place, looked_for) = (session.place().to_owned(), source.name().to_owned());
                 return Err(SourceError::LayoutMissing { place, looked_for });

@@ -243,7 +243,10 @@ async fn what_an_installation_lacks_counts_as_empty() {
     assert_eq!(schemas, expected);
     let notes = |source: usize| told[source].1.as_ref().expect("found").notes.join(", ");
     assert_eq!(notes(0), "release 20260909A, lineup through events_artists (events_id, artists_id)");
-    assert_eq!(notes(2), "no entity_sources, no claim_events");
+    assert_eq!(notes(2), "");
+    let missing = |source: usize| told[source].1.as_ref().expect("found").missing.join(", ");
+    assert_eq!(missing(2), "unified.entity_sources, unified.claim_events");
+    assert_eq!([missing(0), missing(3)], ["", "sonik_web.users, sonik_web.aliases"]);
     let venues = &found[0].sources[0].tables[0];
     assert_eq!((venues.table.as_str(), venues.rows), ("directus.venues", 4));
     assert_eq!(venues.newest, Some(micros("2025-12-01T08:00:00Z")));

@@ -59,9 +59,10 @@ fn instant(text: &str) -> Value {
     Value::Instant(micros(text) / 1000)
 }
 
-/// Facts in an order of their own, because a source may deliver its rows in any.
+/// Facts in an order of their own, because a source may deliver its rows in any, and without the tables they came from.
 fn told(mut facts: Facts) -> String {
     facts.read.clear();
+    facts.missing.clear();
     let mut touches = facts.touches.rows().expect("they read");
     touches.sort_by_key(|touch| touch.id.clone());
     let mut nodes = nodes(&facts);

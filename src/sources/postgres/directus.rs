@@ -28,7 +28,7 @@ pub async fn read(
     let Some(layout) = Layout::discover(session, options.of(SYSTEM)).await? else { return Ok(None) };
     let rows = layout.rows(session, cx).await?;
     facts(&rows, into)?;
-    Ok(Some(Found { schema: layout.scope.schema, notes: layout.notes }))
+    Ok(Some(Found { schema: layout.scope.schema, notes: layout.notes, missing: layout.missing }))
 }
 
 /// What the modeller chose, as the configuration and Directus's own tables tell it.
@@ -36,6 +36,8 @@ pub async fn read(
 struct Layout<'o> {
     scope: Scope<'o>,
     notes: Vec<String>,
+    /// Collections, and junctions that Directus names, whose tables are not there.
+    missing: Vec<String>,
     /// Logical table → field and value that mean "archived".
     archive: BTreeMap<&'static str, Archive>,
     /// Field of the events that names the venue.
@@ -93,20 +95,23 @@ impl<'o> Layout<'o> {
             let configured = naming.archive.get(logical);
             let rule = configured.or_else(|| rules.get(scope.name(logical, logical)));
             archive.extend(rule.map(|rule| (logical, rule.clone())));
-            match scope.table(&catalog, logical, logical)? {
-                None => notes.push(format!("no collection {logical}")),
-                Some(named) => notes.extend(unread_places(named)),
-            }
+            notes.extend(scope.table(&catalog, logical, logical)?.and_then(unread_places));
         }
         let names = COLLECTIONS.map(|logical| scope.name(logical, logical).to_owned()).to_vec();
         let venue = session.texts(include_str!("sql/directus_venue.sql"), &schema, Some(&names)).await?;
         let venue = venue.into_iter().flatten().flatten().next();
         notes.extend(venue.iter().filter(|field| *field != "venue").map(|field| format!("venue in {field}")));
         let junctions = session.texts(include_str!("sql/directus_lineup.sql"), &schema, Some(&names)).await?;
-        let mut junctions: Vec<Junction> = junctions.into_iter().filter_map(Junction::from_row).collect();
-        junctions.retain(|junction| catalog.table(&schema, &junction.table).is_some());
+        let junctions = junctions.into_iter().filter_map(Junction::from_row);
+        let (junctions, lost): (Vec<Junction>, Vec<Junction>) =
+            junctions.partition(|junction| catalog.table(&schema, &junction.table).is_some());
+        let mut missing = scope.missing(&catalog, &COLLECTIONS.map(|logical| (logical, logical)))?;
+        if !naming.tables.contains_key("lineup") {
+            missing.extend(lost.iter().map(|junction| format!("{schema}.{}", junction.table)));
+            missing.dedup();
+        }
         let lineup = choose_lineup(junctions, naming, &mut notes);
-        Ok(Some(Self { notes, archive, venue, lineup, published: &naming.published, scope }))
+        Ok(Some(Self { notes, missing, archive, venue, lineup, published: &naming.published, scope }))
     }
 
     async fn rows(&self, session: &mut Session, cx: &Context) -> Result<DirectusRows, SourceError> {

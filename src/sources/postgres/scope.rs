@@ -49,6 +49,24 @@ impl<'o> Scope<'o> {
         self.naming.archive.get(logical)
     }
 
+    /// Which of the tables, each by its logical and its usual name, are not there; schema-qualified.
+    ///
+    /// # Errors
+    /// Where the configuration names one that is missing.
+    pub fn missing(
+        &self,
+        catalog: &Catalog,
+        tables: &[(&'static str, &str)],
+    ) -> Result<Vec<String>, SourceError> {
+        let mut missing = Vec::new();
+        for (logical, usual) in tables {
+            if self.table(catalog, logical, usual)?.is_none() {
+                missing.push(format!("{}.{}", self.schema, self.name(logical, usual)));
+            }
+        }
+        Ok(missing)
+    }
+
     /// The table that a logical one stands for: the configured one, which must be there, else `usual`, which may be missing.
     pub fn table<'c>(
         &'c self,

@@ -29,12 +29,8 @@ pub async fn read(
     let naming = options.of(SYSTEM);
     let Some(scope) = discover(session, naming)? else { return Ok(None) };
     let catalog = session.catalog();
-    let mut notes = Vec::new();
-    for logical in ["entity_sources", "claim_events"] {
-        if scope.table(&catalog, logical, logical)?.is_none() {
-            notes.push(format!("no {logical}"));
-        }
-    }
+    let companions = ["entity_sources", "claim_events"].map(|logical| (logical, logical));
+    let missing = scope.missing(&catalog, &companions)?;
     let rows = UnifiedRows {
         entities: entities(session, &scope, cx).await?,
         crosswalk: crosswalk(session, &scope, cx).await?,
@@ -43,7 +39,7 @@ pub async fn read(
         schema: scope.schema,
     };
     facts(&rows, into);
-    Ok(Some(Found { schema: rows.schema, notes }))
+    Ok(Some(Found { schema: rows.schema, notes: Vec::new(), missing }))
 }
 
 /// The schema whose `entities` has the columns that make it ours.

@@ -49,7 +49,19 @@ pub async fn read(
     };
     notes.insert(0, format!("layout of {}", layout.name()));
     into_facts(rows, into)?;
-    Ok(Some(Found { schema: scope.schema, notes }))
+    let missing = scope.missing(&session.catalog(), layout_tables(layout))?;
+    Ok(Some(Found { schema: scope.schema, notes, missing }))
+}
+
+/// Tables of a layout by their logical and usual names, without those that come with the first event of their name.
+fn layout_tables(layout: TouchLayout) -> &'static [(&'static str, &'static str)] {
+    match layout {
+        TouchLayout::Segment => {
+            &[("tracks", "tracks"), ("identifies", "identifies"), ("users", "users"), ("aliases", "aliases")]
+        }
+        TouchLayout::Posthog => &[("users", "persons")],
+        TouchLayout::Snowplow => &[],
+    }
 }
 
 /// The layout and the schema that holds it: as configured, else the only one there is.

@@ -49,7 +49,6 @@ pub(super) async fn rows(
         Some(persons) => Some(people(session, persons, cx).await?),
         None => None,
     };
-    let notes = if persons.is_none() { vec!["no persons".to_owned()] } else { Vec::new() };
     // An alias joins two ids: it makes no user of either.
     let mut users = BTreeSet::new();
     for row in &rows.identifies {
@@ -71,7 +70,7 @@ pub(super) async fn rows(
         resume::leave(session, TouchLayout::Posthog, &scope.schema, users, doubled);
     }
     persons.tell(&mut rows)?;
-    Ok((rows, notes))
+    Ok((rows, Vec::new()))
 }
 
 /// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.

@@ -47,9 +47,6 @@ pub(super) async fn rows(
 ) -> Result<(Aside, Vec<String>), SourceError> {
     let catalog = session.catalog();
     let mut notes = Vec::new();
-    for table in ["tracks", "identifies"] {
-        notes.extend(catalog.table(&scope.schema, table).is_none().then(|| format!("no {table} yet")));
-    }
     for action in ACTIONS {
         if scope.table(&catalog, action.name, action.name)?.is_none() {
             notes.push(format!("no {}", action.name));

@@ -34,6 +34,8 @@ pub async fn read(
     let Some(Layout { scope, promoter, notes }) = discover(session, naming).await? else {
         return Ok(None);
     };
+    // The others are what the workspace is told by.
+    let missing = scope.missing(&session.catalog(), &[("timeline", "timelineActivity")])?;
     let rows = TwentyRows {
         schema: scope.schema.clone(),
         companies: companies(session, &scope, cx).await?,
@@ -44,7 +46,7 @@ pub async fn read(
         promoter_table: Some(promoter.table),
     };
     facts(&rows, &options.won_stages, into)?;
-    Ok(Some(Found { schema: rows.schema, notes }))
+    Ok(Some(Found { schema: rows.schema, notes, missing }))
 }
 
 /// What every object has: creation, change and soft delete.
