@@ -26,7 +26,7 @@ pub(in crate::cli) struct DiffArgs {
     #[arg(long, value_enum, default_value_t = Table::Elements)]
     table: Table,
     /// How many nodes of every property `movers` names
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Output")]
     top: usize,
     /// How the rows come out [default: table on a terminal, json elsewhere]
     #[arg(long, value_enum, help_heading = "Output")]
