@@ -14,7 +14,7 @@ use crate::snapshot::tables::size::Sizes;
 use crate::studies::Question;
 
 /// The program itself, its threads and what it prints, in bytes.
-const PROGRAM: u64 = 64 << 20;
+pub(super) const PROGRAM: u64 = 64 << 20;
 /// Rows, of nodes and edges together, from which a cache is left behind: below, reading is as quick.
 const WORTH_A_CACHE: usize = 1 << 18;
 

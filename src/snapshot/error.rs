@@ -1,5 +1,6 @@
 //! What can go wrong with a snapshot.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 
@@ -109,6 +110,12 @@ impl SnapshotError {
 
     pub(super) fn writing(source: io::Error) -> Self {
         Self::Io { what: "write", source }
+    }
+}
+
+impl From<Infallible> for SnapshotError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -243,13 +243,15 @@ fn dtype_name(dtype: &DataType) -> String {
 }
 
 /// File stems for names, none of them alike even where case is ignored.
-///
-/// Letters, digits, `_` and `-` stay, any other byte becomes `%XX`; what is too long for a file name ends in its hash.
-pub(super) fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    const LONGEST: usize = 120;
-    let mut taken = BTreeSet::new();
-    let mut stems = Vec::new();
-    for name in names {
+#[derive(Debug, Default)]
+pub(super) struct Stems(BTreeSet<String>);
+
+impl Stems {
+    /// The stem for the next name.
+    ///
+    /// Letters, digits, `_` and `-` stay, any other byte becomes `%XX`; what is too long for a file name ends in its hash.
+    pub fn next(&mut self, name: &str) -> String {
+        const LONGEST: usize = 120;
         let mut stem = String::new();
         for byte in name.bytes() {
             if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
@@ -264,13 +266,12 @@ pub(super) fn file_stems<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String
         }
         let mut unique = stem.clone();
         let mut number = 2;
-        while unique.is_empty() || !taken.insert(unique.to_lowercase()) {
+        while unique.is_empty() || !self.0.insert(unique.to_lowercase()) {
             unique = format!("{stem}~{number}");
             number += 1;
         }
-        stems.push(unique);
+        unique
     }
-    stems
 }
 
 /// The SHA-256 of a file's bytes, in hexadecimal digits.
@@ -293,7 +294,8 @@ mod tests {
     fn file_stems_are_safe_readable_and_differ_even_where_case_is_ignored() {
         let long = "x".repeat(300);
         let names = ["Person", "a/b", "..", "", "person", &long, "Ort–1"];
-        let stems = file_stems(names.into_iter());
+        let mut stems = Stems::default();
+        let stems = names.map(|name| stems.next(name));
         assert_eq!(stems[..5], ["Person", "a%2Fb", "%2E%2E", "~2", "person~2"]);
         assert_eq!((stems[5].len(), stems[6].as_str()), (120, "Ort%E2%80%931"));
     }

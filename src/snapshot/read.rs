@@ -104,7 +104,7 @@ pub fn list(snapshots_dir: &Path) -> Result<Vec<Listed>, SnapshotError> {
     let mut all = Vec::new();
     for entry in entries {
         let dir = entry.map_err(SnapshotError::reading)?.path();
-        if !dir.is_dir() || super::write::is_partial(&dir) {
+        if !dir.is_dir() || super::partial::is_partial(&dir) {
             continue;
         }
         let manifest = Manifest::read(&dir);

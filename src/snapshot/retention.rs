@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::write::{LOCK, PARTIAL, beside, foreign};
+use super::partial::{LOCK, PARTIAL, beside, foreign};
 use super::{Listed, SnapshotError};
 
 /// A snapshot and the week it was finished in.

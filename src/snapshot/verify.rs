@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 use super::SnapshotError;
 use super::manifest::{MANIFEST, Manifest, TableFile, columns, hex};
 use super::memory;
-use super::read::{assembled, decode};
-use super::tables::{self, DST, LABELS, NODE, SRC, Tables, UID, as_of};
+use super::order::{EdgeOrder, NodeOrder};
+use super::read::decode;
+use super::stream::Batches;
+use super::tables::{Clock, Tables, UID};
 use crate::context::{Context, regular};
 
 /// Something that is not as it should be.
@@ -40,7 +42,8 @@ pub struct Verification {
 }
 
 /// Looks at every byte of a snapshot: checksums, sizes, rows, columns and their types, dense ids, unique uids, ends of
-/// edges, canonical order, counts. O(nodes log nodes + edges).
+/// edges, canonical order, counts. O(nodes log nodes + edges) time; memory holds a batch of rows and, where there are
+/// several labels, all uids.
 ///
 /// # Errors
 ///
@@ -66,7 +69,7 @@ pub fn verify(dir: &Path, cx: &Context) -> Result<Verification, SnapshotError> {
     problems.extend(strangers(dir, &manifest));
     // Rows of files that are not the ones written would only repeat what is said already.
     if problems.is_empty() {
-        problems = check_rows(dir, &manifest)?;
+        problems = check_rows(dir, &manifest, cx)?;
     }
     Ok(Verification { manifest: Some(manifest), files: total + 1, problems })
 }
@@ -131,40 +134,116 @@ fn strangers(dir: &Path, manifest: &Manifest) -> Vec<Problem> {
     found
 }
 
-fn check_rows(dir: &Path, manifest: &Manifest) -> Result<Vec<Problem>, SnapshotError> {
+fn check_rows(dir: &Path, manifest: &Manifest, cx: &Context) -> Result<Vec<Problem>, SnapshotError> {
     let mut problems = Vec::new();
-    let mut check = |file: &TableFile| -> Result<DataFrame, SnapshotError> {
-        let frame = decode(dir, file)?;
-        if let Some(what) = misfit(file, &frame) {
-            problems.push(Problem { place: file.file.clone(), what });
-        }
-        Ok(frame)
-    };
-    let all = assembled(manifest, &mut check).and_then(|tables| {
-        let graphs = manifest.memory.values().map(|files| Ok((files, files.assembled(&mut check)?)));
-        Ok((tables, graphs.collect::<Result<Vec<_>, SnapshotError>>()?))
-    });
-    let (tables, graphs) = match all {
-        Ok(all) => all,
+    match look_at_rows(dir, manifest, &mut problems, cx) {
         Err(SnapshotError::Decode { file, source }) => {
             let place = file.strip_prefix(dir).unwrap_or(&file).display().to_string();
             problems.push(Problem { place, what: format!("cannot be decoded: {source}") });
-            return Ok(problems);
         }
-        Err(other) => return Err(other),
-    };
-    for problem in problems_of(&tables) {
-        let file = manifest.nodes.get(&problem.place).or_else(|| manifest.edges.get(&problem.place));
-        let place = file.map_or(problem.place, |f| f.file.clone());
-        problems.push(Problem { place, what: problem.what });
+        looked => looked?,
     }
-    for (files, memory) in &graphs {
+    Ok(problems)
+}
+
+/// Looks at every row, a batch at a time; of several labels the uids are held together.
+fn look_at_rows(
+    dir: &Path,
+    manifest: &Manifest,
+    problems: &mut Vec<Problem>,
+    cx: &Context,
+) -> Result<(), SnapshotError> {
+    let step = cx.step("verify rows", Some(manifest.node_count + manifest.edge_count));
+    let mut seen = 0;
+    let mut each = |file: &TableFile,
+                    problems: &mut Vec<Problem>,
+                    look: &mut dyn FnMut(DataFrame) -> Vec<String>|
+     -> Result<u64, SnapshotError> {
+        let mut rows = 0;
+        let mut found = Vec::new();
+        for batch in Batches::open(dir, file)? {
+            let batch = batch?;
+            if found.is_empty() {
+                found.extend(strange_columns(file, &batch));
+            }
+            rows += batch.height() as u64;
+            seen += batch.height() as u64;
+            found.extend(look(batch));
+            step.tick(seen, None)?;
+        }
+        found.extend(wrong_height(file, rows));
+        problems.extend(found.into_iter().map(|what| Problem { place: file.file.clone(), what }));
+        Ok(rows)
+    };
+    let needs_nodes = manifest.nodes.len() > 1 || !manifest.memory.is_empty();
+    let (mut order, mut business) = (NodeOrder::default(), Tables::default());
+    for (label, file) in &manifest.nodes {
+        order.label();
+        let mut uids: Option<DataFrame> = None;
+        each(file, problems, &mut |batch| {
+            let found = order.problems(&batch);
+            if let (true, Ok(batch)) = (needs_nodes, batch.select([UID])) {
+                match &mut uids {
+                    Some(uids) => _ = uids.vstack_mut_owned(batch).expect("one column of one file"),
+                    None => uids = Some(batch),
+                }
+            }
+            found
+        })?;
+        business.nodes.extend(uids.map(|uids| (label.clone(), uids)));
+    }
+    if let Some(Problem { place, what }) = shared_uid(&business) {
+        problems.push(Problem { place: manifest.nodes[&place].file.clone(), what });
+    }
+    let (mut edges, mut clock) = (0, Clock::default());
+    for (relation, file) in &manifest.edges {
+        let mut order = EdgeOrder::between(order.count);
+        let mut is_told = false;
+        edges += each(file, problems, &mut |batch| {
+            clock.see(relation, &batch);
+            // What comes after a row out of place is no news.
+            let found = if is_told { None } else { order.check(&batch).err() };
+            is_told |= found.is_some();
+            found.into_iter().collect()
+        })?;
+    }
+    for file in manifest.tables.values() {
+        each(file, problems, &mut |_| vec![])?;
+    }
+    look_at_memory(dir, manifest, &business, problems)?;
+    let mut said = |what: &str, found: String, manifest: String| {
+        if found != manifest {
+            let what = format!("says {manifest} {what}, the tables hold {found}");
+            problems.push(Problem { place: MANIFEST.into(), what });
+        }
+    };
+    said("nodes", order.count.to_string(), manifest.node_count.to_string());
+    said("edges", edges.to_string(), manifest.edge_count.to_string());
+    let clock = clock.at().and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
+    let shown = |at: Option<jiff::Timestamp>| at.map_or("nothing".to_owned(), |at| at.to_string());
+    said("as its clock", shown(clock), shown(manifest.as_of));
+    Ok(())
+}
+
+fn look_at_memory(
+    dir: &Path,
+    manifest: &Manifest,
+    business: &Tables,
+    problems: &mut Vec<Problem>,
+) -> Result<(), SnapshotError> {
+    for files in manifest.memory.values() {
+        let memory = files.assembled(&mut |file| {
+            let frame = decode(dir, file)?;
+            let what = misfit(file, &frame);
+            problems.extend(what.map(|what| Problem { place: file.file.clone(), what }));
+            Ok(frame)
+        })?;
         for problem in problems_of(&memory.tables) {
             let file = files.nodes.get(&problem.place).or_else(|| files.edges.get(&problem.place));
             let place = file.map_or(problem.place, |f| f.file.clone());
             problems.push(Problem { place, what: problem.what });
         }
-        problems.extend(memory::problem(&tables, memory, files));
+        problems.extend(memory::problem(business, &memory, files));
         let counts = (memory.tables.node_count() as u64, memory.tables.edge_count() as u64);
         if counts != (files.node_count, files.edge_count) {
             let what = format!(
@@ -174,26 +253,21 @@ fn check_rows(dir: &Path, manifest: &Manifest) -> Result<Vec<Problem>, SnapshotE
             problems.push(Problem { place: MANIFEST.into(), what });
         }
     }
-    let said = |what: &str, found: String, manifest: String| {
-        (found != manifest).then(|| Problem {
-            place: MANIFEST.into(),
-            what: format!("says {manifest} {what}, the tables hold {found}"),
-        })
-    };
-    problems.extend(said("nodes", tables.node_count().to_string(), manifest.node_count.to_string()));
-    problems.extend(said("edges", tables.edge_count().to_string(), manifest.edge_count.to_string()));
-    let clock = as_of(tables.edges.iter().map(|(r, f)| (r.as_str(), f)));
-    let clock = clock.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
-    let shown = |at: Option<jiff::Timestamp>| at.map_or("nothing".to_owned(), |at| at.to_string());
-    problems.extend(said("as its clock", shown(clock), shown(manifest.as_of)));
-    Ok(problems)
+    Ok(())
 }
 
 /// How a decoded frame differs from what the manifest says of its file.
 pub(super) fn misfit(file: &TableFile, frame: &DataFrame) -> Option<String> {
-    if frame.height() as u64 != file.rows {
-        return Some(format!("has {} rows, the manifest says {}", frame.height(), file.rows));
-    }
+    wrong_height(file, frame.height() as u64).or_else(|| strange_columns(file, frame))
+}
+
+/// How many rows a file has where they are not as many as the manifest says.
+pub(super) fn wrong_height(file: &TableFile, rows: u64) -> Option<String> {
+    (rows != file.rows).then(|| format!("has {rows} rows, the manifest says {}", file.rows))
+}
+
+/// How the columns of rows differ from what the manifest says of their file.
+pub(super) fn strange_columns(file: &TableFile, frame: &DataFrame) -> Option<String> {
     let found = columns(frame);
     if let Some(column) = found.iter().find(|c| c.dtype.contains('<')) {
         return Some(format!("column `{}` is at rest as {}", column.name, column.dtype));
@@ -209,55 +283,23 @@ pub(super) fn misfit(file: &TableFile, frame: &DataFrame) -> Option<String> {
 /// What keeps tables from being a graph in canonical order; at most one problem per table and check.
 pub fn problems_of(tables: &Tables) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut start = 0;
+    let mut order = NodeOrder::default();
     for (label, frame) in &tables.nodes {
-        let mut found = |result: Result<(), String>| {
-            problems.extend(result.err().map(|what| Problem { place: label.clone(), what }));
-        };
-        found(check_ids(frame, start));
-        found(check_uids(frame));
-        found(frame.column("name").map(|_| ()).map_err(|_| "has no column `name`".to_owned()));
-        if let Ok(labels) = frame.column(LABELS) {
-            found(labels.list().map(|_| ()).map_err(|_| "column `labels` is no list".to_owned()));
-        }
-        start += frame.height();
+        order.label();
+        let found = order.problems(frame).into_iter();
+        problems.extend(found.map(|what| Problem { place: label.clone(), what }));
     }
     problems.extend(shared_uid(tables));
     for (relation, frame) in &tables.edges {
-        if let Err(what) = check_edges(frame, start) {
+        if let Err(what) = EdgeOrder::between(order.count).check(frame) {
             problems.push(Problem { place: relation.clone(), what });
         }
     }
     problems
 }
 
-fn check_ids(frame: &DataFrame, start: usize) -> Result<(), String> {
-    let ids =
-        frame.column(NODE).and_then(|c| c.i64()).map_err(|_| format!("has no Int64 column `{NODE}`"))?;
-    match ids.iter().zip(start as i64..).position(|(id, expected)| id != Some(expected)) {
-        Some(row) => Err(format!("row {row} has not the node id {}", start + row)),
-        None => Ok(()),
-    }
-}
-
-fn check_uids(frame: &DataFrame) -> Result<(), String> {
-    let uids = frame.column(UID).and_then(|c| c.str()).map_err(|_| format!("has no text column `{UID}`"))?;
-    let mut before = None;
-    for (row, uid) in uids.iter().enumerate() {
-        match uid {
-            None => return Err(format!("row {row} has no uid")),
-            Some(uid) if row > 0 && Some(uid) <= before => {
-                let why = if Some(uid) == before { "a second time" } else { "out of byte order" };
-                return Err(format!("row {row} has the uid `{uid}` {why}"));
-            }
-            uid => before = uid,
-        }
-    }
-    Ok(())
-}
-
 /// A uid that nodes of two labels share; within a label the order already shows it.
-fn shared_uid(tables: &Tables) -> Option<Problem> {
+pub(super) fn shared_uid(tables: &Tables) -> Option<Problem> {
     let mut uids: Vec<(&str, &str)> = Vec::with_capacity(tables.node_count());
     for (label, frame) in &tables.nodes {
         let column = frame.column(UID).ok()?.str().ok()?;
@@ -268,30 +310,4 @@ fn shared_uid(tables: &Tables) -> Option<Problem> {
         place: pair[1].1.to_owned(),
         what: format!("has the uid `{}`, which `{}` has too", pair[1].0, pair[0].1),
     })
-}
-
-fn check_edges(frame: &DataFrame, nodes: usize) -> Result<(), String> {
-    let ends = |name: &str| {
-        let column =
-            frame.column(name).and_then(|c| c.i64()).map_err(|_| format!("has no Int64 column `{name}`"))?;
-        for (row, id) in column.iter().enumerate() {
-            if !id.is_some_and(|id| (0..nodes as i64).contains(&id)) {
-                let found = id.map_or("nothing".to_owned(), |id| id.to_string());
-                return Err(format!("row {row} has {found} as `{name}`, outside the {nodes} nodes"));
-            }
-        }
-        Ok(column)
-    };
-    let (src, dst) = (ends(SRC)?, ends(DST)?);
-    let properties = tables::properties(frame);
-    let mut before = None;
-    for (row, pair) in src.iter().zip(dst.iter()).enumerate() {
-        let is_after = before.is_none_or(|before| before < pair)
-            || (before == Some(pair) && tables::compare_rows(&properties, row - 1, row).is_le());
-        if !is_after {
-            return Err(format!("row {row} is out of order"));
-        }
-        before = Some(pair);
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a person who tunes the city wants to see its figures")]
 
 mod command_line;
+mod graph;
 mod load;
 mod realism;
 mod resolved;

@@ -74,13 +74,37 @@ const OBSERVED: [Relation; 4] =
 
 /// The data's own clock, microseconds UTC: the newest attendance, interest, share or follow; where there is none of
 /// these relations, the newest `timestamp` of any edge. `None` where no edge has a time. O(edges).
-pub fn as_of<'a>(edges: impl Iterator<Item = (&'a str, &'a DataFrame)> + Clone) -> Option<i64> {
-    fn newest<'a>(edges: impl Iterator<Item = (&'a str, &'a DataFrame)>) -> Option<i64> {
-        let times = edges.filter_map(|(_, frame)| microseconds(frame.column(TIMESTAMP).ok()?).ok());
-        times.filter_map(|times| times.into_iter().flatten().max()).max()
+pub fn as_of<'a>(edges: impl Iterator<Item = (&'a str, &'a DataFrame)>) -> Option<i64> {
+    let mut clock = Clock::default();
+    edges.for_each(|(relation, frame)| clock.see(relation, frame));
+    clock.at()
+}
+
+/// [`as_of`] for edges that come in batches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clock {
+    /// Whether there is a relation whose times say how far the data reaches, and the newest of them.
+    is_observed: bool,
+    observed: Option<i64>,
+    any: Option<i64>,
+}
+
+impl Clock {
+    /// Takes the times of some edges of a relation.
+    pub fn see(&mut self, relation: &str, edges: &DataFrame) {
+        let times = edges.column(TIMESTAMP).and_then(microseconds).ok();
+        let newest = times.and_then(|times| times.into_iter().flatten().max());
+        self.any = self.any.max(newest);
+        if OBSERVED.iter().any(|observed| observed.name() == relation) {
+            self.is_observed = true;
+            self.observed = self.observed.max(newest);
+        }
     }
-    let is_observed = |(relation, _): &(&str, &DataFrame)| OBSERVED.iter().any(|r| r.name() == *relation);
-    if edges.clone().any(|e| is_observed(&e)) { newest(edges.filter(is_observed)) } else { newest(edges) }
+
+    /// The clock of all that was seen.
+    pub fn at(&self) -> Option<i64> {
+        if self.is_observed { self.observed } else { self.any }
+    }
 }
 
 /// The times of a column of instants in microseconds UTC, by row.

@@ -24,6 +24,9 @@ pub(super) enum Purpose {
     Entity,
     Hidden,
     Duplicate,
+    Degree,
+    Edge,
+    Shuffle,
 }
 
 /// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014): a bijection on 64 bits.
