@@ -77,7 +77,7 @@ mod tests {
         let found = Version { major: 4, minor: 18, patch: 3 };
         let old = FalkorError::TooOld { address: "graph.internal:6379".into(), found };
         insta::assert_snapshot!(told(&old.into()));
-        let old = SourceError::TooOld { place: "db.internal:5432/sonik".into(), version: 12, oldest: 14 };
+        let old = SourceError::TooOld { place: "db.internal:5432/sonik".into(), version: 11, oldest: 12 };
         insta::assert_snapshot!(told(&old.into()));
     }
 }

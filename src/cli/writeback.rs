@@ -328,6 +328,7 @@ fn show_one(value: &impl Serialize, showing: &Showing, session: &Session) -> Res
     let columns = cells.map(|(name, value)| match value {
         Value::Number(n) if n.is_u64() => Column::new(name.as_str().into(), [n.as_u64().map(|n| n as i64)]),
         Value::Number(n) => Column::new(name.as_str().into(), [n.as_f64()]),
+        Value::Bool(b) => Column::new(name.as_str().into(), [*b]),
         other => Column::new(name.as_str().into(), [other.as_str()]),
     });
     let frame = DataFrame::new(1, columns.collect())
@@ -348,6 +349,12 @@ fn tell(applied: &Applied, session: &Session) {
         "{} nodes hold their scores, read back; {} were gone, {} ids belonged to other nodes; longest write {:.1} ms",
         applied.written, applied.gone, applied.changed_identity, applied.longest_write_ms
     ));
+    if !applied.on_disk {
+        session.printer.note(
+            "the server did not say that they are on its disk (does it keep an append-only file?): a crash of it may take them \
+             back, and `sonograph writeback apply` writes them again",
+        );
+    }
     session.printer.note(format_args!("take it back with `sonograph writeback undo {run}`"));
 }
 

@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 pub use paths::{Unfinished, hint_for, leads_somewhere, regular};
 pub use shell::shell_word;
@@ -175,6 +176,20 @@ impl Context {
         self.progress.tell(line);
     }
 
+    /// Waits, on a thread of one's own, and answers [`Cancelled`] soon after somebody has asked to stop.
+    pub fn wait(&self, how_long: Duration) -> Result<(), Cancelled> {
+        const LOOK: Duration = Duration::from_millis(50);
+        let until = Instant::now() + how_long;
+        loop {
+            self.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(LOOK));
+        }
+    }
+
     /// Answers [`Cancelled`] once somebody has asked to stop.
     pub fn check(&self) -> Result<(), Cancelled> {
         if self.cancel.is_requested() { Err(Cancelled) } else { Ok(()) }
@@ -219,5 +234,20 @@ mod tests {
         cx.cancel.request();
         assert_eq!(step.tick(2, Some(2)), Err(Cancelled));
         assert_eq!(cx.check(), Err(Cancelled));
+    }
+
+    #[test]
+    fn a_wait_lasts_and_ends_early_once_somebody_asks_to_stop() {
+        let cx = Context::silent();
+        let began = Instant::now();
+        assert_eq!(cx.wait(Duration::from_millis(120)), Ok(()));
+        assert!(began.elapsed() >= Duration::from_millis(120));
+        let cancel = cx.cancel.clone();
+        let asks = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            cancel.request();
+        });
+        assert_eq!(cx.wait(Duration::from_mins(10)), Err(Cancelled));
+        asks.join().expect("it asked");
     }
 }

@@ -108,31 +108,21 @@ impl Current {
         wanted: impl Fn(u32) -> bool,
         cx: &Context,
     ) -> Result<(), MirrorError> {
-        let Some(left) = self.left.take() else { return Ok(()) };
+        let Some(Left { by_id, counts, .. }) = self.left.take() else { return Ok(()) };
+        // All edges are counted already.
+        let edge_counts = self.edge_counts.clone();
+        let mut reading = Reading { by_id, current: std::mem::take(self), ..Reading::default() };
         for (nth, relation) in OF_MANY.into_iter().enumerate() {
-            let begins = left.by_id.iter().zip(0_u64..).filter_map(|(&at, id)| {
-                let count = left.counts.get(at as usize)?[nth];
+            let begins = reading.by_id.iter().zip(0_u64..).filter_map(|(&at, id)| {
+                let count = counts.get(at as usize)?[nth];
                 (count > 0 && wanted(at)).then_some((id, u64::from(count)))
             });
             let begins: Vec<(u64, u64)> = begins.collect();
-            let mut taker = Again { current: self, by_id: &left.by_id };
-            let read = walk_from(client, graph, relation.name(), &begins, &mut taker, cx).await;
+            let read = walk_from(client, graph, relation.name(), &begins, &mut reading, cx).await;
             read.map_err(MirrorError::Unread)?;
         }
+        *self = Self { edge_counts, ..reading.finish() };
         Ok(())
-    }
-
-    fn take_edge(
-        &mut self,
-        relation: &str,
-        (src, dst): (Option<u32>, Option<u32>),
-        properties: Vec<(Arc<str>, Value)>,
-    ) -> Result<bool, FalkorError> {
-        let (Some(src), Some(dst)) = (src, dst) else { return Ok(false) };
-        let Ok(relation) = relation.parse::<Relation>() else { return Ok(true) };
-        let properties = declared(relation.properties().iter().copied(), properties);
-        self.edges.push(&Held { relation, src, dst, properties })?;
-        Ok(true)
     }
 
     /// What the label of a kind is called.
@@ -261,43 +251,13 @@ impl Reading {
     }
 
     fn position(&self, id: u64) -> Option<u32> {
-        position(&self.by_id, id)
+        self.by_id.get(id as usize).copied().filter(|at| *at != NOBODY)
     }
 
     pub(super) fn finish(self) -> Current {
         let Self { by_id, mut current, left, .. } = self;
         current.left = left.map(|left| Left { by_id, ..left });
         current
-    }
-}
-
-fn position(by_id: &[u32], id: u64) -> Option<u32> {
-    by_id.get(id as usize).copied().filter(|at| *at != NOBODY)
-}
-
-/// Takes edges that were only counted before.
-struct Again<'c> {
-    current: &'c mut Current,
-    by_id: &'c [u32],
-}
-
-impl Taker for Again<'_> {
-    fn node(&mut self, _: u64, _: &str, _: NodeRow<Arc<str>>) -> Result<(), FalkorError> {
-        Ok(())
-    }
-
-    fn nodes_end(&mut self) -> Result<(), FalkorError> {
-        Ok(())
-    }
-
-    fn edge(
-        &mut self,
-        relation: &str,
-        (src, dst): (u64, u64),
-        properties: Vec<(Arc<str>, Value)>,
-    ) -> Result<bool, FalkorError> {
-        let ends = (position(self.by_id, src), position(self.by_id, dst));
-        self.current.take_edge(relation, ends, properties)
     }
 }
 
@@ -355,16 +315,15 @@ impl Taker for Reading {
         (src, dst): (u64, u64),
         properties: Vec<(Arc<str>, Value)>,
     ) -> Result<bool, FalkorError> {
-        let (src, dst) = (self.position(src), self.position(dst));
-        if let Ok(relation) = relation.parse::<Relation>()
-            && let (Some(src), Some(dst)) = (src, dst)
-        {
-            *self.current.edge_counts.entry(relation).or_default() += 1;
-            if let Some(left) = self.left.as_mut().filter(|_| relation == Relation::IdentifiedAs) {
-                left.owners.entry(src).and_modify(|owner| *owner = NOBODY).or_insert(dst);
-            }
+        let (Some(src), Some(dst)) = (self.position(src), self.position(dst)) else { return Ok(false) };
+        let Ok(relation) = relation.parse::<Relation>() else { return Ok(true) };
+        *self.current.edge_counts.entry(relation).or_default() += 1;
+        if let Some(left) = self.left.as_mut().filter(|_| relation == Relation::IdentifiedAs) {
+            left.owners.entry(src).and_modify(|owner| *owner = NOBODY).or_insert(dst);
         }
-        self.current.take_edge(relation, (src, dst), properties)
+        let properties = declared(relation.properties().iter().copied(), properties);
+        self.current.edges.push(&Held { relation, src, dst, properties })?;
+        Ok(true)
     }
 
     fn only_counts(&self, relation: &str) -> bool {

@@ -30,6 +30,8 @@ pub struct Applied {
     pub gone: u64,
     /// Scored nodes whose internal id belongs to another `uid` by now, likewise; the guard left these alone.
     pub changed_identity: u64,
+    /// Whether the server had it on its disk before it was read back; else a crash of the server may take it back.
+    pub on_disk: bool,
     /// Server time of the longest write, in milliseconds: how long readers may have waited.
     pub longest_write_ms: f64,
 }
@@ -75,6 +77,7 @@ async fn begin(
             written: 0,
             gone: plan.gone,
             changed_identity: plan.changed_identity,
+            on_disk: true,
             longest_write_ms: 0.0,
         });
     }
@@ -164,6 +167,8 @@ async fn complete(
     run.state = RunState::Applied;
     ledger.save(&run)?;
 
+    // What is read back from here on is what a crash would leave.
+    let on_disk = client.on_disk().await?;
     let found = read(client, &run, nodes, cx).await?;
     (run.written, run.gone, run.changed_identity) = (0, run.planned_gone, run.planned_changed_identity);
     let mut wrong = Vec::new();
@@ -186,6 +191,7 @@ async fn complete(
         written: run.written,
         gone: run.gone,
         changed_identity: run.changed_identity,
+        on_disk,
         longest_write_ms,
         run: Some(run.run),
     })

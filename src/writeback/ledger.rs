@@ -26,7 +26,8 @@ pub enum RunState {
     Applying,
     /// Written.
     Applied,
-    /// Written, and it reads back.
+    /// Written, and it reads back: from what is on the server's disk, where the server keeps its writes there
+    /// ([`super::Applied::on_disk`]).
     Verified,
     /// Being undone, or broken off while it was.
     Undoing,

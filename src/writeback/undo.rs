@@ -126,6 +126,8 @@ async fn take_back(
         writing.write(client, "restore values", rows.collect(), cx).await?;
     }
 
+    // As when they were written: what the ledger calls undone is to stay so.
+    client.on_disk().await?;
     let mut wrong = Vec::new();
     for (node, now) in ours.iter().zip(read(client, &run, &ours, cx).await?) {
         match now {

@@ -1,4 +1,5 @@
--- One of everything that a move can lose without losing a row. Loads on PostgreSQL 15 and newer; also read by scripts/test-migration.
+-- One of everything that a move can lose without losing a row. A statement that wants a newer server than 12 is one line that says
+-- so at its end, for scripts/test-migration, which loads this on older ones.
 CREATE EXTENSION hstore SCHEMA public;
 CREATE SCHEMA web;
 CREATE TABLE web.page (
@@ -9,14 +10,15 @@ CREATE UNIQUE INDEX page_code ON web.page (code) WITH (fillfactor = 60);
 INSERT INTO web.page (code, note) VALUES ('a', 'first'), ('b', NULL);
 ALTER TABLE web.page REPLICA IDENTITY USING INDEX page_code;
 ALTER TABLE web.page CLUSTER ON page_code;
-ALTER TABLE web.page ALTER note SET STORAGE EXTERNAL, ALTER note SET COMPRESSION pglz, ALTER note SET STATISTICS 500,
-    ALTER note SET (n_distinct = 5);
+ALTER TABLE web.page ALTER note SET STORAGE EXTERNAL, ALTER note SET STATISTICS 500, ALTER note SET (n_distinct = 5);
+ALTER TABLE web.page ALTER note SET COMPRESSION pglz; -- since 14
 ALTER TABLE web.page ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY everybody ON web.page USING (true);
 CREATE STATISTICS web.together ON code, note FROM web.page;
-ALTER STATISTICS web.together SET STATISTICS 50;
+ALTER STATISTICS web.together SET STATISTICS 50; -- since 13
 CREATE RULE keep AS ON DELETE TO web.page WHERE old.id = 1 DO INSTEAD NOTHING;
-CREATE VIEW web.codes WITH (security_invoker = true, security_barrier = true) AS SELECT code FROM web.page WITH LOCAL CHECK OPTION;
+CREATE VIEW web.codes WITH (security_barrier = true) AS SELECT code FROM web.page WITH LOCAL CHECK OPTION;
+ALTER VIEW web.codes SET (security_invoker = true); -- since 15
 CREATE TABLE web.parent (id int);
 CREATE TABLE web.child () INHERITS (web.parent);
 CREATE TABLE web.log (id int, at date) PARTITION BY RANGE (id);
@@ -30,7 +32,7 @@ ALTER TABLE web.log_1 ENABLE ALWAYS TRIGGER logged;
 CREATE FUNCTION web.f(a int DEFAULT 1) RETURNS int LANGUAGE sql IMMUTABLE STRICT SECURITY DEFINER LEAKPROOF PARALLEL SAFE COST 7
     SET search_path = web AS 'SELECT a';
 CREATE FUNCTION web.many() RETURNS SETOF int LANGUAGE sql ROWS 5 AS 'SELECT 1';
-CREATE FUNCTION web.atomic() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END;
+CREATE FUNCTION web.atomic() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END; -- since 14
 CREATE AGGREGATE web.total (int) (SFUNC = int4pl, STYPE = int, INITCOND = '0');
 CREATE FUNCTION web.same(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT lower($1) = lower($2)';
 CREATE OPERATOR web.=~= (LEFTARG = text, RIGHTARG = text, FUNCTION = web.same, COMMUTATOR = OPERATOR(web.=~=));
@@ -56,15 +58,20 @@ CREATE FOREIGN TABLE web.away (id int OPTIONS (column_name 'no')) SERVER far OPT
 CREATE FUNCTION web.watched() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE FUNCTION web.watched_too() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER watch ON ddl_command_end WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION web.watched();
-CREATE PUBLICATION part FOR TABLE web.page (id, code) WHERE (id > 0) WITH (publish = 'insert');
-CREATE PUBLICATION whole FOR TABLES IN SCHEMA web;
+CREATE PUBLICATION part FOR TABLE web.page WITH (publish = 'insert');
+ALTER PUBLICATION part SET TABLE web.page (id, code) WHERE (id > 0); -- since 15
+CREATE PUBLICATION rooted FOR TABLE web.log WITH (publish_via_partition_root = true); -- since 13
+CREATE PUBLICATION whole FOR TABLES IN SCHEMA web; -- since 15
+SELECT lo_from_bytea(54321, 'a picture');
 
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 REVOKE USAGE ON TYPE web.pair FROM PUBLIC;
 GRANT USAGE ON TYPE web.pair TO pg_monitor;
 GRANT USAGE ON FOREIGN SERVER far TO pg_monitor;
+GRANT SELECT ON LARGE OBJECT 54321 TO pg_monitor;
 COMMENT ON SCHEMA web IS 'pages';
 COMMENT ON COLUMN web.page.code IS 'what people type';
 COMMENT ON POLICY everybody ON web.page IS 'yes';
 COMMENT ON CONSTRAINT page_parent ON web.page IS 'a tree';
 COMMENT ON FUNCTION web.f(int) IS 'itself';
+COMMENT ON LARGE OBJECT 54321 IS 'of the house';

@@ -1,10 +1,9 @@
 //! What a move loses without losing a row: one thing after another is taken from a copy, and `doctor migration` names it.
 
 use sonograph::context::Context;
-use sonograph::sources::postgres::Session;
-use sonograph::sources::postgres::migration::{Scope, Status, compare, survey as read};
+use sonograph::sources::postgres::migration::{Scope, Status, compare};
 
-use crate::migration::{check, survey};
+use crate::moved::{Loss, Side, check, named, survey};
 use crate::scratch::Scratch;
 
 /// One of everything.
@@ -27,35 +26,35 @@ fn database(statement: &str) -> String {
     format!("DO $$ BEGIN EXECUTE format('{statement}', current_database()); END $$")
 }
 
-/// Every statement alone makes this check, and no other, fail or warn, naming what is meant; a copy that nobody touched passes.
-async fn taken(cases: &[(&str, &str, Status, &str)]) {
+/// What an extension keeps of the installation's own (`PostGIS`: reference systems): most of its rows are the extension's.
+const CONFIGURED: &str = "
+    CREATE EXTENSION citext SCHEMA public;
+    CREATE TABLE web.systems (srid int PRIMARY KEY, note text);
+    INSERT INTO web.systems VALUES (1, 'theirs'), (9000, 'ours');
+    CREATE SEQUENCE web.systems_seq;
+    SELECT setval('web.systems_seq', 7);
+    ALTER EXTENSION citext ADD TABLE web.systems;
+    ALTER EXTENSION citext ADD SEQUENCE web.systems_seq;
+    UPDATE pg_extension SET extconfig = ARRAY['web.systems'::regclass, 'web.systems_seq'::regclass]::oid[],
+      extcondition = ARRAY['WHERE srid > 8999', ''] WHERE extname = 'citext'";
+
+/// One of everything, and what an extension keeps.
+async fn dressed() -> Scratch {
     let old = Scratch::new().await;
     old.run(DRESS).await;
-    let whole = old.copy().await;
-    for side in [&old, &whole] {
-        side.run(OF_THE_DATABASE).await;
-    }
-    let cx = Context::silent();
-    let from = survey(&old, &cx).await.expect("the old side can be read");
-    let to = async |side: &Scratch| survey(side, &cx).await.expect("the new side can be read");
-    let untouched = compare(&from, &to(&whole).await, Vec::new());
-    assert!(untouched.passed(), "{untouched:#?}");
-    for (sql, name, status, mention) in cases {
-        let new = old.copy().await;
-        new.run(OF_THE_DATABASE).await;
-        new.run(sql).await;
-        let verdict = compare(&from, &to(&new).await, Vec::new());
-        let check = check(&verdict, name);
-        let told = check.details.join("\n");
-        assert_eq!(check.status, *status, "{sql}: {check:?}");
-        assert!(told.contains(mention), "{sql}: {check:?}");
-        assert!(check.hint.is_some(), "{sql}: {check:?}");
-        assert_eq!(verdict.passed(), *status == Status::Warn, "{sql}: {verdict:#?}");
+    old.run(CONFIGURED).await;
+    old
+}
+
+/// Every statement alone makes this check, and no other, fail or warn, naming what is meant and no secret.
+async fn taken(losses: &[Loss<'_>]) {
+    named(&dressed().await, OF_THE_DATABASE, losses, |(sql, name, ..), verdict| {
         let others = verdict.checks.iter().filter(|c| c.status == Status::Fail && c.check != *name);
         assert_eq!(others.collect::<Vec<_>>(), Vec::<&_>::new(), "{sql}");
         let page = format!("{verdict:?}{}", verdict.markdown());
         assert!(!page.contains("s3cret") && !page.contains("0ther"), "{sql}: {page}");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -121,6 +120,7 @@ async fn what_was_set_on_a_function_and_what_is_rarely_made_is_missed() {
         ("DROP COLLATION web.blind; CREATE COLLATION web.blind (PROVIDER = icu, LOCALE = 'und-u-ks-level2')", "collations", Fail, "web.blind: provider i nondeterministic → provider i"),
         ("DROP COLLATION web.british; CREATE COLLATION web.british (PROVIDER = icu, LOCALE = 'en-US')", "locales of collations", Warn, "web.british: en-gb → en-us"),
         ("DROP CONVERSION web.latin", "conversions", Fail, "missing: web.latin"),
+        ("DROP TYPE web.span; CREATE TYPE web.span AS RANGE (SUBTYPE = int, MULTIRANGE_TYPE_NAME = web.spans)", "multiranges", Fail, "web.span: web.span_multirange → web.spans"),
         ("DROP TEXT SEARCH CONFIGURATION web.words", search, Fail, "missing: configuration web.words"),
         ("ALTER TEXT SEARCH CONFIGURATION web.words ALTER MAPPING FOR asciiword WITH simple", search, Fail, "differs: configuration web.words"),
         ("ALTER TEXT SEARCH DICTIONARY web.plain (ACCEPT = true)", search, Fail, "differs: dictionary web.plain"),
@@ -227,6 +227,12 @@ async fn servers_far_away_publications_rights_and_the_database_s_own_settings_ar
             Fail,
             "USAGE on language plpgsql to PUBLIC",
         ),
+        (
+            "REVOKE SELECT ON LARGE OBJECT 54321 FROM pg_monitor",
+            "grants",
+            Fail,
+            "SELECT on large object 54321 to pg_monitor",
+        ),
         (&open, "grants", Fail, "TEMPORARY on database itself to pg_monitor"),
         (&unset, settings, Fail, "missing: work_mem of the database"),
         (&other, settings, Fail, "differs: work_mem of the database"),
@@ -239,28 +245,85 @@ async fn servers_far_away_publications_rights_and_the_database_s_own_settings_ar
 }
 
 #[tokio::test]
-async fn options_that_only_a_superuser_sees_are_told_as_not_compared() {
+async fn rows_that_stand_in_no_table_of_a_schema_s_own_are_missed() {
+    use Status::{Fail, Warn};
+    let (counts, sums) = ("row counts", "row checksums");
+    taken(&[
+        ("UPDATE web.systems SET note = 'mine' WHERE srid = 9000", sums, Fail, "web.systems"),
+        ("DELETE FROM web.systems WHERE srid = 9000", counts, Fail, "web.systems: 1 → 0"),
+        ("INSERT INTO web.systems VALUES (9001, 'new')", counts, Fail, "web.systems: 1 → 2"),
+        ("ALTER SEQUENCE web.systems_seq RESTART", "sequences against max(column)", Warn, "web.systems_seq"),
+        ("SELECT lo_put(54321, 2, 'P')", sums, Fail, "pg_catalog.pg_largeobject"),
+        ("COMMENT ON LARGE OBJECT 54321 IS NULL", "comments", Fail, "missing: large object 54321"),
+    ])
+    .await;
+    // What the extension itself brought is another version's to change.
+    let old = dressed().await;
+    let new = old.copy().await;
+    new.run(
+        "UPDATE web.systems SET note = 'theirs, again' WHERE srid = 1; INSERT INTO web.systems VALUES (2)",
+    )
+    .await;
+    let verdict = Side::of(&old).await.moved_to(&Side::of(&new).await);
+    assert!(verdict.passed(), "{verdict:#?}");
+}
+
+#[tokio::test]
+async fn another_owner_is_told() {
+    let (owners, other) = ("owners", "→ pg_database_owner");
+    taken(&[
+        (
+            "ALTER TABLE web.page OWNER TO pg_database_owner",
+            owners,
+            Status::Warn,
+            "table web.page: postgres → pg_database_owner",
+        ),
+        (
+            "ALTER LARGE OBJECT 54321 OWNER TO pg_database_owner",
+            owners,
+            Status::Warn,
+            "large objects: 1 of postgres (",
+        ),
+        (
+            "ALTER PUBLICATION part OWNER TO pg_database_owner",
+            owners,
+            Status::Warn,
+            "publication part: postgres ",
+        ),
+        ("ALTER TEXT SEARCH CONFIGURATION web.words OWNER TO pg_database_owner", owners, Status::Warn, other),
+        ("ALTER OPERATOR CLASS web.down USING btree OWNER TO pg_database_owner", owners, Status::Warn, other),
+        ("ALTER COLLATION web.blind OWNER TO pg_database_owner", owners, Status::Warn, other),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_only_a_superuser_sees_is_told_as_not_compared() {
     let old = Scratch::new().await;
     old.run(
         "CREATE TABLE public.t (); CREATE FOREIGN DATA WRAPPER remote; CREATE SERVER far FOREIGN DATA WRAPPER remote;
-         CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 's3cret')",
+         CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 's3cret'); SELECT lo_from_bytea(0, 'x')",
     )
     .await;
     let new = old.copy().await;
     let role = format!("reader_of_{}", old.name);
-    old.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'x' IN ROLE pg_read_all_data")).await;
-    let sides = [old.url_as(&role, "x"), new.url_as(&role, "x")];
+    old.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'x'")).await;
     let mut surveys = Vec::new();
-    for url in sides {
-        let mut session = Session::open(&url).await.expect("opens");
-        surveys.push(read(&mut session, &Scope::default(), "side", &Context::silent()).await);
-        session.close().await;
+    for side in [&old, &new] {
+        side.run(&format!("GRANT SELECT ON public.t TO {role}")).await;
+        surveys.push(survey(&side.url_as(&role, "x"), &Scope::default(), &Context::silent()).await);
+        side.run(&format!("DROP OWNED BY {role}")).await;
     }
     old.run(&format!("DROP ROLE {role}")).await;
     let [from, to] = [0, 1].map(|side| surveys[side].as_ref().expect("it may read").clone());
     let verdict = compare(&from, &to, Vec::new());
-    let check = check(&verdict, "options of user mappings");
-    assert_eq!(check.status, Status::Warn);
-    assert!(check.found.starts_with("2 hidden from this role: public on far at "), "{check:?}");
+    for (name, found) in [
+        ("options of user mappings", "2 hidden from this role: public on far at "),
+        ("contents of large objects", "2 hidden from this role: all of them at "),
+    ] {
+        let check = check(&verdict, name);
+        assert_eq!(check.status, Status::Warn);
+        assert!(check.found.starts_with(found), "{check:?}");
+    }
     assert!(verdict.passed(), "{verdict:#?}");
 }

@@ -5,6 +5,7 @@ mod installations;
 mod layouts;
 mod losses;
 mod migration;
+mod moved;
 mod names;
 mod odd_rows;
 mod read_only;

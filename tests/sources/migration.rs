@@ -1,12 +1,10 @@
 //! `doctor migration` on a real server: a copy that is broken in one way after another, each found and named.
 
-use std::process::{Command, Output};
-
 use sonograph::context::{Cancel, Context, Silent};
-use sonograph::sources::postgres::Session;
-use sonograph::sources::postgres::migration::{self, Check, Scope, Status, Survey, Verdict};
-use sonograph::sources::{Databases, SourceError, SourceOptions, layouts};
+use sonograph::sources::SourceError;
+use sonograph::sources::postgres::migration::{Scope, Status};
 
+use crate::moved::{Loss, check, compare, doctor, named, survey};
 use crate::scratch::Scratch;
 
 /// What the layouts lack and a real installation has.
@@ -26,49 +24,11 @@ const DRESS: &str = "
     CREATE STATISTICS unified.together ON entity_type, claim_status FROM unified.entities;
     SELECT lo_from_bytea(0, 'x');";
 
-pub async fn survey(scratch: &Scratch, cx: &Context) -> Result<Survey, SourceError> {
-    let mut session = Session::open(&scratch.url()).await?;
-    let side = migration::survey(&mut session, &Scope::default(), "side", cx).await?;
-    session.close().await;
-    Ok(side)
-}
-
-async fn services(from: &Scratch, to: &Scratch) -> Vec<Check> {
-    let (options, cx) = (SourceOptions::default(), Context::silent());
-    let mut found = Vec::new();
-    for side in [from, to] {
-        let layout = layouts(&Databases::one(&side.url()), &options, &cx).await.remove(0);
-        found.push(layout.expect("both answer"));
-    }
-    migration::compare_services(&found[0], &found[1])
-}
-
-async fn compare(from: &Scratch, to: &Scratch) -> Verdict {
-    let cx = Context::silent();
-    let old = survey(from, &cx).await.expect("the old side can be read");
-    let new = survey(to, &cx).await.expect("the new side can be read");
-    migration::compare(&old, &new, services(from, to).await)
-}
-
-pub fn check<'v>(verdict: &'v Verdict, name: &str) -> &'v Check {
-    verdict.checks.iter().find(|check| check.check == name).unwrap_or_else(|| panic!("no check `{name}`"))
-}
-
 /// Breaks a copy in each way and expects the check to say so, naming what is meant.
-async fn found(cases: &[(&str, &str, Status, &str)]) {
+async fn found(losses: &[Loss<'_>]) {
     let Some(old) = Scratch::with_layouts().await else { return };
     old.run(DRESS).await;
-    for (sql, name, status, mention) in cases {
-        let new = old.copy().await;
-        new.run(sql).await;
-        let verdict = compare(&old, &new).await;
-        let check = check(&verdict, name);
-        assert_eq!(check.status, *status, "{sql}: {check:?}");
-        let told = format!("{} {}", check.found, check.details.join(" "));
-        assert!(told.contains(mention), "{sql}: {check:?}");
-        assert!(check.hint.is_some(), "{sql}: {check:?}");
-        assert_eq!(verdict.passed(), *status == Status::Warn, "{sql}: {verdict:#?}");
-    }
+    named(&old, "", losses, |_, _| ()).await;
 }
 
 #[tokio::test]
@@ -80,7 +40,7 @@ async fn a_faithful_copy_passes_with_every_table_compared() {
     assert!(verdict.passed(), "{verdict:#?}");
     assert_eq!(check(&verdict, "primary keys").found, "38 on both sides"); // 37 of the layouts and ours
     assert_eq!(check(&verdict, "foreign keys").found, "33 on both sides");
-    assert_eq!(check(&verdict, "row checksums").found, "equal in 38 tables");
+    assert_eq!(check(&verdict, "row checksums").found, "equal in 39 tables"); // and the large objects
     assert_eq!(check(&verdict, "row security").found, "38 on both sides");
     // A copy was never analysed: that is to be looked at, and passes.
     assert_eq!(check(&verdict, "planner statistics").status, Status::Warn);
@@ -224,7 +184,10 @@ async fn a_table_of_many_blocks_is_summed_range_by_range_to_the_same_sum() {
         )
         .await;
     let cx = Context::silent();
-    let sum = async || survey(&scratch, &cx).await.expect("read").tables[0].sum.expect("readable");
+    let sum = async || {
+        let side = survey(&scratch.url(), &Scope::default(), &cx).await.expect("read");
+        side.tables[0].sum.expect("readable")
+    };
     let (rows, whole) = sum().await;
     assert_eq!(rows, 9000);
     let blocks = scratch.count("SELECT pg_relation_size('public.wide') / 8192").await;
@@ -254,8 +217,8 @@ async fn a_schema_can_be_looked_at_alone_by_a_role_that_may_only_read() {
     let home = tempfile::tempdir().expect("a folder");
     let (from, to) = (old.url_as(&role, "x"), new.url_as(&role, "x"));
     let ask = |schema: &[&str]| {
-        let arguments = [&["--from", &from, "--to", &to, "--format", "json"], schema].concat();
-        let output = sonograph(home.path(), &[], &arguments);
+        let arguments = [&["migration", "--from", &from, "--to", &to, "--format", "json"], schema].concat();
+        let output = doctor(home.path(), &[], &arguments);
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
         let failed = told["checks"].as_array().expect("checks").iter().filter(|c| c["status"] == "fail");
         let failed: Vec<String> = failed.map(|c| c["check"].as_str().expect("a name").to_owned()).collect();
@@ -301,7 +264,7 @@ async fn a_request_to_stop_is_heard_between_two_tables() {
     let cancel = Cancel::default();
     let cx = Context::new(std::sync::Arc::new(Silent), cancel.clone(), 1, 1);
     cancel.request();
-    let stopped = survey(&scratch, &cx).await;
+    let stopped = survey(&scratch.url(), &Scope::default(), &cx).await;
     assert!(matches!(stopped, Err(SourceError::Cancelled(_))), "{stopped:?}");
 }
 
@@ -315,17 +278,9 @@ async fn row_security_that_hides_rows_from_the_reader_is_an_error_and_no_verdict
              ALTER TABLE directus.artists ENABLE ROW LEVEL SECURITY"
         ))
         .await;
-    let mut session = Session::open(&scratch.url_as(&role, "x")).await.expect("opens");
-    let read = migration::survey(&mut session, &Scope::default(), "side", &Context::silent()).await;
-    session.close().await;
+    let read = survey(&scratch.url_as(&role, "x"), &Scope::default(), &Context::silent()).await;
     scratch.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert!(matches!(read, Err(SourceError::RowSecurity { .. })), "{read:?}");
-}
-
-fn sonograph(dir: &std::path::Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
-    command.current_dir(dir).env_clear().envs(variables.iter().copied()).args(["doctor", "migration"]);
-    command.args(arguments).output().expect("the program runs")
 }
 
 #[tokio::test]
@@ -335,10 +290,13 @@ async fn the_command_answers_with_its_exit_code_and_a_page_for_the_ticket_that_s
     let home = tempfile::tempdir().expect("a folder");
     let (from, to) = (old.url(), new.url());
     let variables = [("OLD", from.as_str()), ("NEW", to.as_str())];
+    let ask = |variables: &[(&str, &str)], arguments: &[&str]| {
+        doctor(home.path(), variables, &[&["migration"], arguments].concat())
+    };
     let named = ["--from", "env:OLD", "--to", "env:NEW", "--out", "verdict"];
     let password = old.server.password().unwrap_or("s3cret").to_owned();
 
-    let passed = sonograph(home.path(), &variables, &named);
+    let passed = ask(&variables, &named);
     let told =
         format!("{}{}", String::from_utf8_lossy(&passed.stdout), String::from_utf8_lossy(&passed.stderr));
     assert_eq!(passed.status.code(), Some(0), "{told}");
@@ -346,12 +304,11 @@ async fn the_command_answers_with_its_exit_code_and_a_page_for_the_ticket_that_s
         |name: &str| std::fs::read_to_string(home.path().join("verdict").join(name)).expect("it is written");
     let first = (read("verdict.md"), read("verdict.json"));
     assert!(first.0.starts_with("# Migration check: pass\n"), "{}", first.0);
-    sonograph(home.path(), &variables, &named);
+    ask(&variables, &named);
     assert_eq!((read("verdict.md"), read("verdict.json")), first, "no clock stands in them");
 
     new.run("ALTER TABLE unified.claim_events DROP CONSTRAINT claim_events_pkey").await;
-    let no =
-        sonograph(home.path(), &[], &["--from", &from, "--to", &to, "--format", "json", "--out", "verdict"]);
+    let no = ask(&[], &["--from", &from, "--to", &to, "--format", "json", "--out", "verdict"]);
     assert_eq!(no.status.code(), Some(1));
     let verdict: serde_json::Value = serde_json::from_slice(&no.stdout).expect("one object");
     assert_eq!(verdict["verdict"], "no");
@@ -364,14 +321,13 @@ async fn the_command_answers_with_its_exit_code_and_a_page_for_the_ticket_that_s
         (["--from", "postgresql://u:s3cret@127.0.0.1:1/x", "--to", "env:NEW"], 3, "cannot look at --from"),
         (["--from", "mysql://u:s3cret@h/x", "--to", "env:NEW"], 2, "it does not begin with postgresql://"),
     ] {
-        let refused = sonograph(home.path(), &variables, &arguments);
+        let refused = ask(&variables, &arguments);
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(code), "{told}");
         assert!(told.contains(said) && !told.contains("s3cret") && !told.contains(&password), "{told}");
     }
     std::fs::create_dir(home.path().join("mine")).expect("made");
     std::fs::write(home.path().join("mine/letter"), "").expect("written");
-    let foreign =
-        sonograph(home.path(), &variables, &["--from", "env:OLD", "--to", "env:NEW", "--out", "mine"]);
+    let foreign = ask(&variables, &["--from", "env:OLD", "--to", "env:NEW", "--out", "mine"]);
     assert_eq!(foreign.status.code(), Some(2));
 }

@@ -1,21 +1,19 @@
 //! The migrations of `unified.entities` and its companions, on a real server.
 
-use std::process::Command;
+use std::path::Path;
 
 use sonograph::config::Naming;
 use sonograph::context::Context;
 use sonograph::sources::postgres::Session;
-use sonograph::sources::postgres::migration::{self, Item, Scope};
+use sonograph::sources::postgres::migration::{Item, Scope};
 use sonograph::sources::postgres::unified_schema::{MIGRATIONS, State, plan};
 
+use crate::moved::{doctor, survey};
 use crate::scratch::Scratch;
 
 async fn inventory(scratch: &Scratch) -> Vec<Item> {
     let scope = Scope { schemas: vec!["unified".to_owned()] };
-    let mut session = Session::open(&scratch.url()).await.expect("opens");
-    let side = migration::survey(&mut session, &scope, "side", &Context::silent()).await.expect("read");
-    session.close().await;
-    let mut items = side.inventory;
+    let mut items = survey(&scratch.url(), &scope, &Context::silent()).await.expect("read").inventory;
     items.sort();
     items
 }
@@ -26,6 +24,15 @@ async fn states(scratch: &Scratch) -> Vec<State> {
     let states = plan.into_iter().map(|step| step.state).collect();
     session.close().await;
     states
+}
+
+/// What `doctor unified-schema` says on its two streams.
+fn said(scratch: &Scratch, home: &Path, arguments: &[&str]) -> [String; 2] {
+    let url = scratch.url();
+    let output =
+        doctor(home, &[("SONOGRAPH_POSTGRES_URL", &url)], &[&["unified-schema"], arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("text"))
 }
 
 #[tokio::test]
@@ -62,11 +69,8 @@ async fn the_command_prints_what_is_missing_and_executes_nothing() {
     scratch.run(MIGRATIONS[0].sql).await;
     let home = tempfile::tempdir().expect("a folder");
     let ask = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
-        command.current_dir(home.path()).env_clear().env("SONOGRAPH_POSTGRES_URL", scratch.url());
-        let output = command.args(["doctor", "unified-schema"]).args(arguments).output().expect("runs");
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
+        let [shown, _] = said(&scratch, home.path(), arguments);
+        shown
     };
     let shown = ask(&[]);
     assert!(
@@ -89,13 +93,7 @@ async fn the_command_looks_where_the_layout_is_and_prints_no_statements_for_anot
     }
     scratch.run("ALTER SCHEMA unified RENAME TO unif").await;
     let home = tempfile::tempdir().expect("a folder");
-    let ask = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
-        command.current_dir(home.path()).env_clear().env("SONOGRAPH_POSTGRES_URL", scratch.url());
-        let output = command.args(["doctor", "unified-schema"]).args(arguments).output().expect("runs");
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("text"))
-    };
+    let ask = |arguments: &[&str]| said(&scratch, home.path(), arguments);
     let [shown, said] = ask(&[]);
     let states = |shown: &str| {
         let last = |line: &str| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");

@@ -22,10 +22,15 @@ pub fn lapse(url: &str, graph: &str) {
 /// Has a server keep whatever it answered, at once. Told to keep it within a second, it holds an answered write back for as
 /// long as a slow disk is at the one before, and a kill then takes it and all that came after.
 pub fn keeps_everything(url: &str) {
+    set(url, "appendfsync", "always");
+}
+
+/// Sets what a server does.
+pub fn set(url: &str, setting: &str, value: &str) {
     let client = redis::Client::open(url).expect("a URL");
     let mut connection = client.get_connection().expect("the server answers");
-    let set = redis::cmd("CONFIG").arg("SET").arg("appendfsync").arg("always").exec(&mut connection);
-    set.expect("it keeps everything");
+    let set = redis::cmd("CONFIG").arg("SET").arg(setting).arg(value).exec(&mut connection);
+    set.expect("it does so");
 }
 
 /// Another writer of a graph, which is alive and renews its lock until it is dropped.

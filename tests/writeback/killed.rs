@@ -93,6 +93,7 @@ fn a_server_killed_while_scores_are_written_ends_with_exit_3_and_the_same_comman
     assert_eq!(code, 0, "{stderr}");
     let applied: Value = serde_json::from_str(stdout.trim()).expect("an answer");
     assert_eq!((&applied["run"], &applied["written"]), (&run["run"], &PEOPLE.into()));
+    assert_eq!((&applied["on_disk"], stderr.contains("its disk")), (&true.into(), false), "{stderr}");
     let (code, stdout, stderr) =
         out(sonograph(dir, &url, "town", &["writeback", "undo", run["run"].as_str().expect("a run")]));
     assert_eq!(code, 0, "{stderr}");
@@ -101,4 +102,11 @@ fn a_server_killed_while_scores_are_written_ends_with_exit_3_and_the_same_comman
         written(&mut Client::connect(&url).await.expect("the server answers")).await.expect("counted")
     });
     assert_eq!(left, 0);
+
+    // One that keeps no such file says nothing of its disk.
+    crate::graph::set(&url, "appendonly", "no");
+    let (code, stdout, stderr) = out(sonograph(dir, &url, "town", &apply));
+    assert_eq!(code, 0, "{stderr}");
+    let applied: Value = serde_json::from_str(stdout.trim()).expect("an answer");
+    assert_eq!((&applied["on_disk"], stderr.contains("its disk")), (&false.into(), true), "{stderr}");
 }

@@ -254,8 +254,7 @@ impl Bulk {
                 Unread::Wire(WireError::Io(error)) if lost < RETRIES && !is_cancelled(&error) => {
                     tracing::warn!(graph = self.graph, %error, lost, "the connection ended: reading the page again");
                     reader.forget(false, &mut self.gathering);
-                    self.cx.check()?;
-                    std::thread::sleep(PAUSE * (1 << lost));
+                    self.cx.wait(PAUSE * (1 << lost))?;
                     lost += 1;
                 }
                 unread => return Err(self.error(unread)),

@@ -128,6 +128,19 @@ impl Client {
         }
     }
 
+    /// Waits, five seconds at most, until what this connection wrote is on the server's disk, from where it comes back after a
+    /// crash; `false` where the server keeps no append-only file, is slower than that, or does not let this user ask.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub async fn on_disk(&mut self) -> Result<bool, FalkorError> {
+        match self.command(&["WAITAOF", "1", "0", "5000"], None).await {
+            Ok(Wire::Array(kept)) => Ok(matches!(kept.first(), Some(Wire::Int(1)))),
+            Err(error @ FalkorError::Lost { .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+
     /// The keys of all graphs, in byte order.
     pub async fn graphs(&mut self) -> Result<Vec<String>, FalkorError> {
         let wire = self.command(&["GRAPH.LIST"], None).await?;

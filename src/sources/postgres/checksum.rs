@@ -25,12 +25,14 @@ pub struct Heap {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// Its size in blocks, where its storage has blocks.
+    /// Its size in blocks, where its storage has blocks and all its rows count.
     pub blocks: Option<u64>,
     /// Whether the role may read it.
     pub readable: bool,
     /// Whether the planner has seen it.
     pub analysed: bool,
+    /// The `WHERE …` of the rows that count, where an extension declared some of its table to be the installation's.
+    pub counted: Option<String>,
 }
 
 impl Heap {
@@ -51,12 +53,13 @@ pub async fn tables(session: &mut Session) -> Result<Vec<Heap>, SourceError> {
     let yes = |value: Option<String>| value.as_deref() == Some("true");
     Ok(rows
         .into_iter()
-        .map(|[schema, name, blocks, readable, analysed]| Heap {
+        .map(|[schema, name, blocks, readable, analysed, counted]| Heap {
             schema: schema.unwrap_or_default(),
             name: name.unwrap_or_default(),
             blocks: blocks.and_then(|blocks| blocks.parse().ok()),
             readable: yes(readable),
             analysed: yes(analysed),
+            counted,
         })
         .collect())
 }
@@ -74,13 +77,16 @@ pub async fn sum(
     let name = table.qualified();
     let step = cx.step(&format!("{title}: {name}"), table.blocks);
     let (mut rows, mut sum) = (0, 0);
+    let only = format!("ONLY {}.{}", identifier(&table.schema), identifier(&table.name));
     for range in ranges(table.blocks) {
+        let from = match &table.counted {
+            // The catalog's own SQL, from the extension's script: pg_dump puts it at the same place.
+            Some(counted) => format!("(SELECT * FROM {only} {counted}) AS row_of_table"),
+            None => format!("{only} AS row_of_table{}", range.clause()),
+        };
         let sql = format!(
             "SELECT count(*)::text, coalesce(sum(('x' || substr(md5(row_of_table::text), 1, 15))::bit(60)::bigint), 0)::text
-             FROM ONLY {}.{} AS row_of_table{}",
-            identifier(&table.schema),
-            identifier(&table.name),
-            range.clause()
+             FROM {from}"
         );
         for [n, part] in session.lines(&sql, &name).await? {
             let number = |text: Option<String>| text.and_then(|t| t.parse::<i128>().ok());

@@ -20,7 +20,7 @@ use crate::sources::facts::{BAD_ROW, BAD_ROWS_KEPT, BadRow, TableRead};
 use crate::sources::{SourceError, TableLayout};
 
 /// Oldest major version that is read.
-pub const OLDEST: u32 = 14;
+pub const OLDEST: u32 = 12;
 
 /// The major version sonograph is made for; what is older is read, and `doctor` says so.
 pub const TARGET: u32 = 18;

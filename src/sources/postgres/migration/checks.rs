@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::structure::{self, Rule, STRUCTURE};
-use super::survey::{Extension, Item, Survey};
+use super::survey::{Extension, Item, LARGE_OBJECTS, Survey};
 use super::verdict::{Check, Status, Verdict, named};
 use super::{data, survey};
 use crate::sources::postgres::client::TARGET;
@@ -18,7 +18,7 @@ pub fn compare(from: &Survey, to: &Survey, more: Vec<Check>) -> Verdict {
     checks.extend(
         STRUCTURE.iter().map(|rule| structure::compare(*rule, &from.inventory, &to.inventory, loosely)),
     );
-    checks.push(hidden(from, to));
+    checks.extend(hidden(from, to));
     checks.extend(data::tables(from, to));
     checks.push(data::sequences(from, to));
     checks.push(extensions(from, to));
@@ -236,21 +236,30 @@ fn publications(from: &Survey, to: &Survey) -> Check {
     structure::compare(rule, &items(from), &items(to), from.major() != to.major())
 }
 
-/// Options that only a superuser or the mapped role sees: what cannot be read has not been compared.
-fn hidden(from: &Survey, to: &Survey) -> Check {
-    let of = |side: &Survey| -> Vec<String> {
+/// What hardly anybody but a superuser sees: what cannot be read has not been compared.
+fn hidden(from: &Survey, to: &Survey) -> [Check; 2] {
+    let options = |side: &Survey| -> Vec<String> {
         let hidden = Survey::of_kind(&side.inventory, "hidden option");
         hidden.into_iter().map(|item| format!("{} at {}", item.identity, side.place)).collect()
     };
-    let details = [of(from), of(to)].concat();
-    let (status, found) = if details.is_empty() {
-        (Status::Ok, "none hidden from this role".to_owned())
-    } else {
-        (Status::Warn, format!("{} hidden from this role: {}", details.len(), named(&details)))
+    let objects = |side: &Survey| -> Vec<String> {
+        let unread = side.tables.iter().filter(|table| table.name == LARGE_OBJECTS && table.sum.is_none());
+        unread.map(|_| format!("all of them at {}", side.place)).collect()
     };
-    Check::new("options of user mappings", status, found)
-        .hint("ask a superuser to run this check, or compare them by hand")
-        .details(details)
+    let check = |check, details: Vec<String>| {
+        let (status, found) = if details.is_empty() {
+            (Status::Ok, "none hidden from this role".to_owned())
+        } else {
+            (Status::Warn, format!("{} hidden from this role: {}", details.len(), named(&details)))
+        };
+        Check::new(check, status, found)
+            .hint("ask a superuser to run this check, or compare them by hand")
+            .details(details)
+    };
+    [
+        check("options of user mappings", [options(from), options(to)].concat()),
+        check("contents of large objects", [objects(from), objects(to)].concat()),
+    ]
 }
 
 fn statistics(to: &Survey) -> Check {

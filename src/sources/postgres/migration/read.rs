@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::postgres::catalog::identifier;
 use crate::sources::postgres::checksum;
-use crate::sources::postgres::client::Session;
+use crate::sources::postgres::client::{OLDEST, Session};
 
 /// What of a database is looked at.
 #[derive(Debug, Clone, Default)]
@@ -35,12 +35,15 @@ pub async fn survey(
     let mut side = Survey { place: session.place().to_owned(), ..Survey::default() };
     let step = cx.step(&format!("{title}: structure"), None);
     database(session, &mut side).await?;
-    for sql in [
-        include_str!("sql/inventory.sql"),
-        include_str!("sql/objects.sql"),
-        include_str!("sql/properties.sql"),
+    for (since, sql) in [
+        (OLDEST, include_str!("sql/inventory.sql")),
+        (OLDEST, include_str!("sql/objects.sql")),
+        (OLDEST, include_str!("sql/properties.sql")),
+        (14, include_str!("sql/bodies.sql")),
     ] {
-        side.inventory.extend(items(session, sql, scope).await?);
+        if side.major() >= since {
+            side.inventory.extend(items(session, sql, scope).await?);
+        }
     }
     side.access = items(session, include_str!("sql/access.sql"), scope).await?;
     let rows = session.lines(include_str!("sql/extensions.sql"), "pg_extension").await?;
@@ -95,13 +98,19 @@ async fn database(session: &mut Session, side: &mut Survey) -> Result<(), Source
             (text(what), version(recorded), version(actual))
         });
         side.collations = Some(rows.collect());
-        let rows = session.lines(include_str!("sql/publications.sql"), "pg_publication").await?;
-        let rows = rows.into_iter().map(|[publication, piece, definition]| Published {
+    }
+    let held = if side.major() >= 15 {
+        include_str!("sql/published.sql")
+    } else {
+        include_str!("sql/published_14.sql")
+    };
+    for sql in [include_str!("sql/publications.sql"), held] {
+        let rows = session.lines(sql, "pg_publication").await?;
+        side.publications.extend(rows.into_iter().map(|[publication, piece, definition]| Published {
             publication: text(publication),
             piece: text(piece),
             definition: text(definition),
-        });
-        side.publications = rows.collect();
+        }));
     }
     if may_look.as_deref() == Some("true") {
         let rows = session.lines(include_str!("sql/passwords.sql"), "pg_authid").await?;

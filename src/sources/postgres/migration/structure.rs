@@ -108,6 +108,8 @@ pub(super) const STRUCTURE: &[Rule] = &[
     // Printed from version to version as differently as views are.
     Rule { differs: Status::Warn, ..strict("body", "bodies of rules and SQL functions", false, SCHEMA) },
     strict("type", "types", true, SCHEMA),
+    // A version before 14 has none.
+    Rule { extra: Status::Ok, ..strict("multirange", "multiranges", true, SCHEMA) },
     strict("operator", "operators", true, SCHEMA),
     strict("operator class", "operator classes and families", true, SCHEMA),
     strict("cast", "casts", true, SCHEMA),

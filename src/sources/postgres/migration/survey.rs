@@ -11,6 +11,9 @@ pub struct Item {
     pub definition: String,
 }
 
+/// What the large objects hold: rows that only a superuser and who may read all data see.
+pub(super) const LARGE_OBJECTS: &str = "pg_catalog.pg_largeobject";
+
 /// A table and what its rows add up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -101,7 +104,7 @@ pub struct Survey {
     pub flaws: Vec<(String, String)>,
     /// Slots, publications, subscriptions.
     pub leftovers: Vec<Leftover>,
-    /// What every publication holds; empty where the server is older than 15.
+    /// What every publication does and holds.
     pub publications: Vec<Published>,
     /// Collations of another version than recorded: what, recorded, actual. `None`: this server does not tell.
     pub collations: Option<Vec<(String, String, String)>>,

@@ -4,7 +4,8 @@ WITH ns AS (
   SELECT oid, nspname::text AS schema, nspowner, nspacl FROM pg_namespace
   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 ), extended AS (
-  SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
+  -- What comes with an extension, and the functions that come with a range type: since 14 those of its multirange, too.
+  SELECT classid, objid FROM pg_depend WHERE deptype = 'e' OR (deptype = 'i' AND classid = 'pg_proc'::regclass)
 ), owned AS (
   SELECT 'schema' AS what, schema, schema AS identity, nspowner AS owner, coalesce(nspacl, acldefault('n', nspowner)) AS acl
   FROM ns
@@ -40,6 +41,24 @@ WITH ns AS (
   UNION ALL
   SELECT 'language', '', lanname::text, lanowner, coalesce(lanacl, acldefault('l', lanowner)) FROM pg_language WHERE lanpltrusted
   UNION ALL
+  SELECT 'large object', '', m.oid::text, m.lomowner, coalesce(m.lomacl, acldefault('L', m.lomowner)) FROM pg_largeobject_metadata m
+  UNION ALL
+  -- What nobody grants, and has an owner.
+  SELECT i.type, coalesce(i.schema, ''), i.identity, o.owner, NULL
+  FROM (
+    SELECT 'pg_publication'::regclass, oid, pubowner FROM pg_publication
+    UNION ALL SELECT 'pg_event_trigger'::regclass, oid, evtowner FROM pg_event_trigger
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, stxowner FROM pg_statistic_ext
+    UNION ALL SELECT 'pg_operator'::regclass, oid, oprowner FROM pg_operator
+    UNION ALL SELECT 'pg_opclass'::regclass, oid, opcowner FROM pg_opclass
+    UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfowner FROM pg_opfamily
+    UNION ALL SELECT 'pg_collation'::regclass, oid, collowner FROM pg_collation
+    UNION ALL SELECT 'pg_conversion'::regclass, oid, conowner FROM pg_conversion
+    UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgowner FROM pg_ts_config
+    UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictowner FROM pg_ts_dict
+  ) o (class, oid, owner), pg_identify_object(o.class, o.oid, 0) i
+  WHERE o.oid >= 16384 AND NOT EXISTS (SELECT FROM extended e WHERE e.classid = o.class AND e.objid = o.oid)
+  UNION ALL
   SELECT 'database', '', 'itself', datdba, coalesce(datacl, acldefault('d', datdba)) FROM pg_database WHERE datname = current_database()
 ), granted AS (
   SELECT o.what, o.schema, o.identity, x.grantee, x.privilege_type, x.is_grantable
@@ -73,7 +92,15 @@ SELECT 'default grant', schema,
 FROM preset JOIN pg_roles r ON r.oid = defaclrole LEFT JOIN pg_roles g ON g.oid = grantee
 UNION ALL
 SELECT 'owner', schema, what || ' ' || identity, r.rolname::text
-FROM owned JOIN pg_roles r ON r.oid = owner WHERE what NOT IN ('column', 'language')
+FROM owned JOIN pg_roles r ON r.oid = owner WHERE what NOT IN ('column', 'language', 'large object')
+UNION ALL
+-- There may be millions of large objects: whose they are is told by number, and summed up.
+SELECT 'owner', '', 'large objects', string_agg(objects || ' of ' || role || ' (' || left(sum, 8) || ')', ', ' ORDER BY role)
+FROM (
+  SELECT r.rolname::text AS role, count(*) AS objects, md5(string_agg(identity, ' ' ORDER BY identity)) AS sum
+  FROM owned JOIN pg_roles r ON r.oid = owner WHERE what = 'large object' GROUP BY r.rolname
+) o
+HAVING count(*) > 0
 UNION ALL
 SELECT 'used role', '', r.rolname::text, '' FROM used JOIN pg_roles r ON r.oid = used.oid
 UNION ALL

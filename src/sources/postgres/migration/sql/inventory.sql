@@ -1,11 +1,12 @@
--- What a database is made of: kind, schema, identity, definition. Equal on 15 and 18 but for what is left out here:
+-- What a database is made of: kind, schema, identity, definition. Reads on 12 and newer, equal but for what is left out here:
 -- NOT NULL as constraints (18 alone keeps them), and what belongs to an extension (its version answers for it).
 -- Names are cast to text: a UNION led by a `name` column cuts every identity to 63 bytes.
 WITH ns AS (
   SELECT oid, nspname::text AS schema FROM pg_namespace
   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 ), extended AS (
-  SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
+  -- What comes with an extension, and the functions that come with a range type: since 14 those of its multirange, too.
+  SELECT classid, objid FROM pg_depend WHERE deptype = 'e' OR (deptype = 'i' AND classid = 'pg_proc'::regclass)
 ), rel AS (
   SELECT c.oid, n.schema, c.relname::text AS name, n.schema || '.' || c.relname::text AS identity, c.relkind::text AS relkind,
          c.relpersistence::text AS relpersistence, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relispopulated,
@@ -80,7 +81,9 @@ FROM pg_policies
 UNION ALL
 SELECT 'trigger', r.schema, r.identity || '.' || t.tgname::text, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
 FROM pg_trigger t JOIN rel r ON r.oid = t.tgrelid
-WHERE NOT t.tgisinternal AND t.tgparentid = 0
+WHERE NOT t.tgisinternal
+  -- A partition has its parent's triggers: before 13 only their dependency tells so.
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = d.classid)
 UNION ALL
 SELECT 'event trigger', '', evtname::text, evtevent::text || ' ' || evtenabled::text || ' ' || evtfoid::regproc::text || coalesce(' ' || array_to_string(evttags, ', '), '')
 FROM pg_event_trigger t

@@ -76,7 +76,7 @@ WITH ns AS (
          CASE t.typtype
            WHEN 'r' THEN 'range of ' || r.rngsubtype::regtype::text || ' by ' || oc.opcname::text
              || CASE WHEN co.collname IS NULL THEN '' ELSE ' collate ' || co.collname::text END
-             || ' ' || r.rngcanonical::text || ' ' || r.rngsubdiff::text || ' ' || r.rngmultitypid::regtype::text
+             || ' ' || r.rngcanonical::text || ' ' || r.rngsubdiff::text
            WHEN 'c' THEN 'composite' WHEN 'p' THEN 'shell'
            ELSE concat_ws(' ', 'base', t.typinput, t.typoutput, t.typlen, t.typalign, t.typstorage, t.typcategory, t.typdefault) END
   FROM pg_type t JOIN ns n ON n.oid = t.typnamespace
@@ -84,6 +84,11 @@ WITH ns AS (
   LEFT JOIN pg_collation co ON co.oid = r.rngcollation LEFT JOIN pg_class c ON c.oid = t.typrelid
   WHERE (t.typtype IN ('r', 'p') OR (t.typtype = 'c' AND c.relkind = 'c') OR t.typtype = 'b')
     AND NOT EXISTS (SELECT FROM pg_type a WHERE a.typarray = t.oid)
+  UNION ALL
+  SELECT 'pg_type'::regclass, t.oid, 'multirange', n.schema, n.schema || '.' || t.typname::text,
+         (to_jsonb(r) ->> 'rngmultitypid')::oid::regtype::text
+  FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN ns n ON n.oid = t.typnamespace
+  WHERE to_jsonb(r) ->> 'rngmultitypid' IS NOT NULL
   UNION ALL
   SELECT 'pg_language'::regclass, l.oid, 'language', '', 'language ' || l.lanname::text,
          concat_ws(' ', CASE WHEN l.lanpltrusted THEN 'trusted' ELSE 'untrusted' END, l.lanplcallfoid::regproc, l.laninline::regproc, l.lanvalidator::regproc)

@@ -1,10 +1,11 @@
 -- What is set on a piece of the database and is not what everybody has: kind, schema, identity, definition.
 -- Only what was set has a row, so that a piece that is missing is told once, where it is missed.
+-- Columns that are not in every version are read through to_jsonb.
 WITH ns AS (
   SELECT oid, nspname::text AS schema FROM pg_namespace
   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 ), extended AS (
-  SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
+  SELECT classid, objid FROM pg_depend WHERE deptype = 'e' OR (deptype = 'i' AND classid = 'pg_proc'::regclass)
 ), rel AS (
   SELECT c.*, n.schema, n.schema || '.' || c.relname::text AS identity
   FROM pg_class c JOIN ns n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid
@@ -41,17 +42,18 @@ SELECT 'column setting', r.schema, r.identity || '.' || a.attname::text || ': ' 
 FROM pg_attribute a JOIN rel r ON r.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid,
      LATERAL (
        SELECT 'storage', a.attstorage::text WHERE a.attstorage <> t.typstorage AND r.relkind IN ('r', 'p', 'm', 'f')
-       UNION ALL SELECT 'compression', a.attcompression::text WHERE a.attcompression <> ''
+       UNION ALL SELECT 'compression', c.method FROM (SELECT to_jsonb(a) ->> 'attcompression') c (method) WHERE c.method <> ''
        UNION ALL SELECT 'statistics target', a.attstattarget::text WHERE coalesce(a.attstattarget, -1) <> -1
        UNION ALL SELECT split_part(v, '=', 1), substr(v, length(split_part(v, '=', 1)) + 2) FROM unnest(a.attoptions) v
      ) s (name, value)
 WHERE a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT 'column setting', n.schema, n.schema || '.' || x.stxname::text || ': statistics target', x.stxstattarget::text
-FROM pg_statistic_ext x JOIN ns n ON n.oid = x.stxnamespace WHERE coalesce(x.stxstattarget, -1) <> -1
+SELECT 'column setting', n.schema, n.schema || '.' || x.stxname::text || ': statistics target', t.target
+FROM pg_statistic_ext x JOIN ns n ON n.oid = x.stxnamespace, LATERAL (SELECT to_jsonb(x) ->> 'stxstattarget') t (target)
+WHERE t.target <> '-1'
 UNION ALL
 SELECT 'inheritance', c.schema, c.identity || ' under ' || p.identity,
-       row_number() OVER (PARTITION BY i.inhrelid ORDER BY i.inhseqno)::text || CASE WHEN i.inhdetachpending THEN ' being detached' ELSE '' END
+       row_number() OVER (PARTITION BY i.inhrelid ORDER BY i.inhseqno)::text || CASE WHEN to_jsonb(i) ->> 'inhdetachpending' = 'true' THEN ' being detached' ELSE '' END
 FROM pg_inherits i JOIN rel c ON c.oid = i.inhrelid JOIN rel p ON p.oid = i.inhparent
 WHERE c.relkind IN ('r', 'p', 'f')
 UNION ALL
@@ -80,14 +82,14 @@ FROM function f JOIN pg_language l ON l.oid = f.prolang, LATERAL (
   UNION ALL SELECT 'set ' || split_part(v, '=', 1), md5(v) FROM unnest(f.proconfig) v
 ) p (name, value)
 UNION ALL
-SELECT 'body', f.schema, f.identity, pg_get_function_sqlbody(f.oid) FROM function f WHERE f.prosqlbody IS NOT NULL
-UNION ALL
 SELECT 'body', r.schema, r.identity || '.' || w.rulename::text, pg_get_ruledef(w.oid)
 FROM pg_rewrite w JOIN rel r ON r.oid = w.ev_class WHERE w.rulename <> '_RETURN'
 UNION ALL
 SELECT 'trigger', r.schema, r.identity || '.' || t.tgname::text || ' of a partition', t.tgenabled::text
-FROM pg_trigger t JOIN rel r ON r.oid = t.tgrelid JOIN pg_trigger p ON p.oid = t.tgparentid
-WHERE NOT t.tgisinternal AND t.tgenabled <> p.tgenabled
+FROM pg_depend d JOIN pg_trigger t ON t.oid = d.objid JOIN rel r ON r.oid = t.tgrelid JOIN pg_trigger p ON p.oid = d.refobjid
+WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = d.classid AND t.tgenabled <> p.tgenabled
+  -- Before 15 those of a partition are internal, as a foreign key's always are.
+  AND (NOT t.tgisinternal OR t.tgconstraint = 0)
 UNION ALL
 SELECT 'extension schema', '', x.extname::text, n.nspname::text FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
 UNION ALL

@@ -1,15 +1,6 @@
--- What every publication holds: publication, piece, definition. Read on 15 and newer.
+-- What every publication does: publication, piece, definition.
 SELECT p.pubname::text, 'publishes', concat_ws(' ', CASE WHEN p.puballtables THEN 'all tables:' END, CASE WHEN p.pubinsert THEN 'insert' END,
        CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END,
-       CASE WHEN p.pubviaroot THEN 'via root' END,
+       CASE WHEN to_jsonb(p) ->> 'pubviaroot' = 'true' THEN 'via root' END,
        CASE WHEN coalesce(to_jsonb(p) ->> 'pubgencols', 'n') NOT IN ('n', 'false') THEN 'generated columns' END)
 FROM pg_publication p
-UNION ALL
-SELECT p.pubname::text, 'table ' || n.nspname::text || '.' || c.relname::text,
-       concat_ws(' ', 'columns ' || (SELECT string_agg(a.attname::text, ', ' ORDER BY a.attnum) FROM pg_attribute a
-                                     WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)),
-                 'where ' || pg_get_expr(r.prqual, r.prrelid))
-FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-UNION ALL
-SELECT p.pubname::text, 'schema ' || n.nspname::text, ''
-FROM pg_publication_namespace r JOIN pg_publication p ON p.oid = r.pnpubid JOIN pg_namespace n ON n.oid = r.pnnspid

@@ -22,5 +22,7 @@ LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = f.attnum
   AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' AND e.classid = 'pg_class'::regclass AND e.objid = s.oid)
+  -- Those of an extension are its own, but for those it declared to be the installation's.
+  AND (NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' AND e.classid = 'pg_class'::regclass AND e.objid = s.oid)
+    OR EXISTS (SELECT FROM pg_extension x WHERE s.oid = ANY (x.extconfig)))
 ORDER BY 1, 2, 6, 7, 8
