@@ -200,6 +200,9 @@ pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome,
 fn show_runs(history: &History, session: &Session) -> Result<Outcome, Failure> {
     let (runs, damaged) = Ledger::new(&session.config.mirror_dir).runs()?;
     super::tell_damaged(&damaged, session.printer);
+    if runs.is_empty() {
+        session.printer.note(format_args!("no run in {}", session.config.mirror_dir.display()));
+    }
     let format = Format::or_usual(history.format);
     if format == Format::Json {
         for run in &runs {

@@ -113,6 +113,9 @@ pub(super) fn run(command: &WritebackCommand, session: &Session) -> Result<Outco
         WritebackCommand::History(showing) => {
             let (runs, damaged) = ledger.runs()?;
             tell_damaged(&damaged, session.printer);
+            if runs.is_empty() {
+                session.printer.note(format_args!("no run in {}", session.config.writeback_dir.display()));
+            }
             show_runs(&runs, showing, session)?;
         }
     }

@@ -180,7 +180,8 @@ impl Diagnose for ConfigError {
             ),
             Self::Parse { .. } => Some("`sonograph config schema` lists every key".to_owned()),
             Self::Exists(_) => Some("edit it, or remove it first".to_owned()),
-            Self::Read(_) | Self::Environment { .. } => None,
+            Self::Environment { .. } => Some("correct it, or unset it".to_owned()),
+            Self::Read(_) => None,
         }
     }
 }

@@ -318,6 +318,8 @@ async fn the_command_answers_with_its_exit_code_and_a_page_for_the_ticket_that_s
     for (arguments, code, said) in [
         (["--from", "env:OLD", "--to", "env:OLD"], 2, "--from and --to are one database"),
         (["--from", "env:NOWHERE", "--to", "env:NEW"], 2, "`NOWHERE`"),
+        (["--from", "env:NOWHERE", "--to", "env:NEW"], 2, "and env:OLD here"),
+        (["--from", "OLD", "--to", "env:NEW"], 2, "--from: it is no URL"),
         (["--from", "postgresql://u:s3cret@127.0.0.1:1/x", "--to", "env:NEW"], 3, "cannot look at --from"),
         (["--from", "mysql://u:s3cret@h/x", "--to", "env:NEW"], 2, "it does not begin with postgresql://"),
     ] {

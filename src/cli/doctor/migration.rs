@@ -76,13 +76,21 @@ pub(super) fn run(args: &MigrationArgs, session: &Session) -> Result<Outcome, Fa
     Ok(if verdict.passed() { Outcome::Done } else { Outcome::AnswerIsNo })
 }
 
+const NAMED: &str = "OLD=postgresql://user:password@host:5432/database in the environment, and env:OLD here";
+
 /// The URL that a flag gives or names; never shown.
 fn address(given: &SecretString, flag: &str) -> Result<SecretString, Failure> {
     match given.expose_secret().strip_prefix("env:") {
         Some(name) => {
-            let url = SecretUrl::from_env(name, "PostgreSQL")
-                .map_err(|e| Failure::from(e).during(format!("cannot use {flag}")))?;
+            let url = SecretUrl::from_env(name, "PostgreSQL").map_err(|e| {
+                let unset = matches!(e, ConfigError::MissingUrl { .. });
+                let failure = Failure::from(e).during(format!("cannot use {flag}"));
+                if unset { failure.with_hint(NAMED) } else { failure }
+            })?;
             Ok(url.expose().to_owned().into())
+        }
+        None if !given.expose_secret().contains("://") => {
+            Err(Failure::input(format!("cannot use {flag}: it is no URL")).with_hint(NAMED))
         }
         None => Ok(given.clone()),
     }

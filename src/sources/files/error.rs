@@ -15,7 +15,15 @@ pub enum FileError {
         /// Why not.
         source: std::io::Error,
     },
-    /// It is no Parquet, or its columns do not fit together.
+    /// It is no Parquet.
+    #[error("cannot read `{file}` as Parquet")]
+    Parquet {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: polars::error::PolarsError,
+    },
+    /// Its columns do not fit together.
     #[error("cannot use the columns of `{file}`")]
     Columns {
         /// The file.
@@ -77,7 +85,13 @@ impl Diagnose for FileError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some(
+                "check its name: a path without `/` at its head begins in the folder you are in".to_owned(),
+            ),
             Self::Read { source, .. } => hint_for(source),
+            Self::Parquet { .. } => {
+                Some("what ends in `.parquet` is read as Parquet: give text another ending".to_owned())
+            }
             Self::Line { hint, .. } => hint.map(str::to_owned),
             Self::Short { .. } => Some("`--skip-lines N` passes over the lines before the data".to_owned()),
             Self::Header { .. } => {

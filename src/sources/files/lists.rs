@@ -290,7 +290,7 @@ impl Rows {
         input.read_to_end(&mut bytes).map_err(|source| FileError::Read { file: path.to_owned(), source })?;
         let frame: DataFrame = ParquetReader::new(Cursor::new(bytes))
             .finish()
-            .map_err(|source| FileError::Columns { file: path.to_owned(), source })?;
+            .map_err(|source| FileError::Parquet { file: path.to_owned(), source })?;
         let rows = Self { file: path.to_owned(), columns: frame.columns().to_vec(), lines: Vec::new() };
         Ok((rows, input.finish(path)?))
     }
@@ -469,7 +469,12 @@ fn csv_error(file: &Path, skip: usize, error: csv::Error) -> FileError {
     let number = error.position().map_or(0, csv::Position::line) + skip as u64;
     let what = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("it has {len} cells, the header {expected_len}")
+            let cells = if *len == 1 { "cell" } else { "cells" };
+            let what = format!("it has {len} {cells}, the header {expected_len}");
+            let hint = Some(
+                "a cell that holds the separator stands in quotes; one that is empty still has its separator",
+            );
+            return FileError::Line { file: file.to_owned(), unit: "line", number, what, hint };
         }
         csv::ErrorKind::Utf8 { err, .. } => format!("cell {} is not UTF-8", err.field() + 1),
         _ => {
