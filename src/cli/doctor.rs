@@ -1,5 +1,6 @@
 //! `sonograph doctor`: is everything there that the other commands need?
 
+mod footing;
 mod grants;
 mod memory;
 mod migration;
@@ -18,7 +19,7 @@ use crate::context::Fault;
 use crate::sources::falkordb::marker::{self, Progress};
 use crate::sources::falkordb::{Client, FalkorError, schema};
 use crate::sources::postgres::client::{POOLER, is_pooler};
-use crate::sources::{self, DatabaseLayout};
+use crate::sources::{self, ColumnAsked, DatabaseLayout};
 use crate::terminal::{Align, Grid};
 
 #[derive(Debug, Args)]
@@ -227,11 +228,26 @@ async fn postgres(session: &Session, checks: &mut Vec<Check>) {
         Err(failure) => return checks.push(Check::failed(POSTGRES, "reachable", &failure)),
     };
     let options = connect::source_options(&session.config);
+    let mut asked = Some(Vec::new());
     for database in sources::layouts(&databases, &options, &session.cx).await {
         match database {
-            Err(error) => checks.push(Check::failed(POSTGRES, "reachable", &Failure::from(error))),
-            Ok(database) => layouts(database, checks),
+            Err(error) => {
+                asked = None;
+                checks.push(Check::failed(POSTGRES, "reachable", &Failure::from(error)));
+            }
+            Ok(database) => {
+                // What could not be looked at is not gone.
+                let is_known = database.sources.iter().all(|source| source.found.is_ok());
+                asked = asked.filter(|_| is_known);
+                if let Some(asked) = &mut asked {
+                    asked.extend_from_slice(&database.asked);
+                }
+                layouts(database, checks);
+            }
         }
+    }
+    if let Some(asked) = asked {
+        footing::examine(&asked, session, checks).await;
     }
 }
 
@@ -254,13 +270,26 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
             Ok(Some(found)) => {
                 let mut said = vec![format!("schema {}", found.schema)];
                 said.extend(found.notes);
-                checks.push(if found.missing.is_empty() {
+                let mut missing = found.missing;
+                let mut keys = missing
+                    .first()
+                    .map(|_| format!("[sources.{}]", source.name))
+                    .into_iter()
+                    .collect::<Vec<_>>();
+                let lacks = |asked: &&ColumnAsked| {
+                    asked.system == source.name && !asked.is_there && asked.tells_who_or_when()
+                };
+                for column in database.asked.iter().filter(lacks) {
+                    missing.push(column.qualified());
+                    keys.extend(column.key());
+                }
+                checks.push(if missing.is_empty() {
                     Check::ok(POSTGRES, source.name, said.join("; "))
                 } else {
-                    said.push(format!("not found: {}", found.missing.join(", ")));
+                    said.push(format!("not found: {}", missing.join(", ")));
                     let hint = format!(
-                        "they count as empty; [sources.{}] can name them where they are called otherwise",
-                        source.name
+                        "they count as empty; where they are called otherwise, name them: {}",
+                        keys.join(", ")
                     );
                     Check::note(POSTGRES, source.name, said.join("; "), &hint)
                 });

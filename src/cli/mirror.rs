@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame};
 use crate::mirror::{
-    self, Applied, Counts, Extent, Ledger, MirrorError, Read, ResolveOptions, Run, Summary, SweepGuard,
+    self, Applied, Counts, Extent, Footing, Ledger, MirrorError, Read, ResolveOptions, Run, Summary,
+    SweepGuard,
 };
 use crate::sources::facts::{BadRow, Facts};
-use crate::sources::falkordb::{Client, lock};
+use crate::sources::falkordb::{Client, FalkorError, lock, marker};
 use crate::sources::{Databases, SourceOptions};
 use crate::terminal::Printer;
 
@@ -25,7 +26,8 @@ pub(super) enum MirrorCommand {
     /// other people's properties are left alone.
     ///
     /// A table of which more than a quarter and at least ten rows vanished since the last run, or all of it, is taken for a
-    /// failed read: what rests on it stays, and the plan says so.
+    /// failed read: what rests on it stays, and the plan says so. A column, table or schema that the last run read and that is
+    /// not found any more ends the run (exit 3), with the key of the configuration that can name it.
     #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
         sonograph mirror plan --incremental\n  \
         sonograph mirror plan --allow-shrink directus:directus.events,HOSTS")]
@@ -46,7 +48,8 @@ pub(super) enum MirrorCommand {
 /// What may be swept.
 #[derive(Debug, Args)]
 struct Sweep {
-    /// Tables (`system:schema.table`) and relations that may shrink as they like this time
+    /// Tables (`system:schema.table`) and relations that may shrink as they like this time; columns
+    /// (`system:schema.table.column`), tables and schemas (`system:schema`) that may be gone
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     allow_shrink: Vec<String>,
     /// Share of a table, from 0 to 1, that may vanish from one run to the next; below 0.25 every row counts, else ten lost
@@ -167,7 +170,7 @@ impl Settings {
             guard: SweepGuard {
                 max_shrink: sweep.max_shrink.unwrap_or(config.mirror.max_shrink),
                 allowed: sweep.allow_shrink.iter().cloned().collect(),
-                skipped_rows: false,
+                ..SweepGuard::default()
             },
             overlap: since.incremental.then(|| {
                 let minutes = since.overlap.unwrap_or(config.mirror.overlap_minutes);
@@ -259,9 +262,11 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let since = since(client, settings, &ledger).await?;
     let Settings { databases, sources, resolving, graph, .. } = settings;
     let read = mirror::read_since((&mut *client, graph), databases, sources, resolving, since, cx).await?;
-    let Read { facts, resolved, current, mut position, extent } = read;
+    let Read { facts, footing, resolved, current, mut position, extent } = read;
+    let before = footing_before(client, graph, session).await?;
+    let mut guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
+    guard.let_go(before.iter().flat_map(|before| footing.lost_since(before)).collect())?;
     let mut plan = mirror::plan(&resolved, &current)?;
-    let guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
     guard.check_names(&plan, &facts.read)?;
     guard.hold_back(&mut plan)?;
     let summary = plan.summary()?;
@@ -286,7 +291,28 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let saved = ledger.save(&run);
     done?;
     saved?;
+    if before.as_ref() != Some(&footing) {
+        footing.keep(client, graph).await?;
+    }
     Ok(Done { summary, applied: Some(applied), facts, extent })
+}
+
+/// What the last run read; a user who may not ask for that is told so.
+async fn footing_before(
+    client: &mut Client,
+    graph: &str,
+    session: &Session,
+) -> Result<Option<Footing>, Failure> {
+    match Footing::kept(client, graph).await {
+        Err(MirrorError::Unread(FalkorError::Forbidden { .. })) => {
+            session.printer.note(format_args!(
+                "cannot tell whether columns that the last run read are gone: `~{} +hgetall` lets this user ask",
+                marker::key(graph)
+            ));
+            Ok(None)
+        }
+        kept => Ok(kept?),
+    }
 }
 
 /// Where the last run read the touches, if this one is to go on from there.

@@ -10,6 +10,7 @@
 use serde::Serialize;
 
 use super::current::{Counts, Current, property, read_graph, read_graph_counting, refs};
+use super::footing::Footing;
 use super::keys::NodeKey;
 use super::resolve::{ResolveOptions, Resolving, begin, resolve};
 use super::resolved::Resolved;
@@ -32,6 +33,8 @@ const FEW: u64 = 10_000;
 pub struct Read {
     /// The facts, but for touches that stay as they are.
     pub facts: Facts,
+    /// What of the sources the facts rest on.
+    pub footing: Footing,
     /// What they claim, without those touches.
     pub resolved: Resolved,
     /// The graph, without the edges of those touches.
@@ -262,7 +265,8 @@ pub async fn read_since(
         position => position,
     };
     let extent = is_asked.then_some(extent);
-    Ok(Read { facts: reading.facts, resolved, current, position, extent })
+    let footing = Footing::of(&reading.asked);
+    Ok(Read { facts: reading.facts, footing, resolved, current, position, extent })
 }
 
 /// A reading of what may have changed.

@@ -10,6 +10,7 @@ mod devices;
 mod digest;
 mod draft;
 mod elements;
+mod footing;
 mod frozen;
 mod incremental;
 mod kept;
@@ -38,6 +39,7 @@ use crate::sources::spool::SpoolError;
 
 pub use apply::{Applied, apply, apply_noting, state};
 pub use current::{Current, read_graph};
+pub use footing::{Footing, Lost};
 pub use incremental::{Extent, Read, read_since};
 pub use kept::{Kept, kept_uids};
 pub use ledger::{Ledger, Run, RunState};
@@ -123,6 +125,12 @@ pub enum MirrorError {
         /// The names that there are.
         known: String,
     },
+    /// What the graph rests on is not found any more.
+    #[error("the last run read what is not found any more: {}", told(lost, |lost| &lost.what))]
+    Lost {
+        /// All that is gone and was not let go.
+        lost: Vec<Lost>,
+    },
     /// A run could not be written down, or read again.
     #[error("cannot {doing} the mirror's ledger at `{}`", path.display())]
     Ledger {
@@ -142,6 +150,13 @@ pub enum MirrorError {
     Cancelled(#[from] Cancelled),
 }
 
+/// Each once, in order.
+fn told(lost: &[Lost], what: fn(&Lost) -> &String) -> String {
+    let mut told: Vec<&str> = lost.iter().map(|lost| &**what(lost)).collect();
+    told.dedup();
+    told.join(", ")
+}
+
 impl Diagnose for MirrorError {
     fn fault(&self) -> Fault {
         match self {
@@ -150,6 +165,7 @@ impl Diagnose for MirrorError {
             | Self::OtherPlan { .. }
             | Self::OtherLabel { .. }
             | Self::IdTaken { .. }
+            | Self::Lost { .. }
             | Self::Ledger { .. } => Fault::Environment,
             Self::Unread(error) | Self::Unwritten(error) => error.fault(),
             Self::Spool(error) => error.fault(),
@@ -164,6 +180,19 @@ impl Diagnose for MirrorError {
             Self::NoSuchName { known, .. } => Some(format!("there are {known}")),
             Self::OtherPlan { .. } => {
                 Some("look at `sonograph mirror plan` again; nothing was written".to_owned())
+            }
+            Self::Lost { lost } => {
+                let others = if lost.iter().any(|lost| lost.is_replaced) {
+                    "rows of another schema or table are other nodes, with uids of their own; "
+                } else {
+                    ""
+                };
+                Some(format!(
+                    "nothing was written; {others}name what is called otherwise now in sonograph.toml ({}); what is meant to be \
+                     gone goes, with all that rests on it, by `sonograph mirror apply --allow-shrink {}`",
+                    told(lost, |lost| &lost.key),
+                    lost.iter().map(|lost| &*lost.name).collect::<Vec<_>>().join(",")
+                ))
             }
             Self::Ledger { .. } => Some("`mirror_dir` in the configuration names the folder".to_owned()),
             Self::Moved { .. } => {

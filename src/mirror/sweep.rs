@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::MirrorError;
 use super::current::{Current, property, refs};
+use super::footing::Lost;
 use super::keys::NameHash;
 use super::plan::Plan;
 use super::resolved::Resolved;
@@ -25,16 +26,18 @@ const NOTICED: u64 = 10;
 pub struct SweepGuard {
     /// The share of a table, or of a relation's edges, that may vanish from one run to the next.
     pub max_shrink: f64,
-    /// Tables (`system:schema.table`) and relations that may shrink as they like this time.
+    /// Tables (`system:schema.table`) and relations that may shrink as they like this time; columns and schemas that may be gone.
     pub allowed: BTreeSet<String>,
     /// Rows were skipped because they could not be taken. They cannot be told from rows that are gone, so that nothing is
     /// swept but what is allowed to shrink.
     pub skipped_rows: bool,
+    /// What was [let go](Self::let_go): beginnings of the names of tables that may shrink as they like.
+    pub gone: Vec<String>,
 }
 
 impl Default for SweepGuard {
     fn default() -> Self {
-        Self { max_shrink: Self::MAX_SHRINK, allowed: BTreeSet::new(), skipped_rows: false }
+        Self { max_shrink: Self::MAX_SHRINK, allowed: BTreeSet::new(), skipped_rows: false, gone: Vec::new() }
     }
 }
 
@@ -60,7 +63,22 @@ impl SweepGuard {
         // Whoever asks for less than the usual share means every row.
         let noticed = if self.max_shrink < Self::MAX_SHRINK { 1 } else { NOTICED };
         let much = self.skipped_rows || gone == before || (gone >= noticed && share > self.max_shrink);
-        gone > 0 && much && !self.allowed.contains(of)
+        let is_allowed = self.allowed.contains(of) || self.gone.iter().any(|name| of.starts_with(name));
+        gone > 0 && much && !is_allowed
+    }
+
+    /// Refuses to go on without what is `lost`, but for what is allowed to be gone by name.
+    ///
+    /// # Errors
+    /// Naming all that is not allowed to.
+    pub fn let_go(&mut self, lost: Vec<Lost>) -> Result<(), MirrorError> {
+        let (gone, lost): (Vec<_>, Vec<_>) =
+            lost.into_iter().partition(|lost| self.allowed.contains(&lost.name));
+        // What stands in a schema or table goes with it.
+        for Lost { name, .. } in gone {
+            self.gone.push(format!("{name}."));
+        }
+        if lost.is_empty() { Ok(()) } else { Err(MirrorError::Lost { lost }) }
     }
 
     /// Refuses names of what may shrink that are no relation's, no table's that was `read`, and none's that the graph or the
@@ -73,6 +91,7 @@ impl SweepGuard {
     pub fn check_names(&self, plan: &Plan<'_>, read: &[TableRead]) -> Result<(), MirrorError> {
         let mut known: BTreeSet<String> =
             read.iter().map(|table| format!("{}:{}", table.system, table.table)).collect();
+        known.extend(self.gone.iter().map(|name| name.trim_end_matches('.').to_owned()));
         known.extend(Relation::ALL.iter().map(|relation| relation.name().to_owned()));
         if self.allowed.is_subset(&known) {
             return Ok(());

@@ -3,6 +3,7 @@
 //! Every source system is read into its own [`rows`], which are turned into [`facts`], the one vocabulary that the
 //! mirror understands: things, links, touches, identities and claims, with addresses as raw as the source holds them.
 
+mod asked;
 pub mod cognee;
 mod error;
 pub mod facts;
@@ -21,6 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::Naming;
 use crate::context::Context;
+pub use asked::{ColumnAsked, column_key};
 pub use error::SourceError;
 use facts::{Facts, TableRead};
 use polars::prelude::DataFrame;
@@ -138,6 +140,8 @@ pub struct DatabaseLayout {
     pub version: u32,
     /// Every source that was looked for.
     pub sources: Vec<SourceLayout>,
+    /// Every column that was asked for, in order.
+    pub asked: Vec<ColumnAsked>,
 }
 
 /// What was found of one source.
@@ -179,7 +183,7 @@ pub async fn read_facts(
     options: &SourceOptions,
     cx: &Context,
 ) -> Result<Facts, SourceError> {
-    Ok(read_databases(databases, options, || None, cx).await?.0)
+    Ok(read_databases(databases, options, || None, &mut None, cx).await?.0)
 }
 
 /// [`read_facts`], which tells where the next reading of the touches may go on, and goes on itself from where `since` says,
@@ -193,9 +197,12 @@ pub async fn read_facts_since(
     since: Option<&Since>,
     cx: &Context,
 ) -> Result<Reading, SourceError> {
-    let (facts, touches) =
-        read_databases(databases, options, || Some(Resuming::from(since.cloned())), cx).await?;
-    let mut reading = Reading { facts, position: Err(NO_TOUCHES.to_owned()), whole: None, left: None };
+    let mut asked = Some(Vec::new());
+    let resume = || Some(Resuming::from(since.cloned()));
+    let (facts, touches) = read_databases(databases, options, resume, &mut asked, cx).await?;
+    let asked = asked.unwrap_or_default();
+    let position = Err(NO_TOUCHES.to_owned());
+    let mut reading = Reading { facts, asked, position, whole: None, left: None };
     match touches {
         Some((session, resuming)) => {
             reading.position = resuming.position().unwrap_or(reading.position);
@@ -217,6 +224,8 @@ const NO_TOUCHES: &str = "there are no touchpoints";
 pub struct Reading {
     /// What was read.
     pub facts: Facts,
+    /// Columns that the layouts ask for, of all that there are and whatever is left unread, whether or not the tables have them.
+    pub asked: Vec<ColumnAsked>,
     /// Where the touches were read; why no reading can go on from there, where that is so.
     pub position: Result<Position, String>,
     /// Why all touches were read though it was to go on from an earlier reading.
@@ -273,11 +282,13 @@ impl Left {
 /// Where touches were found, and the session they can still be asked for in.
 type Touches = Option<(Option<Session>, Resuming)>;
 
-/// Reads every database; `resume` says of each whether the touches go on from an earlier reading.
+/// Reads every database; `resume` says of each whether the touches go on from an earlier reading. Notes which columns are
+/// `asked` for, where that is wanted.
 async fn read_databases(
     databases: &Databases,
     options: &SourceOptions,
     resume: impl Fn() -> Option<Resuming>,
+    asked: &mut Option<Vec<ColumnAsked>>,
     cx: &Context,
 ) -> Result<(Facts, Touches), SourceError> {
     let mut facts = Facts::default();
@@ -287,6 +298,14 @@ async fn read_databases(
         let mut session = Session::open(url).await?;
         if options.skip_bad_rows {
             session.skip_bad_rows();
+        }
+        if let Some(asked) = asked {
+            // Before anything is left unread: which columns there are does not depend on that.
+            session.look();
+            for source in &sources {
+                source.read(&mut session, options, &mut Facts::default(), cx).await?;
+            }
+            asked.extend(session.stop_looking());
         }
         if let Some(resuming) = resume() {
             session.resume(resuming);
@@ -356,9 +375,10 @@ async fn layout(
         }
         layouts.push(SourceLayout { name: source.name(), found, tables: session.take_layouts() });
     }
+    let asked = session.stop_looking();
     let (place, version) = (session.place().to_owned(), session.version());
     session.close().await;
-    Ok(DatabaseLayout { place, version, sources: layouts })
+    Ok(DatabaseLayout { place, version, sources: layouts, asked })
 }
 
 /// What a snapshot keeps beside the graph, by file stem: `touchpoints`, and `claim_events` where the installation has them.

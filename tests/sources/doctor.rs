@@ -37,7 +37,17 @@ async fn doctor_tells_every_layout_with_its_tables_and_what_they_lack() {
             assert!(found.contains(part), "{what}: {part} in {found}");
         }
     };
-    told_of("directus", "ok", &["schema directus", "release 20260909A", "lineup through events_artists"]);
+    // Without the zones of its venues a wall clock is no time.
+    let directus = [
+        "schema directus",
+        "release 20260909A",
+        "lineup through events_artists",
+        "not found: directus.venues.timezone",
+    ];
+    told_of("directus", "note", &directus);
+    let hint = &checks.iter().find(|check| check["check"] == "directus").expect("it is there")["hint"];
+    let hint = hint.as_str().expect("a hint");
+    assert!(hint.ends_with("name them: sources.directus.columns.venues.timezone"), "{hint}");
     told_of(
         "directus.venues",
         "ok",

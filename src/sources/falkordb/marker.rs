@@ -1,5 +1,7 @@
 //! Whether the last mirror run into a graph came to its end: a hash beside the graph, under `<graph>:sonograph`.
 //!
+//! Beside that stands what the last run that came to its end read of the sources, as its writer spells it.
+//!
 //! It lives and dies with the server's data, so a server that restarts with an older state brings the older mark.
 
 use std::collections::HashMap;
@@ -44,16 +46,14 @@ pub fn key(graph: &str) -> String {
 /// # Errors
 /// [`FalkorError::Forbidden`] where this user may not read it: a user who may read the graph alone never may.
 pub async fn read(client: &mut Client, graph: &str) -> Result<Option<Marker>, FalkorError> {
-    let wire = client.command(&["HGETALL", &key(graph)], None).await?;
-    let shape =
-        |reason: &str| FalkorError::Reply { doing: format!("HGETALL {}", key(graph)), reason: reason.into() };
-    let fields: HashMap<String, String> =
-        redis::from_redis_value(wire).map_err(|_| shape("it is no hash of texts"))?;
+    let fields = fields(client, graph).await?;
     if fields.is_empty() {
         return Ok(None);
     }
-    let generation =
-        fields.get("gen").and_then(|g| g.parse().ok()).ok_or_else(|| shape("`gen` is no number"))?;
+    let generation = fields
+        .get("gen")
+        .and_then(|g| g.parse().ok())
+        .ok_or_else(|| misshapen(graph, "`gen` is no number"))?;
     let progress = match fields.get("state").map(String::as_str) {
         Some("complete") => Progress::Complete,
         // Whatever else it says, it does not say that the run came to its end.
@@ -61,6 +61,32 @@ pub async fn read(client: &mut Client, graph: &str) -> Result<Option<Marker>, Fa
     };
     Ok(Some(Marker { generation, progress }))
 }
+
+async fn fields(client: &mut Client, graph: &str) -> Result<HashMap<String, String>, FalkorError> {
+    let wire = client.command(&["HGETALL", &key(graph)], None).await?;
+    redis::from_redis_value(wire).map_err(|_| misshapen(graph, "it is no hash of texts"))
+}
+
+/// The error that something of the mark is not what was written there.
+pub fn misshapen(graph: &str, reason: &str) -> FalkorError {
+    FalkorError::Reply { doing: format!("HGETALL {}", key(graph)), reason: reason.to_owned() }
+}
+
+/// What the last run that came to its end read of the sources; `None` where none noted it.
+///
+/// # Errors
+/// Those of [`read`].
+pub async fn layout(client: &mut Client, graph: &str) -> Result<Option<String>, FalkorError> {
+    Ok(fields(client, graph).await?.remove(LAYOUT))
+}
+
+/// Notes what was read of the sources.
+pub async fn write_layout(client: &mut Client, graph: &str, layout: &str) -> Result<(), FalkorError> {
+    client.may_write(graph)?;
+    client.command(&["HSET", &key(graph), LAYOUT, layout], None).await.map(drop)
+}
+
+const LAYOUT: &str = "layout";
 
 /// Leaves a mark.
 pub async fn write(client: &mut Client, graph: &str, marker: Marker) -> Result<(), FalkorError> {

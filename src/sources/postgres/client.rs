@@ -3,6 +3,7 @@
 //! Everything is read in one `REPEATABLE READ READ ONLY` transaction, so that all tables are of one moment and nothing
 //! can be written; `row_security = off` makes policies that would hide rows fail loudly instead.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Ro
 use super::catalog::{self, Catalog, Table};
 use super::columns::{FromColumn as _, Instant, Wire};
 use super::select::{Row, Select};
+use super::tls::unencrypted_by_mistake;
 use super::touchpoints::Resuming;
 use crate::context::{Context, TICK_EVERY};
 use crate::sources::facts::{BAD_ROW, BAD_ROWS_KEPT, BadRow, TableRead};
-use crate::sources::{SourceError, TableLayout};
+use crate::sources::{ColumnAsked, SourceError, TableLayout};
 
 /// Oldest major version that is read.
 pub const OLDEST: u32 = 12;
@@ -43,6 +45,17 @@ pub enum Taken<T> {
     LeftOut(&'static str),
 }
 
+/// What is done with tables that are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Their rows are read.
+    Read,
+    /// It is only noted which columns they are asked for.
+    Look,
+    /// It is noted which columns they are asked for, that they can be read, and how many rows they have.
+    Survey,
+}
+
 /// An open transaction on one database, and what is known of it.
 #[derive(Debug)]
 pub struct Session {
@@ -51,8 +64,9 @@ pub struct Session {
     user: String,
     version: u32,
     catalog: Arc<Catalog>,
-    /// Tables are only looked at, not read.
-    survey: bool,
+    manner: Manner,
+    /// Columns that were asked for while tables were not read.
+    asked: BTreeSet<ColumnAsked>,
     reads: Vec<TableRead>,
     /// Rows that cannot be taken are kept here instead of ending the run.
     bad_rows: Option<Vec<BadRow>>,
@@ -86,43 +100,6 @@ fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
         .disable_statement_logging();
     let place = format!("{}:{}/{}", options.get_host(), options.get_port(), database(&options));
     Ok((options, place))
-}
-
-/// Parameters of a URL about encryption, as libpq and its relatives call them.
-const ABOUT_TLS: [&str; 18] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "sslpassword",
-    "sslcrl",
-    "sslcrldir",
-    "sslsni",
-    "sslnegotiation",
-    "sslcompression",
-    "sslcertmode",
-    "ssl_min_protocol_version",
-    "ssl_max_protocol_version",
-];
-
-/// Refuses a mistyped parameter about encryption: whoever ignores it asks for none and says nothing.
-fn unencrypted_by_mistake(url: &str) -> Result<(), SourceError> {
-    let url = url::Url::parse(url.trim()).ok();
-    let parameters = url.iter().flat_map(url::Url::query_pairs);
-    let wrong = parameters.map(|(key, _)| key).find(|key| {
-        key.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("ssl")) && !ABOUT_TLS.contains(&&**key)
-    });
-    match wrong {
-        None => Ok(()),
-        Some(_) => Err(SourceError::Url {
-            reason: "it has a parameter about TLS that is none; `sslmode=require` asks for it".to_owned(),
-        }),
-    }
 }
 
 /// Where a libpq URL leads (`host:port/database`) and as whom.
@@ -175,7 +152,8 @@ impl Session {
             user: options.get_username().to_owned(),
             version: 0,
             catalog: Arc::default(),
-            survey: false,
+            manner: Manner::Read,
+            asked: BTreeSet::new(),
             reads: Vec::new(),
             bad_rows: None,
             layouts: Vec::new(),
@@ -218,7 +196,18 @@ impl Session {
 
     /// From now on tables are only looked at: [`read`](Self::read) gives no rows, but checks that it could, and counts.
     pub fn survey(&mut self) {
-        self.survey = true;
+        self.manner = Manner::Survey;
+    }
+
+    /// From now on tables are neither read nor looked into: it is only noted which columns they are asked for.
+    pub fn look(&mut self) {
+        self.manner = Manner::Look;
+    }
+
+    /// From now on tables are read; gives the columns that were asked for until now, in order.
+    pub fn stop_looking(&mut self) -> Vec<ColumnAsked> {
+        self.manner = Manner::Read;
+        std::mem::take(&mut self.asked).into_iter().collect()
     }
 
     /// From now on a row that cannot be taken is left out, counted and listed.
@@ -341,8 +330,11 @@ impl Session {
         if let Some(what) = select.denied() {
             return Err(self.denied(what));
         }
-        if self.survey {
-            self.look_at(select).await?;
+        if self.manner != Manner::Read {
+            self.asked.extend(select.asked().iter().cloned());
+            if self.manner == Manner::Survey {
+                self.look_at(select).await?;
+            }
             return Ok(Vec::new());
         }
         let step = cx.step(&format!("read {table}"), None);

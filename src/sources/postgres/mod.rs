@@ -16,6 +16,7 @@ pub mod position;
 pub mod read_only;
 pub mod scope;
 pub mod select;
+mod tls;
 pub mod touchpoints;
 pub mod twenty;
 pub mod unified;

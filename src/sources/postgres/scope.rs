@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Table};
 use crate::config::{Archive, Naming};
-use crate::sources::SourceError;
+use crate::sources::{ColumnAsked, SourceError};
 
 /// One source in one schema, under the names its modeller chose.
 #[derive(Debug, Clone)]
@@ -97,6 +97,19 @@ impl<'c> Named<'c> {
     /// The configured name of a logical column.
     pub fn configured(&self, column: &str) -> Option<&'c str> {
         self.columns?.get(column).map(String::as_str)
+    }
+
+    /// That a logical column is asked for, which is called `column` where it is there.
+    pub fn asked(&self, logical: &str, column: &str, is_there: bool) -> ColumnAsked {
+        ColumnAsked {
+            system: self.source_name,
+            schema: self.table.schema.clone(),
+            logical_table: self.logical,
+            table: self.table.name.clone(),
+            logical: logical.to_owned(),
+            column: column.to_owned(),
+            is_there,
+        }
     }
 
     /// The error that the configured name of a logical column is none of the table's.

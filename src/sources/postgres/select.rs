@@ -9,7 +9,7 @@ use super::catalog::{Table, identifier};
 use super::columns::{FromColumn, Json, Wire};
 use super::scope::Named;
 use crate::ontology::canonical::masked;
-use crate::sources::SourceError;
+use crate::sources::{ColumnAsked, SourceError};
 
 /// One `SELECT` over one table, or over a table and another one joined to it.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Select<'c> {
     clauses: String,
     parameter: Option<Vec<String>>,
     missing: Vec<String>,
+    asked: Vec<ColumnAsked>,
     renamed: Vec<(String, String)>,
     denied: Vec<String>,
 }
@@ -76,6 +77,7 @@ impl<'c> Select<'c> {
             clauses: String::new(),
             parameter: None,
             missing: Vec::new(),
+            asked: Vec::new(),
             renamed: Vec::new(),
             denied: Vec::new(),
         }
@@ -120,7 +122,7 @@ impl<'c> Select<'c> {
             Some((_, column))
                 if self.named.configured(logical).is_none() && !integers.contains(&column.kind.as_str()) =>
             {
-                self.missing.push(alternatives(usual));
+                self.lacks(self.named, logical, usual);
                 Ok(Field::ABSENT)
             }
             _ => self.optional(logical, usual),
@@ -186,9 +188,10 @@ impl<'c> Select<'c> {
             if let Some(name) = configured {
                 return Err(named.no_such_column(table, logical, name));
             }
-            self.missing.extend((!names.is_empty()).then(|| alternatives(names)));
+            self.lacks(named, logical, names);
             return Ok(Field::ABSENT);
         };
+        self.asked.push(named.asked(logical, name, true));
         if usual.first().is_some_and(|first| *first != name) {
             self.renamed.push((logical.to_owned(), name.to_owned()));
         }
@@ -207,6 +210,13 @@ impl<'c> Select<'c> {
         };
         self.columns.push((name.to_owned(), expression, wire));
         Ok(Field { position: Some(self.columns.len() - 1), kind: PhantomData })
+    }
+
+    fn lacks(&mut self, named: Named<'c>, logical: &str, names: &[&str]) {
+        if let Some(usual) = names.first() {
+            self.missing.push(alternatives(names));
+            self.asked.push(named.asked(logical, usual, false));
+        }
     }
 
     /// Name of the source the table belongs to.
@@ -242,6 +252,11 @@ impl<'c> Select<'c> {
     /// Columns that the layout knows and the table lacks.
     pub fn missing(&self) -> &[String] {
         &self.missing
+    }
+
+    /// Every column that was asked for.
+    pub fn asked(&self) -> &[ColumnAsked] {
+        &self.asked
     }
 
     /// Logical columns and the other names they were found under.

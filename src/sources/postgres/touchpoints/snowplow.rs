@@ -80,7 +80,7 @@ pub(super) async fn moved(
 fn details(select: &mut Select<'_>, events: Named<'_>) -> Result<Vec<Field<Json>>, SourceError> {
     let mut details = vec![select.json("properties", &["unstruct_event"], "{}")?];
     for column in events.table.columns().into_iter().filter(|name| name.starts_with("unstruct_event_")) {
-        details.push(select.json("properties_of_event", &[column], "{}")?);
+        details.push(select.json(column, &[column], "{}")?);
     }
     Ok(details)
 }

@@ -1,0 +1,25 @@
+//! Whether everything that the last mirror run read is still found: without it, the next one ends.
+
+use super::{Check, Failure, POSTGRES, Session};
+use crate::cli::connect;
+use crate::mirror::{Footing, MirrorError};
+use crate::sources::ColumnAsked;
+use crate::sources::falkordb::FalkorError;
+
+pub(super) async fn examine(asked: &[ColumnAsked], session: &Session, checks: &mut Vec<Check>) {
+    const WHAT: &str = "what the last mirror run read";
+    // Where it cannot be reached, that was told before.
+    let Ok(mut client) = connect::falkordb(session).await else { return };
+    let before = match Footing::kept(&mut client, &session.config.falkordb.graph).await {
+        // No run noted what it read; or this user may not ask, which was told before.
+        Ok(None) | Err(MirrorError::Unread(FalkorError::Forbidden { .. })) => return,
+        Ok(Some(before)) => before,
+        Err(error) => return checks.push(Check::failed(POSTGRES, WHAT, &Failure::from(error))),
+    };
+    let lost = Footing::of(asked).lost_since(&before);
+    checks.push(if lost.is_empty() {
+        Check::ok(POSTGRES, WHAT, "all of it is there")
+    } else {
+        Check::failed(POSTGRES, WHAT, &Failure::from(MirrorError::Lost { lost }))
+    });
+}

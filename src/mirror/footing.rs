@@ -1,0 +1,247 @@
+//! What the graph rests on: the schemas, tables and columns that the last run read.
+//!
+//! Readers discover their layouts, and what a layout may lack counts as empty. So a column that somebody renamed would
+//! look like one that holds nothing any more, and the graph would lose what rests on it, or who is who, without a word.
+//! What was read once must therefore be there, unless somebody lets it go by name.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::MirrorError;
+use crate::sources::falkordb::{Client, marker};
+use crate::sources::{ColumnAsked, column_key};
+
+/// The columns that a run found, by source, schema and logical table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Footing(BTreeMap<String, BTreeMap<String, BTreeMap<String, Table>>>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Table {
+    name: String,
+    /// Logical column → its name.
+    columns: BTreeMap<String, String>,
+}
+
+/// Something that the last run read and that is not found any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// What it is called where it is let go: `system:schema`, `system:schema.table` or `system:schema.table.column`.
+    pub name: String,
+    /// What it is, for the user to read.
+    pub what: String,
+    /// What of the configuration can name it.
+    pub key: String,
+    /// Whether another schema or table stands in its place, whose rows are other nodes.
+    pub is_replaced: bool,
+}
+
+/// Names of columns that Directus's own settings choose, and that come and go with them.
+const CHOSEN: [&str; 2] = ["archive", "collection"];
+
+/// Logical tables whose names are part of what their rows are called in the graph, as far as they may be called otherwise.
+const NAMES_ROWS: [(&str, &[&str]); 3] =
+    [("directus", &["venues", "artists", "events"]), ("twenty", &["promoter"]), ("unified", &["entities"])];
+
+impl Footing {
+    /// What is there of the columns that were asked for, and the tables, which are there even where none of theirs is.
+    pub fn of(asked: &[ColumnAsked]) -> Self {
+        let mut found = Self::default();
+        for column in asked {
+            let schemas = found.0.entry(column.system.to_owned()).or_default();
+            let tables = schemas.entry(column.schema.clone()).or_default();
+            let table = tables.entry(column.logical_table.to_owned()).or_default();
+            table.name.clone_from(&column.table);
+            if column.is_there && !CHOSEN.contains(&&*column.logical) {
+                table.columns.insert(column.logical.clone(), column.column.clone());
+            }
+        }
+        found
+    }
+
+    /// What the last run into a graph noted; `None` where there is no graph, or none did.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn kept(client: &mut Client, graph: &str) -> Result<Option<Self>, MirrorError> {
+        if !client.exists(graph).await.map_err(MirrorError::Unread)? {
+            return Ok(None);
+        }
+        let Some(text) = marker::layout(client, graph).await.map_err(MirrorError::Unread)? else {
+            return Ok(None);
+        };
+        let found = serde_json::from_str(&text);
+        found.map(Some).map_err(|_| MirrorError::Unread(marker::misshapen(graph, "`layout` is none")))
+    }
+
+    /// Notes it beside the graph, for the next run, wherever that is started.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn keep(&self, client: &mut Client, graph: &str) -> Result<(), MirrorError> {
+        let text = serde_json::to_string(self).expect("texts under texts are JSON");
+        Ok(marker::write_layout(client, graph, &text).await?)
+    }
+
+    /// What of an earlier footing is not in this one, in order.
+    pub fn lost_since(&self, before: &Self) -> Vec<Lost> {
+        let mut lost = Vec::new();
+        for (system, schemas) in &before.0 {
+            let now = self.0.get(system);
+            for (schema, tables) in schemas {
+                let Some(held) = now.and_then(|now| now.get(schema)) else {
+                    let others = now.into_iter().flatten().map(|(other, _)| format!("`{other}`"));
+                    let others = others.collect::<Vec<_>>().join(", ");
+                    let is_replaced = !others.is_empty();
+                    let instead =
+                        if is_replaced { format!("{others} is") } else { "nothing of it is".to_owned() };
+                    lost.push(Lost {
+                        name: format!("{system}:{schema}"),
+                        what: format!("schema `{schema}` of {system}, where {instead} found now"),
+                        key: format!("sources.{system}.schema"),
+                        is_replaced,
+                    });
+                    continue;
+                };
+                for (logical, table) in tables {
+                    lost.extend(table.lost_in(held.get(logical), (system, schema, logical)));
+                }
+            }
+        }
+        lost
+    }
+}
+
+impl Table {
+    /// What of it is not in `now`.
+    fn lost_in(&self, now: Option<&Self>, (system, schema, logical): (&str, &str, &str)) -> Vec<Lost> {
+        let place = format!("{schema}.{}", self.name);
+        let lost = |instead: Option<&str>| Lost {
+            name: format!("{system}:{place}"),
+            what: match instead {
+                None => format!("table `{place}` of {system}"),
+                Some(other) => format!("table `{place}` of {system}, where `{other}` is read now"),
+            },
+            key: format!("[sources.{system}]"),
+            is_replaced: instead.is_some(),
+        };
+        let names_rows = || NAMES_ROWS.iter().any(|(of, tables)| *of == system && tables.contains(&logical));
+        match now {
+            None => vec![lost(None)],
+            Some(now) if now.name != self.name && names_rows() => vec![lost(Some(&now.name))],
+            Some(now) => {
+                let gone = self.columns.iter().filter(|(column, _)| !now.columns.contains_key(*column));
+                let gone = gone.map(|(column, called)| Lost {
+                    name: format!("{system}:{place}.{called}"),
+                    what: format!("column `{called}` of {place}"),
+                    key: column_key(system, logical, column).unwrap_or_else(|| format!("[sources.{system}]")),
+                    is_replaced: false,
+                });
+                gone.collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source, schema, table and column, of which the last two with their logical names before them.
+    type Asked<'a> = (&'static str, &'a str, (&'static str, &'a str), (&'a str, &'a str));
+
+    /// A column that begins with `-` is not there.
+    fn asked(columns: &[Asked<'_>]) -> Vec<ColumnAsked> {
+        let column = |&(system, schema, (logical_table, table), (logical, column)): &Asked<'_>| ColumnAsked {
+            system,
+            schema: schema.to_owned(),
+            logical_table,
+            table: table.to_owned(),
+            logical: logical.to_owned(),
+            column: column.trim_start_matches('-').to_owned(),
+            is_there: !column.starts_with('-'),
+        };
+        columns.iter().map(column).collect()
+    }
+
+    fn events(columns: &[(&str, &str)]) -> Footing {
+        let columns = columns.iter().map(|column| ("directus", "directus", ("events", "events"), *column));
+        Footing::of(&asked(&columns.collect::<Vec<_>>()))
+    }
+
+    fn names(lost: &[Lost]) -> Vec<&str> {
+        lost.iter().map(|lost| &*lost.name).collect()
+    }
+
+    #[test]
+    fn a_column_that_was_never_there_is_not_lost_and_one_found_under_another_name_neither() {
+        let before = events(&[("id", "id"), ("start_date", "start_date"), ("tags", "-tags")]);
+        assert_eq!(events(&[("id", "id"), ("start_date", "starts_at")]).lost_since(&before), []);
+        let lost = events(&[("id", "id"), ("start_date", "-start_date")]).lost_since(&before);
+        assert_eq!(names(&lost), ["directus:directus.events.start_date"]);
+        assert_eq!(lost[0].key, "sources.directus.columns.events.start_date");
+        // More than there was is no loss.
+        let more = events(&[("id", "id"), ("start_date", "start_date"), ("tags", "tags")]);
+        assert_eq!(more.lost_since(&before), []);
+        assert_eq!(before.lost_since(&Footing::default()), [], "nothing was read before");
+    }
+
+    #[test]
+    fn a_table_that_lost_its_only_column_is_there_still() {
+        let of = |column: &str| {
+            let named = ("event_viewed", "event_viewed");
+            Footing::of(&asked(&[("touchpoints", "web", named, ("event", column))]))
+        };
+        let lost = of("-event_id").lost_since(&of("event_id"));
+        assert_eq!(names(&lost), ["touchpoints:web.event_viewed.event_id"]);
+    }
+
+    #[test]
+    fn a_rule_of_archived_rows_that_directus_drops_is_no_lost_column() {
+        let before = events(&[("id", "id"), ("archive", "status")]);
+        assert_eq!(events(&[("id", "id")]).lost_since(&before), []);
+    }
+
+    #[test]
+    fn a_table_or_schema_that_is_gone_is_named_once_and_not_by_its_columns() {
+        let of = |schema: &str, table: &str| {
+            let named = ("events", table);
+            Footing::of(&asked(&[
+                ("directus", schema, named, ("id", "id")),
+                ("directus", schema, named, ("name", "title")),
+            ]))
+        };
+        let before = of("directus", "events");
+        let lost = |now: &Footing| now.lost_since(&before);
+        assert_eq!(lost(&before), []);
+        assert_eq!(names(&lost(&Footing::default())), ["directus:directus"]);
+        assert!(!lost(&Footing::default())[0].is_replaced);
+        let schema = lost(&of("cms", "events"));
+        assert_eq!(names(&schema), ["directus:directus"]);
+        assert!(schema[0].is_replaced && schema[0].what.contains("`cms` is found now"), "{schema:?}");
+        // Rows are called after their table, so that those of another one are others, even if its columns are the same.
+        let table = lost(&of("directus", "gigs"));
+        assert_eq!(names(&table), ["directus:directus.events"]);
+        assert!(table[0].is_replaced);
+    }
+
+    #[test]
+    fn a_table_that_names_no_rows_may_be_called_otherwise() {
+        let of = |table: &str| {
+            Footing::of(&asked(&[("touchpoints", "web", ("event_viewed", table), ("event", "event_id"))]))
+        };
+        assert_eq!(of("gig_opened").lost_since(&of("event_viewed")), []);
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let footing = events(&[("id", "id"), ("start_date", "doors_at")]);
+        let text = serde_json::to_string(&footing).expect("JSON");
+        assert_eq!(
+            text,
+            r#"{"directus":{"directus":{"events":{"name":"events","columns":{"id":"id","start_date":"doors_at"}}}}}"#
+        );
+        assert_eq!(serde_json::from_str::<Footing>(&text).expect("JSON"), footing);
+    }
+}
