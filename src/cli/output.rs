@@ -163,7 +163,7 @@ fn json(value: &AnyValue<'_>) -> serde_json::Value {
 }
 
 /// One cell as text; null is empty.
-fn text(value: &AnyValue<'_>) -> String {
+pub(super) fn text(value: &AnyValue<'_>) -> String {
     match value {
         AnyValue::Null => String::new(),
         AnyValue::String(v) => (*v).to_owned(),

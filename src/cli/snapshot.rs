@@ -1,10 +1,13 @@
 //! `sonograph snapshot`: freeze, bring in, look at, prove and hand on.
 
+pub(super) mod consistency;
 mod diff;
 pub(super) mod export;
+mod graphml;
 mod memory;
 mod prune;
 pub(super) mod take;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +31,7 @@ pub(super) enum SnapshotCommand {
     #[command(after_help = "Example:\n  sonograph snapshot show latest --format json")]
     Show(ShowArgs),
     /// Check every byte and row of a snapshot; exits 1 where it is not whole
-    #[command(after_help = "Example:\n  sonograph snapshot verify snapshots/monday")]
-    Verify(VerifyArgs),
+    Verify(verify::VerifyArgs),
     /// Say what became of the graph from one snapshot to another
     Diff(diff::DiffArgs),
     /// Remove old snapshots, but for the last of each of the last weeks
@@ -133,22 +135,13 @@ pub(super) struct ShowArgs {
     format: Option<Format>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
-    #[command(flatten)]
-    which: Which,
-    /// How the problems come out [default: table on a terminal, json elsewhere]
-    #[arg(long, value_enum, help_heading = "Output")]
-    format: Option<Format>,
-}
-
 pub(super) fn run(command: SnapshotCommand, session: &Session) -> Result<Outcome, Failure> {
     match command {
         SnapshotCommand::Take(args) => take::run(&args, session),
         SnapshotCommand::Import(args) => import(args, session),
         SnapshotCommand::List(args) => list(&args, session),
         SnapshotCommand::Show(args) => show(&args, session),
-        SnapshotCommand::Verify(args) => verify(&args, session),
+        SnapshotCommand::Verify(args) => verify::run(&args, session),
         SnapshotCommand::Diff(args) => diff::run(&args, session),
         SnapshotCommand::Prune(args) => prune::run(&args, session),
         SnapshotCommand::Export(args) => export::run(&args, session),
@@ -308,31 +301,6 @@ fn about(dir: &Path, manifest: &Manifest, session: &Session) -> Result<(), Failu
     }
     printer.data("")?;
     Ok(())
-}
-
-fn verify(args: &VerifyArgs, session: &Session) -> Result<Outcome, Failure> {
-    let dir = args.which.locate(session)?;
-    let found = snapshot::verify(&dir, &session.cx)?;
-    let problems = &found.problems;
-    let format = Format::or_usual(args.format);
-    if format != Format::Table {
-        let columns = vec![
-            Column::new("file".into(), problems.iter().map(|p| p.place.as_str()).collect::<Vec<_>>()),
-            Column::new("problem".into(), problems.iter().map(|p| p.what.as_str()).collect::<Vec<_>>()),
-        ];
-        rows(columns, problems.len(), format, session)?;
-    }
-    if problems.is_empty() {
-        session.printer.note(format_args!("{} is whole: {} files", dir.display(), found.files));
-        return Ok(Outcome::Done);
-    }
-    if format == Format::Table {
-        for problem in problems {
-            session.printer.data(problem)?;
-        }
-    }
-    session.printer.note(format_args!("{} is not whole: {} problem(s)", dir.display(), problems.len()));
-    Ok(Outcome::AnswerIsNo)
 }
 
 fn rows(columns: Vec<Column>, height: usize, format: Format, session: &Session) -> Result<(), Failure> {

@@ -8,6 +8,9 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use nix::errno::Errno;
+
 use super::SnapshotError;
 use super::manifest::{MANIFEST, RUN};
 use super::tables::mapped::is_cache;
@@ -139,6 +142,18 @@ impl Partial {
         let replaced = beside(dir, REPLACED);
         let replace = may_replace && dir.join(MANIFEST).is_file();
         if replace {
+            // What was there is a left-over from then on, which a lock of nobody's lets the next write clean.
+            fs_err::File::create(dir.join(LOCK)).map_err(SnapshotError::writing)?;
+            if exchange(&self.path, dir)? {
+                fs_err::remove_file(dir.join(LOCK)).map_err(SnapshotError::writing)?;
+                drop(self.lock.take());
+                return match empty(&self.path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(SnapshotError::writing(error))
+                    }
+                    _ => Ok(()),
+                };
+            }
             // There already only where a process was killed in the middle of this and `dir` was written again since.
             remove(&replaced)?;
             fs_err::rename(dir, &replaced).map_err(SnapshotError::writing)?;
@@ -160,7 +175,7 @@ impl Drop for Partial {
     fn drop(&mut self) {
         if self.lock.take().is_some() {
             // The error that led here is the one to tell; what stays is cleaned by the next write.
-            let _ = fs_err::remove_dir_all(&self.path);
+            let _ = empty(&self.path);
         }
     }
 }
@@ -178,6 +193,36 @@ fn remove(dir: &Path) -> Result<(), SnapshotError> {
     }
 }
 
+/// The lock goes last: without it a left-over is nobody's to clean.
+pub(super) fn empty(gone: &Path) -> io::Result<()> {
+    for entry in fs_err::read_dir(gone)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs_err::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != LOCK {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    fs_err::remove_file(gone.join(LOCK))?;
+    fs_err::remove_dir(gone)
+}
+
+/// Puts two folders in each other's place in one step, so that there is no moment without one of them; `false` where that
+/// cannot be done here.
+fn exchange(one: &Path, other: &Path) -> Result<bool, SnapshotError> {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+        match renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE) {
+            Ok(()) => return Ok(true),
+            // The file system's answer, or an old kernel's.
+            Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
+            Err(refused) => return Err(SnapshotError::writing(refused.into())),
+        }
+    }
+    Ok(false)
+}
+
 /// Removes the left-overs in `folder` whose writers are gone: `….partial` with a lock that nobody holds.
 fn clean(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -186,7 +231,7 @@ fn clean(folder: &Path) {
         // Held until the folder is gone, so that nobody can lock it meanwhile.
         if lock.try_lock().is_ok() {
             // What cannot be removed is told by the write that needs its name.
-            let _ = std::fs::remove_dir_all(&path);
+            let _ = empty(&path);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::partial::{LOCK, PARTIAL, beside, foreign};
+use super::partial::{LOCK, PARTIAL, beside, empty, foreign};
 use super::{Listed, SnapshotError};
 
 /// A snapshot and the week it was finished in.
@@ -97,18 +97,4 @@ pub fn discard(dir: &Path) -> Result<(), SnapshotError> {
         _ => SnapshotError::writing(error),
     })?;
     empty(&gone).map_err(SnapshotError::writing)
-}
-
-/// The lock goes last: without it a left-over is nobody's to clean.
-fn empty(gone: &Path) -> io::Result<()> {
-    for entry in fs_err::read_dir(gone)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            fs_err::remove_dir_all(entry.path())?;
-        } else if entry.file_name() != LOCK {
-            fs_err::remove_file(entry.path())?;
-        }
-    }
-    fs_err::remove_file(gone.join(LOCK))?;
-    fs_err::remove_dir(gone)
 }

@@ -3,8 +3,10 @@
 mod client;
 mod cypher;
 mod lock;
+mod moments;
 mod scan;
 mod schema;
+mod shadow;
 
 #[path = "../support/mod.rs"]
 mod support;

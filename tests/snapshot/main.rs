@@ -2,11 +2,14 @@
 
 mod at_rest;
 mod cache;
+mod consistency;
 mod damage;
 mod diff;
 mod folder;
+mod graphml;
 mod graphs;
 mod import;
+mod kills;
 mod retention;
 mod take;
 mod verbs;

@@ -21,15 +21,15 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::{graphs, support};
 
 /// A graph and a database of a test's own on the servers that `scripts/test` starts.
-struct Place {
-    falkordb: String,
-    graph: String,
+pub struct Place {
+    pub falkordb: String,
+    pub graph: String,
     postgres: url::Url,
     database: String,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("take_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let postgres = url::Url::parse(&support::url("POSTGRES")).expect("a URL");
@@ -37,20 +37,20 @@ impl Place {
         Self { falkordb: support::url("FALKORDB"), graph: name.clone(), postgres, database: name }
     }
 
-    fn postgres(&self) -> String {
+    pub fn postgres(&self) -> String {
         let mut url = self.postgres.clone();
         url.set_path(&self.database);
         url.into()
     }
 
     /// Runs `sonograph snapshot take` in `dir`.
-    fn take(&self, dir: &Path, args: &[&str]) -> Output {
+    pub fn take(&self, dir: &Path, args: &[&str]) -> Output {
         let mut command = sonograph(dir, &self.falkordb, &self.graph);
         command.env("SONOGRAPH_POSTGRES_URL", self.postgres()).args(["snapshot", "take"]).args(args);
         command.output().expect("it runs")
     }
 
-    async fn clean(self) {
+    pub async fn clean(self) {
         let mut client = Client::connect(&self.falkordb).await.expect("the server answers");
         if client.exists(&self.graph).await.expect("the key can be looked at") {
             client.delete_graph(&self.graph).await.expect("the graph goes");
@@ -62,13 +62,13 @@ impl Place {
     }
 }
 
-async fn run(url: &str, sql: &str) {
+pub async fn run(url: &str, sql: &str) {
     let mut connection = PgConnection::connect(url).await.expect("the server answers");
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("the statement runs");
     connection.close().await.expect("the connection closes");
 }
 
-fn sonograph(dir: &Path, falkordb: &str, graph: &str) -> Command {
+pub fn sonograph(dir: &Path, falkordb: &str, graph: &str) -> Command {
     let config = dir.join("sonograph.toml");
     std::fs::write(config, format!("[falkordb]\ngraph = \"{graph}\"\n")).expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
@@ -77,11 +77,11 @@ fn sonograph(dir: &Path, falkordb: &str, graph: &str) -> Command {
     command
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 
-fn whole(dir: &Path) -> Snapshot {
+pub fn whole(dir: &Path) -> Snapshot {
     assert_eq!(verify(dir, &Context::silent()).expect("a snapshot").problems, vec![]);
     read(dir).expect("read")
 }

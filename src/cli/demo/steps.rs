@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::stage::Stage;
+use crate::cli::snapshot::consistency::Consistency;
 use crate::cli::snapshot::take::{Systems, freeze};
 use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study, target};
 use crate::context::Context;
@@ -93,6 +94,8 @@ impl Loop<'_> {
             databases: Some(&databases),
             options: &options,
             memory: None,
+            consistency: Consistency::Paged,
+            agreed: false,
         };
         let dir = stage.dir.join("snapshot");
         freeze(from, &dir, ManifestInput::of(Vec::new()), self.session, self.cx).await?;

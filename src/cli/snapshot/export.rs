@@ -1,24 +1,28 @@
 //! `sonograph snapshot export`: a snapshot for tools that know nothing of dense ids.
 
 use std::collections::BTreeMap;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use polars::prelude::{Column, DataFrame};
 
 use super::Which;
+use super::graphml::{self, Stopped};
 use crate::cli::output::save_frame;
 use crate::cli::{Failure, Format, Outcome, Session};
 use crate::context::Unfinished;
 use crate::graph::{BusinessGraph, EdgeTable, NodeId};
 use crate::snapshot::tables::{DST, NODE, SRC};
-use crate::snapshot::{self, Manifest, TableFile};
+use crate::snapshot::{self, Manifest, Snapshot, TableFile};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Writes nodes/<Label>, edges/<RELATION> with src and dst as uids, and tables/<companion>; the \
-    same of every agent memory below memory/<GRAPH>.\n\n\
-    Example:\n  sonograph snapshot export --snapshot latest --out export --format csv"
+    same of every agent memory below memory/<GRAPH>. As graphml it is one file of nodes and edges, graph.graphml, without \
+    tables; there nodes have the ids n0, n1, … and carry their uid, instants and dates are RFC 3339 and lists JSON.\n\n\
+    Examples:\n  sonograph snapshot export --snapshot latest --out export --format csv\n  \
+    sonograph snapshot export monday --out gephi --format graphml"
 )]
 pub(in crate::cli) struct ExportArgs {
     #[command(flatten)]
@@ -37,6 +41,8 @@ enum ExportFormat {
     Csv,
     /// Apache Parquet
     Parquet,
+    /// GraphML 1.0: one file of nodes and edges, properties typed
+    Graphml,
 }
 
 pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failure> {
@@ -49,13 +55,9 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
         return Err(Failure::input(format!("the folder `{}` is not empty", args.out.display()))
             .with_hint("give `--out` a folder that does not exist yet"));
     }
-    let frozen = snapshot::read(&args.which.locate(session)?)?;
-    let companions = frozen.tables.companions.clone();
-    let graph = BusinessGraph::whole(frozen.tables)?;
-    let format = match args.format {
-        ExportFormat::Csv => Format::Csv,
-        ExportFormat::Parquet => Format::Parquet,
-    };
+    let Snapshot { dir, manifest, tables } = snapshot::read(&args.which.locate(session)?)?;
+    let companions = tables.companions.clone();
+    let graph = BusinessGraph::whole(tables)?;
 
     let mut name = args.out.clone().into_os_string();
     name.push(".partial");
@@ -65,8 +67,18 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
         fs_err::remove_dir_all(&partial)?;
     }
     let _unfinished = Unfinished(&partial);
-    save_all(&partial, &graph, &frozen.manifest, &companions, format, session)?;
-    save_memory(&partial, &frozen.dir, &frozen.manifest, format)?;
+    fs_err::create_dir_all(&partial)?;
+    let format = match args.format {
+        ExportFormat::Csv => Some(Format::Csv),
+        ExportFormat::Parquet => Some(Format::Parquet),
+        ExportFormat::Graphml => None,
+    };
+    if let Some(format) = format {
+        save_all(&partial, &graph, &manifest, &companions, format, session)?;
+        save_memory(&partial, &dir, &manifest, format)?;
+    } else {
+        save_graphml(&partial, &graph, &dir, &manifest, session)?;
+    }
     if args.out.exists() {
         fs_err::remove_dir(&args.out)?;
     }
@@ -90,7 +102,6 @@ fn save_all(
         done += 1;
         Ok(step.tick(done, None)?)
     };
-    fs_err::create_dir_all(dir)?;
     for (label, file) in &manifest.nodes {
         let frame = graph.node_frame(label).expect("a label of the manifest is in the graph");
         save(file, &frame.drop(NODE).expect("a node table has its dense ids"))?;
@@ -101,6 +112,63 @@ fn save_all(
     }
     for (name, file) in &manifest.tables {
         save(file, &companions[name])?;
+    }
+    Ok(())
+}
+
+/// The graph and every memory graph as GraphML, which has no place for what is no graph.
+fn save_graphml(
+    dir: &Path,
+    graph: &BusinessGraph,
+    snapshot: &Path,
+    manifest: &Manifest,
+    session: &Session,
+) -> Result<(), Failure> {
+    let Manifest { nodes, edges, tables, memory, undirected, .. } = manifest;
+    save_graph(dir, graph, (nodes, edges), *undirected, session)?;
+    for (key, files) in memory {
+        let Some(read) = snapshot::read_memory(snapshot, key)? else { continue };
+        // Beside the tables of the same graph, whose names are safe.
+        let folder = Path::new(&files.mentions.file).parent().unwrap_or(Path::new(""));
+        let undirected = read.tables.undirected;
+        let of = BusinessGraph::whole(read.tables)?;
+        save_graph(&dir.join(folder), &of, (&files.nodes, &files.edges), undirected, session)?;
+    }
+    let tables = tables.len() + memory.len();
+    if tables > 0 {
+        session.printer.note(format_args!(
+            "left out {tables} table(s), which GraphML has no place for: `--format csv` and `parquet` hold them"
+        ));
+    }
+    Ok(())
+}
+
+type Files = BTreeMap<String, TableFile>;
+
+fn save_graph(
+    dir: &Path,
+    graph: &BusinessGraph,
+    (nodes, edges): (&Files, &Files),
+    undirected: bool,
+    session: &Session,
+) -> Result<(), Failure> {
+    fs_err::create_dir_all(dir)?;
+    let rows = nodes.values().chain(edges.values()).map(|file| file.rows).sum();
+    let step = session.cx.step("export", Some(rows));
+    let mut out = BufWriter::new(fs_err::File::create(dir.join("graph.graphml"))?);
+    let (labels, relations): (Vec<_>, Vec<_>) = (nodes.keys().collect(), edges.keys().collect());
+    let unsaid =
+        graphml::write(graph, &labels, &relations, undirected, &step, &mut out).map_err(|stopped| {
+            match stopped {
+                Stopped::Io(error) => Failure::from(error),
+                Stopped::Cancelled(cancelled) => cancelled.into(),
+            }
+        })?;
+    if unsaid.characters > 0 {
+        session.printer.warn(format_args!(
+            "replaced {} character(s) by U+FFFD, which XML has no sign for",
+            unsaid.characters
+        ));
     }
     Ok(())
 }

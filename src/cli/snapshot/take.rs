@@ -1,13 +1,16 @@
 //! `sonograph snapshot take`: graph from `FalkorDB`, companions from `PostgreSQL`, into one folder.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde_json::json;
 
+use super::consistency::{Consistency, Frozen};
 use super::memory::Memories;
 use super::told;
 use crate::cli::{Failure, Outcome, Session, connect};
@@ -15,13 +18,21 @@ use crate::context::{Context, Fault};
 use crate::snapshot::tables::Tables;
 use crate::snapshot::{self, Manifest, ManifestInput, Origin};
 use crate::sources::falkordb::marker::{self, Marker, Progress};
-use crate::sources::falkordb::{self, Client, FalkorError};
+use crate::sources::falkordb::{Client, FalkorError, Version};
 use crate::sources::{self, Databases, SourceOptions};
+
+/// Where the manifest says how much the graph held, before it was read and after.
+pub(super) const COUNTS: &str = "counts";
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
-    transaction. What others write meanwhile is noticed, said, and noted in the manifest. \
+    transaction. What others write meanwhile is noticed where it changes a count, said, and noted in the manifest: such a \
+    snapshot is no single state of the graph.\n\n\
+    `--consistency copy` is one: it has the server copy the graph, reads the copy and removes it. That takes 3.5 times the \
+    graph's memory, which has to be free, and stops the server for a while, about 3 s for 10 million edges; what it would cost \
+    is told first, and where that can be felt nothing is done without `--yes`. `--consistency replica` reads as paged, \
+    from a server that has to be a replica that follows its primary; how far it is behind is noted in run.json.\n\n\
     A graph whose last mirror run did not come to its end is refused; where this user may not read the mark that tells \
     (`~<graph>:sonograph +hgetall`), or a graph that the mirror wrote has none, that is said, and noted as \
     `mirror_run: unknown`.\n\n\
@@ -29,7 +40,8 @@ use crate::sources::{self, Databases, SourceOptions};
     entities may mean, by equal name and fitting type, are listed in mentions.parquet with a confidence below 1; nothing is \
     merged and neither graph is written. It is read through SONOGRAPH_MEMORY_URL where that is set; a user with \
     `~cognee* -@all +graph.ro_query +graph.list` is enough.\n\n\
-    Examples:\n  sonograph snapshot take --out snapshots/monday\n  sonograph snapshot take --memory cognee_graph"
+    Examples:\n  sonograph snapshot take --out snapshots/monday\n  sonograph snapshot take --consistency copy --yes\n  \
+    sonograph snapshot take --memory cognee_graph"
 )]
 pub(in crate::cli) struct TakeArgs {
     /// Folder to write [default: the folder of snapshots, named by the time in UTC]
@@ -38,6 +50,12 @@ pub(in crate::cli) struct TakeArgs {
     /// Also read this Cognee graph, the memory of agents; may be repeated [default: `falkordb.memory_graphs`]
     #[arg(long, value_name = "GRAPH")]
     memory: Vec<String>,
+    /// What the graph is read from
+    #[arg(long, value_enum, default_value_t = Consistency::Paged)]
+    consistency: Consistency,
+    /// Have the graph copied though the server will stand still for a while
+    #[arg(long)]
+    yes: bool,
     /// Replace the snapshot that is in the folder
     #[arg(long)]
     force: bool,
@@ -50,24 +68,36 @@ pub(super) fn run(args: &TakeArgs, session: &Session) -> Result<Outcome, Failure
     let started = Timestamp::now();
     let Some(out) = &args.out else {
         let claimed = Claimed::by_time(&session.config.snapshots_dir, started)?;
-        return take(&claimed.0, false, args, started, session);
+        return take(&claimed.dir, false, args, started, session);
     };
     take(out, args.force, args, started, session)
 }
 
 /// A folder of our own, empty until a snapshot is put in its place; gone again where none is.
-struct Claimed(PathBuf);
+struct Claimed {
+    dir: PathBuf,
+    /// Held as long as somebody works, so that what a killed run left can be told from it.
+    _lock: File,
+}
 
 impl Claimed {
     /// Named by a time to the second, and by a number where several begin in one second.
     fn by_time(dir: &Path, at: Timestamp) -> Result<Self, Failure> {
         fs_err::create_dir_all(dir)?;
-        let name = at.strftime("%Y%m%dT%H%M%SZ").to_string();
+        sweep(dir);
+        let name = at.strftime(NAMED).to_string();
         let others = (2u32..).map(|number| format!("{name}-{number}"));
         for name in std::iter::once(name.clone()).chain(others) {
-            match fs_err::create_dir(dir.join(&name)) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                made => return Ok(made.map(|()| Self(dir.join(name)))?),
+            let dir = dir.join(name);
+            match fs_err::create_dir(&dir) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            // Whoever begins beside us may take it for a left-over until it is locked.
+            let Ok(lock) = File::open(&dir) else { continue };
+            let taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+            if !taken && dir.is_dir() {
+                return Ok(Self { dir, _lock: lock });
             }
         }
         unreachable!("there are more numbers than snapshots in a second")
@@ -77,7 +107,27 @@ impl Claimed {
 impl Drop for Claimed {
     fn drop(&mut self) {
         // A folder with a snapshot in it is not empty, and stays.
-        let _ = std::fs::remove_dir(&self.0);
+        let _ = std::fs::remove_dir(&self.dir);
+    }
+}
+
+/// How a snapshot is named that nobody names.
+const NAMED: &str = "%Y%m%dT%H%M%SZ";
+
+/// Removes the empty folders that are named by a time, to be written or `.partial`, and that nobody works in: their runs were
+/// killed.
+fn sweep(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let time = name.split(['-', '.']).next().unwrap_or_default();
+        if DateTime::strptime(NAMED, time).is_ok()
+            && let Ok(lock) = File::open(&path)
+            && lock.try_lock().is_ok()
+        {
+            // One with anything in it stays.
+            let _ = std::fs::remove_dir(&path);
+        }
     }
 }
 
@@ -112,6 +162,8 @@ fn take(
                 ..connect::source_options(&session.config)
             },
             memory,
+            consistency: args.consistency,
+            agreed: args.yes,
         };
         freeze(from, out, input, session, &session.cx).await
     })??;
@@ -131,6 +183,10 @@ pub(in crate::cli) struct Systems<'a> {
     pub options: &'a SourceOptions,
     /// The memory of agents, where it is read, too.
     pub memory: Option<Memories>,
+    /// What the graph is read from.
+    pub consistency: Consistency,
+    /// Whether somebody agreed to a server that stands still.
+    pub agreed: bool,
 }
 
 /// Freezes graph and companions into `out`; what `input` says is kept, its sources and positions are filled in.
@@ -144,10 +200,10 @@ pub(in crate::cli) async fn freeze(
     cx: &Context,
 ) -> Result<Manifest, Failure> {
     snapshot::check_target(out, input.replace)?;
-    let Systems { client, graph, databases, options, memory } = from;
+    let Systems { client, graph, databases, options, memory, consistency, agreed } = from;
     let before = settled(client, graph).await?;
-    let scanned = falkordb::scan_typed(client, graph, cx).await?;
-    let after = settled(client, graph).await?;
+    let Frozen { scanned, mark: after, lag, writes } =
+        consistency.read(client, graph, agreed, session.printer, cx).await?;
     let mut drift = scanned.drift;
     if before != after {
         drift.push("a mirror run came to its end while the graph was being read".to_owned());
@@ -165,7 +221,12 @@ pub(in crate::cli) async fn freeze(
         session.printer.warn(format_args!("{change}: the snapshot is no single state of the graph"));
     }
     let version = scanned.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
-    let mut origin = Origin::new("falkordb", version).with("graph", graph);
+    let engine = scanned.version.map_or("unknown", Version::engine);
+    let [counted_before, counted_after] = &scanned.counted;
+    let mut origin = Origin::new("falkordb", version)
+        .with("engine", engine)
+        .with("graph", graph)
+        .with(COUNTS, json!({"before": counted_before, "after": counted_after}));
     if unknown.is_some() {
         origin = origin.with("mirror_run", "unknown");
     }
@@ -176,16 +237,18 @@ pub(in crate::cli) async fn freeze(
         origin = origin.with("left_out", scanned.left_out);
     }
     input.sources.push(origin);
-    input.options.insert("consistency".into(), "paged".into());
+    input.options.insert("consistency".into(), consistency.name().into());
     input.options.extend(connect::identity_rules(&session.config));
-    input.positions.insert(
-        "falkordb".into(),
-        json!({
-            "generation": after.generation(),
-            "pages": scanned.pages,
-            "longest_page_ms": scanned.longest_page_ms,
-        }),
-    );
+    let mut position = json!({
+        "generation": after.generation(),
+        "pages": scanned.pages,
+        "longest_page_ms": scanned.longest_page_ms,
+        "writes_meanwhile": writes,
+    });
+    if let Some([before, after]) = lag {
+        position["replica"] = json!({"before": before, "after": after});
+    }
+    input.positions.insert("falkordb".into(), position);
     let mut tables = scanned.tables;
     if let Some(databases) = databases {
         let facts = sources::read_facts(databases, options, cx).await?;
@@ -211,7 +274,7 @@ pub(in crate::cli) async fn freeze(
 
 /// What is known of the last mirror run into a graph; it is not running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+pub(super) enum Mark {
     /// It came to its end, or there was none.
     Settled(Option<Marker>),
     /// This user may not read the mark.
@@ -249,7 +312,7 @@ fn was_mirrored(tables: &Tables) -> bool {
 }
 
 /// The mark of the last mirror run, unless that run is not over.
-async fn settled(client: &mut Client, graph: &str) -> Result<Mark, Failure> {
+pub(super) async fn settled(client: &mut Client, graph: &str) -> Result<Mark, Failure> {
     let mark = match marker::read(client, graph).await {
         // Who may read nothing but the graph may still freeze it.
         Err(FalkorError::Forbidden { .. }) => return Ok(Mark::Withheld),

@@ -32,8 +32,8 @@ const NO_LIMIT: u64 = i32::MAX as u64;
 const SLACK: f64 = 1.5;
 
 /// How often a page is tried again on a new line, and how long is waited before the first time; twice as long each time.
-const RETRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const RETRIES: u32 = 5;
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 const NODES: &str = "MATCH (n) WHERE id(n) >= $from AND id(n) < $to RETURN n";
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, Value as Wire};
 
+use super::bulk::{PAUSE, RETRIES};
 use super::lock::Lock;
 use super::reply::{Names, Reply, Undecoded, decode};
 use super::{FalkorError, Params};
@@ -19,6 +20,12 @@ pub const OLDEST: Version = Version { major: 4, minor: 22, patch: 0 };
 pub(super) const RESPONSE: Duration = Duration::from_mins(5);
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
+/// The first version whose engine is the one written in Rust; it calls itself the same and speaks the same.
+const RUST: u32 = 6;
+
+/// What a build that is no release says for its version.
+const UNRELEASED: u32 = 99;
+
 /// A module version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
@@ -28,6 +35,19 @@ pub struct Version {
     pub minor: u32,
     /// Repairs.
     pub patch: u32,
+}
+
+impl Version {
+    /// Which engine it is: `C`, `Rust`, or `unknown` of a build that is no release.
+    ///
+    /// What is known of locks, freezes and copies is known of the first.
+    pub fn engine(self) -> &'static str {
+        match self.major {
+            UNRELEASED.. => "unknown",
+            RUST.. => "Rust",
+            _ => "C",
+        }
+    }
 }
 
 impl fmt::Display for Version {
@@ -74,16 +94,7 @@ impl Client {
             }
             other => other.to_string(),
         };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(RESPONSE));
-        let connection =
-            client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| {
-                match FalkorError::of(error, &address, None, "connecting") {
-                    FalkorError::Lost { address, source, .. } => FalkorError::Unreachable { address, source },
-                    other => other,
-                }
-            })?;
+        let connection = dial(&client, &address, Some(RESPONSE)).await?;
         let info = client.get_connection_info().clone();
         let mut client = Self { connection, info, address, version: None, names: HashMap::new(), held: None };
         client.version = client.probe().await?;
@@ -91,6 +102,29 @@ impl Client {
             Some(found) if found < OLDEST => Err(FalkorError::TooOld { address: client.address, found }),
             _ => Ok(client),
         }
+    }
+
+    /// Connects again where the connection was lost meanwhile.
+    pub(super) async fn revive(&mut self) -> Result<(), FalkorError> {
+        match self.command(&["PING"], None).await {
+            Err(FalkorError::Lost { .. }) => {
+                self.connection = self.another(Some(RESPONSE)).await?;
+                Ok(())
+            }
+            // Who answers that this is not permitted is there.
+            Err(FalkorError::Forbidden { .. }) => Ok(()),
+            alive => alive.map(drop),
+        }
+    }
+
+    /// Another connection to the same place, which waits so long for an answer; `None`: for ever.
+    pub(super) async fn another(
+        &self,
+        response: Option<Duration>,
+    ) -> Result<MultiplexedConnection, FalkorError> {
+        let client = redis::Client::open(self.info.clone())
+            .map_err(|error| FalkorError::of(error, &self.address, None, "connecting"))?;
+        dial(&client, &self.address, response).await
     }
 
     /// Host and port.
@@ -117,6 +151,29 @@ impl Client {
         params: &Params,
     ) -> Result<Reply, FalkorError> {
         self.run("GRAPH.RO_QUERY", graph, cypher, params).await
+    }
+
+    /// [`Client::ro_query`], asked again over a new connection where that was lost, unless a lock went with it.
+    pub(in crate::sources) async fn page(
+        &mut self,
+        graph: &str,
+        cypher: &str,
+        params: &Params,
+    ) -> Result<Reply, FalkorError> {
+        for lost in 0..RETRIES {
+            match self.ro_query(graph, cypher, params).await {
+                Err(FalkorError::Lost { source, .. }) if self.held.is_none() && !source.is_timeout() => {
+                    tracing::warn!(graph, error = %source, lost, "the connection ended: reading the page again");
+                    tokio::time::sleep(PAUSE * (1 << lost)).await;
+                    // Where nobody answers yet, the old one says the same again.
+                    if let Ok(connection) = self.another(Some(RESPONSE)).await {
+                        self.connection = connection;
+                    }
+                }
+                answered => return answered,
+            }
+        }
+        self.ro_query(graph, cypher, params).await
     }
 
     /// Whether the key holds a graph. A reading query on a missing key makes none.
@@ -254,6 +311,24 @@ impl Client {
         }
         Err(FalkorError::NoModule { address: self.address.clone() })
     }
+}
+
+async fn dial(
+    client: &redis::Client,
+    address: &str,
+    response: Option<Duration>,
+) -> Result<MultiplexedConnection, FalkorError> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(response);
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| match FalkorError::of(
+        error,
+        address,
+        None,
+        "connecting",
+    ) {
+        FalkorError::Lost { address, source, .. } => FalkorError::Unreachable { address, source },
+        other => other,
+    })
 }
 
 fn doing(verb: &str, graph: &str) -> String {

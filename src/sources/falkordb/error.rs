@@ -3,6 +3,7 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::client::{OLDEST, Version};
+use super::copy::Cost;
 use crate::context::{Cancelled, Diagnose, Fault};
 use crate::snapshot::tables::assemble::AssembleError;
 use crate::sources::spool::SpoolError;
@@ -166,6 +167,30 @@ pub enum FalkorError {
         /// Host and port.
         address: String,
     },
+    /// A copy of a graph takes more memory than there is.
+    #[error("cannot copy graph `{graph}` at {address}: {cost}")]
+    NoRoom {
+        /// The key.
+        graph: String,
+        /// Host and port.
+        address: String,
+        /// What the copy would cost.
+        cost: Box<Cost>,
+    },
+    /// The server is no replica.
+    #[error("FalkorDB at {address} is no replica")]
+    NoReplica {
+        /// Host and port.
+        address: String,
+    },
+    /// The replica does not follow its primary.
+    #[error("the replica at {address} does not follow its primary since {since} s")]
+    Detached {
+        /// Host and port.
+        address: String,
+        /// Seconds that the link is down, or that it is catching up.
+        since: u64,
+    },
     /// Nodes without uid cannot be named in a snapshot.
     #[error("{count} nodes of graph `{graph}` have no text `uid`, the first has label `{label}` and id {id}")]
     NoUid {
@@ -238,7 +263,7 @@ impl FalkorError {
 impl Diagnose for FalkorError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Url { .. } | Self::Unspeakable { .. } => Fault::Input,
+            Self::Url { .. } | Self::Unspeakable { .. } | Self::NoReplica { .. } => Fault::Input,
             Self::Cancelled(_) => Fault::Cancelled,
             _ => Fault::Environment,
         }
@@ -262,7 +287,8 @@ impl Diagnose for FalkorError {
             Self::NotAGraph { .. } => "check the graph's key",
             Self::Forbidden { .. } => {
                 "reading needs `~<graph> +graph.ro_query`, writing `+graph.query`, the schema `+graph.constraint`, mark and \
-                 lock `~<graph>:sonograph* +hgetall +hset +set +get +pttl +pexpire +del +watch +unwatch +multi +exec`"
+                 lock `~<graph>:sonograph* +hgetall +hset +set +get +pttl +pexpire +del +watch +unwatch +multi +exec`, a copy to \
+                 read from `+graph.copy +graph.delete +graph.memory +graph.list +info` beside these, a replica `+info`"
             }
             Self::Lost { .. } => {
                 "nothing half-written counts as whole: run the command again once the server is back"
@@ -286,6 +312,15 @@ impl Diagnose for FalkorError {
             }
             Self::LockLost { .. } => {
                 "nothing was written since: run the command again once the other writer has ended"
+            }
+            Self::NoRoom { .. } => {
+                "`--consistency paged` needs no memory, and a replica can be read instead with `--consistency replica`"
+            }
+            Self::NoReplica { .. } => {
+                "point SONOGRAPH_FALKORDB_URL at a replica of it, or leave `--consistency replica` out"
+            }
+            Self::Detached { .. } => {
+                "what it holds may be old: run the command again once `INFO replication` says `master_link_status:up`"
             }
             Self::NoUid { .. } => {
                 "a business graph names every node by `uid`, and somebody else made these: give them one or remove them, or name \

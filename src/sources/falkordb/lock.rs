@@ -41,7 +41,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    fn this(command: &str) -> Self {
+    pub(super) fn this(command: &str) -> Self {
         Self {
             command: command.to_owned(),
             process: Process::this(),

@@ -55,7 +55,7 @@ impl<'a> Pages<'a> {
             let params = Params::new()
                 .with("from", cypher::Param::Int(from as i64))
                 .with("to", cypher::Param::Int(to as i64));
-            let reply = self.client.ro_query(self.graph, query, &params).await?;
+            let reply = self.client.page(self.graph, query, &params).await?;
             let bytes: usize = reply.rows.iter().flatten().map(bytes).sum();
             let took = reply.stats.milliseconds + bytes as f64 / BYTES_PER_MS;
             rows += reply.rows.len() as u64;

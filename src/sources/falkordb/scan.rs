@@ -10,8 +10,9 @@ use std::sync::Arc;
 use polars::prelude::{Column, DataFrame};
 
 use super::bulk::Bulk;
+use super::counts::{Counts, UNLABELLED};
 use super::line::Place;
-use super::pages::{Pages, count, id_bound};
+use super::pages::{Pages, id_bound};
 use super::reply::Names;
 use super::{Client, CypherValue, Edge, FalkorError, Node, Params, Version, cypher};
 use crate::context::Context;
@@ -25,16 +26,15 @@ pub const FALKORDB_IDS: &str = "falkordb_ids";
 
 const FIRST_PAGE: u64 = 1_000;
 
-/// Vertex of a node without any label.
-const UNLABELLED: &str = "Node";
-
 /// A graph as it was read.
 #[derive(Debug, Clone)]
 pub struct Scanned {
     /// The graph in canonical order, with the companion [`FALKORDB_IDS`].
     pub tables: Tables,
-    /// What others changed while we read, in words; empty where the tables are one state of the graph.
+    /// What others changed while we read, in words; empty where nothing was seen of it.
     pub drift: Vec<String>,
+    /// What the graph held before it was read, and after.
+    pub counted: [Counts; 2],
     /// What others wrote and the tables have no place for, in words.
     pub left_out: Vec<String>,
     /// The server's module version, where the user may ask for it.
@@ -66,12 +66,14 @@ pub async fn scan_typed(client: &mut Client, graph: &str, cx: &Context) -> Resul
 
 /// [`scan`] over the client's own connection, which any kind of it can: slower, and the same tables.
 pub async fn scan_rows(client: &mut Client, graph: &str, cx: &Context) -> Result<Scanned, FalkorError> {
+    let before = Counts::read(client, graph).await?;
     let (gathering, walked) = gather_rows(client, graph, cx).await?;
-    scanned(gathering, walked, graph, false)
+    scanned(client, (gathering, walked), before, graph, false).await
 }
 
 async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Result<Scanned, FalkorError> {
-    let (gathering, walked) = if let Some(place) = Place::of(client.info()) {
+    let before = Counts::read(client, graph).await?;
+    let read = if let Some(place) = Place::of(client.info()) {
         gather(client, place, graph, cx).await?
     } else {
         cx.tell(
@@ -79,18 +81,26 @@ async fn read(client: &mut Client, graph: &str, typed: bool, cx: &Context) -> Re
         );
         gather_rows(client, graph, cx).await?
     };
-    scanned(gathering, walked, graph, typed)
+    scanned(client, read, before, graph, typed).await
 }
 
-fn scanned(gathering: Gathering, walked: Walked, graph: &str, typed: bool) -> Result<Scanned, FalkorError> {
-    let Walked { drift, version, pages, longest_page_ms } = walked;
+async fn scanned(
+    client: &mut Client,
+    (gathering, walked): (Gathering, Walked),
+    before: Counts,
+    graph: &str,
+    typed: bool,
+) -> Result<Scanned, FalkorError> {
+    let Walked { mut drift, version, pages, longest_page_ms } = walked;
+    let after = Counts::read(client, graph).await?;
     let (mut tables, ids, left_out) = gathering.finish(typed).map_err(|source| no_tables(graph, source))?;
     let nodes: Vec<i64> = (0..ids.len() as i64).collect();
     let ids: Vec<i64> = ids.into_iter().map(|id| id as i64).collect();
     let columns = vec![Column::new(NODE.into(), nodes), Column::new("id".into(), ids)];
     let companion = DataFrame::new(tables.node_count(), columns).expect("two columns of one height");
+    drift.extend(before.differences_of_labels(&Counts::of(&tables), &after));
     tables.companions.insert(FALKORDB_IDS.to_owned(), companion);
-    Ok(Scanned { tables, drift, left_out, version, pages, longest_page_ms })
+    Ok(Scanned { tables, drift, counted: [before, after], left_out, version, pages, longest_page_ms })
 }
 
 fn no_tables(graph: &str, source: AssembleError) -> FalkorError {
@@ -159,7 +169,7 @@ pub async fn walk(
     let (names, before) = begin(client, graph).await?;
     let mut pages = Pages::of(client, graph, FIRST_PAGE).await?;
 
-    let mut read = Counts::default();
+    let mut read = Read::default();
     let mut nameless: Nameless = (0, None);
     let step = cx.step("read nodes", Some(before.nodes));
     pages
@@ -168,7 +178,7 @@ pub async fn walk(
                 let CypherValue::Node(node) = value else { continue };
                 let (id, labels) = (node.id, node.labels.clone());
                 if let Some((label, row)) = named(node) {
-                    read.nodes += 1;
+                    read.counts.nodes += 1;
                     taker.node(id, &label, row)?;
                 } else {
                     nameless.0 += 1;
@@ -182,7 +192,7 @@ pub async fn walk(
     all_named(graph, nameless)?;
     taker.nodes_end()?;
 
-    for (relation, &expected) in before.edges.iter().filter(|(_, expected)| **expected > 0) {
+    for (relation, &expected) in before.relations.iter().filter(|(_, expected)| **expected > 0) {
         let step = cx.step(&format!("read {relation}"), Some(expected));
         // Naming `e` in the answer is what keeps parallel edges apart.
         let what = if taker.only_counts(relation) { "id(a), count(e)" } else { "e" };
@@ -234,14 +244,14 @@ async fn gather(
     let mut bulk = Bulk::new(place, graph, Arc::clone(&names), bound, cx);
     let (cx, key) = (cx.clone(), graph.to_owned());
     let reading = move || -> Result<_, FalkorError> {
-        let mut read = Counts::default();
+        let mut read = Read::default();
         let step = cx.step("read nodes", Some(before.nodes));
         let (nodes, nameless) = bulk.nodes(&step, before.nodes)?;
         drop(step);
         all_named(&key, nameless)?;
-        read.nodes = nodes;
+        read.counts.nodes = nodes;
         bulk.gathering.settle().map_err(|source| no_tables(&key, source))?;
-        for (relation, &expected) in before.edges.iter().filter(|(_, expected)| **expected > 0) {
+        for (relation, &expected) in before.relations.iter().filter(|(_, expected)| **expected > 0) {
             let step = cx.step(&format!("read {relation}"), Some(expected));
             let (seen, lost) = bulk.edges(relation, &step, expected)?;
             read.put(relation, seen, lost);
@@ -257,7 +267,7 @@ async fn gather(
 
 async fn begin(client: &mut Client, graph: &str) -> Result<(Arc<Names>, Counts), FalkorError> {
     let names = client.refresh_names(graph).await?;
-    let before = Counts::read(client, graph, &names.relations).await?;
+    let before = Counts::of_relations(client, graph, &names.relations).await?;
     Ok((names, before))
 }
 
@@ -265,18 +275,20 @@ async fn end(
     client: &mut Client,
     graph: &str,
     names: &Names,
-    (before, read): (Counts, Counts),
+    (before, read): (Counts, Read),
     (pages, longest_page_ms): (u64, f64),
 ) -> Result<Walked, FalkorError> {
     let mut drift = read.lost();
+    // A server may have let go of a connection on which nobody spoke for so long.
+    client.revive().await?;
     let names_after = client.refresh_names(graph).await?;
     if !names.are_start_of(&names_after) {
         drift.push(
             "the graph was replaced while reading: its labels, properties or relations are other ones".into(),
         );
     }
-    let after = Counts::read(client, graph, &names_after.relations).await?;
-    drift.extend(before.differences(&read, &after));
+    let after = Counts::of_relations(client, graph, &names_after.relations).await?;
+    drift.extend(before.differences(&read.counts, &after));
     let version = client.version();
     tracing::info!(graph, pages, longest_page_ms, drift = drift.len(), "graph read");
     Ok(Walked { drift, version, pages, longest_page_ms })
@@ -403,28 +415,18 @@ impl Taker for Rows {
     }
 }
 
-/// How many nodes, and edges by relation.
+/// What was read of a graph.
 #[derive(Default)]
-struct Counts {
-    nodes: u64,
-    edges: BTreeMap<String, u64>,
-    /// Those of them that end at no node that was read.
+struct Read {
+    /// Nodes and edges, whatever their ends.
+    counts: Counts,
+    /// Edges that end at no node that was read, by relation.
     lost: BTreeMap<String, u64>,
 }
 
-impl Counts {
-    async fn read(client: &mut Client, graph: &str, relations: &[Arc<str>]) -> Result<Self, FalkorError> {
-        let nodes = count(client, graph, "MATCH (n) RETURN count(n)").await?;
-        let mut edges = BTreeMap::new();
-        for relation in relations {
-            let query = format!("MATCH ()-[e:{}]->() RETURN count(e)", cypher::identifier(relation)?);
-            edges.insert(relation.to_string(), count(client, graph, &query).await?);
-        }
-        Ok(Self { nodes, edges, ..Self::default() })
-    }
-
+impl Read {
     fn put(&mut self, relation: &str, seen: u64, lost: u64) {
-        self.edges.insert(relation.to_owned(), seen);
+        self.counts.relations.insert(relation.to_owned(), seen);
         if lost > 0 {
             self.lost.insert(relation.to_owned(), lost);
         }
@@ -435,45 +437,5 @@ impl Counts {
             format!("{lost} edges {relation} end at nodes that came or went while reading; they are left out")
         };
         self.lost.iter().map(words).collect()
-    }
-
-    /// Where before, what was read and after are not the same.
-    fn differences(&self, read: &Self, after: &Self) -> Vec<String> {
-        let zero = |counts: &Self, relation: &str| counts.edges.get(relation).copied().unwrap_or(0);
-        let nodes = ("nodes".to_owned(), [self.nodes, read.nodes, after.nodes]);
-        let edges = self
-            .edges
-            .keys()
-            .chain(after.edges.keys().filter(|r| !self.edges.contains_key(*r)))
-            .map(|r| (format!("edges {r}"), [zero(self, r), zero(read, r), zero(after, r)]));
-        std::iter::once(nodes)
-            .chain(edges)
-            .filter(|(_, [before, read, after])| before != read || read != after)
-            .map(|(what, [before, read, after])| {
-                format!("{what}: {before} counted before, {read} read, {after} counted after")
-            })
-            .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_or_went_while_reading_is_said() {
-        let counts = |nodes, follows: &[u64]| Counts {
-            nodes,
-            edges: follows.iter().map(|&n| ("FOLLOWS".to_owned(), n)).collect(),
-            ..Counts::default()
-        };
-        assert!(counts(3, &[2]).differences(&counts(3, &[2]), &counts(3, &[2])).is_empty());
-        assert_eq!(
-            counts(3, &[]).differences(&counts(3, &[]), &counts(4, &[1])),
-            [
-                "nodes: 3 counted before, 3 read, 4 counted after",
-                "edges FOLLOWS: 0 counted before, 0 read, 1 counted after"
-            ]
-        );
     }
 }
