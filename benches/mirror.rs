@@ -27,8 +27,9 @@ use sqlx::{Connection as _, PgConnection};
 /// How long the probe rests between two questions.
 const REST: Duration = Duration::from_millis(2);
 const SEED: u64 = 7;
-/// Names the database that the process which is given it loads the city into, and does nothing else.
-const LOAD_INTO: &str = "SONOGRAPH_BENCH_LOAD_INTO";
+/// The part of the bench that the process which is given it does, on the database of the other variable.
+const PART: &str = "SONOGRAPH_BENCH_PART";
+const DATABASE: &str = "SONOGRAPH_BENCH_DATABASE";
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -79,7 +80,7 @@ impl Steps {
     }
 
     /// What was used in the worst step, and what may be.
-    fn end(&self, nodes: u64, edges: u64) {
+    fn end(&self, (nodes, edges): (u64, u64)) {
         let keys = 64 * nodes + 32 * edges;
         println!(
             "peak above the start: measured {:.1} MiB; bar {:.1} MiB, of which keys (64 B a node, 32 B an edge) {:.1}, batches {:.1}",
@@ -109,9 +110,8 @@ async fn probe(url: String, stop: Arc<AtomicBool>) -> Result<Vec<f64>, FalkorErr
 }
 
 async fn work(people: usize, postgres: &str, falkordb: &str) -> Result<(), Failed> {
-    let cx = Context::silent();
     let guest = Guest::arrive(postgres, falkordb).await?;
-    let outcome = measure(people, guest.postgres_url(), falkordb, &cx).await;
+    let outcome = measure(people, guest.postgres_url(), falkordb);
     guest.leave().await?;
     outcome
 }
@@ -125,21 +125,35 @@ async fn load(people: usize, postgres: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn measure(people: usize, postgres: &str, falkordb: &str, cx: &Context) -> Result<(), Failed> {
-    // By a process of its own: what the city took would be there for the taking, and no step seem to need more.
-    let loader = std::env::current_exe()?;
-    let loaded = Command::new(loader).arg(people.to_string()).env(LOAD_INTO, postgres).status()?;
-    if !loaded.success() {
-        return Err("the city was not loaded".into());
+/// Every part by a process of its own: what one took would be there for the taking, and the next not seem to need it.
+fn measure(people: usize, postgres: &str, falkordb: &str) -> Result<(), Failed> {
+    for part in ["load", "run", "again", "compare"] {
+        let mut process = Command::new(std::env::current_exe()?);
+        process.arg(people.to_string()).env(PART, part).env(DATABASE, postgres);
+        if !process.env("SONOGRAPH_FALKORDB_URL", falkordb).status()?.success() {
+            return Err(format!("{part} failed").into());
+        }
     }
+    Ok(())
+}
+
+/// What a process was started for.
+async fn do_part(part: &str, people: usize, postgres: &str) -> Result<(), Failed> {
+    if part == "load" {
+        return load(people, postgres).await;
+    }
+    let falkordb = Config::default().falkordb_url().map_err(|_| "the part is told no server")?;
+    let falkordb = falkordb.expose();
+    let cx = Context::silent();
     let mut client = Client::connect(falkordb).await?;
+    println!("{part}");
     let mut steps = Steps::begin();
-    let (_, nodes, edges) = run(&mut client, postgres, falkordb, &mut steps, cx).await?;
-    println!("the same again");
-    let (written, ..) = run(&mut client, postgres, falkordb, &mut steps, cx).await?;
-    steps.end(nodes, edges);
-    compare(&mut client, postgres, &mut steps, cx).await?;
-    if written == 0 { Ok(()) } else { Err("the second plan is not empty".into()) }
+    if part == "compare" {
+        return compare(&mut client, postgres, &mut steps, &cx).await;
+    }
+    let (written, size) = run(&mut client, postgres, falkordb, &mut steps, &cx).await?;
+    steps.end(size);
+    if (written == 0) == (part == "again") { Ok(()) } else { Err(format!("{written} rows were written").into()) }
 }
 
 /// One run as `mirror apply` does it: how many rows it wrote, and how many nodes and edges there are.
@@ -149,7 +163,7 @@ async fn run(
     falkordb: &str,
     steps: &mut Steps,
     cx: &Context,
-) -> Result<(u64, u64, u64), Failed> {
+) -> Result<(u64, (u64, u64)), Failed> {
     let began = Instant::now();
     let facts = read_facts(&Databases::one(postgres), &SourceOptions::default(), cx).await?;
     steps.told("read", "rows", facts.read.iter().map(|table| table.rows).sum(), began);
@@ -193,7 +207,7 @@ async fn run(
         waited.get(waited.len() * 99 / 100).copied().unwrap_or_default(),
         waited.last().copied().unwrap_or_default(),
     );
-    Ok((applied.rows, nodes as u64, edges as u64))
+    Ok((applied.rows, (nodes as u64, edges as u64)))
 }
 
 /// What a day of the city changes: somebody new comes, somebody known comes back, and touches are taken back.
@@ -248,8 +262,8 @@ async fn compare(client: &mut Client, postgres: &str, steps: &mut Steps, cx: &Co
 async fn main() -> Result<(), Failed> {
     // Cargo gives benches a flag of its own.
     let people = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(20_000);
-    if let Ok(postgres) = std::env::var(LOAD_INTO) {
-        return load(people, &postgres).await;
+    if let (Ok(part), Ok(postgres)) = (std::env::var(PART), std::env::var(DATABASE)) {
+        return do_part(&part, people, &postgres).await;
     }
     let config = Config::default();
     if let (Ok(falkordb), Ok(postgres)) = (config.falkordb_url(), config.postgres_url()) {

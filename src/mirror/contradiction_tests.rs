@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use serde::Serialize;
 
 use super::super::super::current::Current;
 use super::super::super::kept::kept_uids;
@@ -38,7 +39,8 @@ fn one_address_of_two_entities_joins_nothing_and_is_listed() {
 fn a_crosswalk_row_short_of_certainty_is_a_candidate() {
     let mut facts = sample::facts();
     let source = format!("directus:directus.artists:{}", artist(4));
-    facts.crosswalk.push(CrosswalkFact { entity: entity(7), source, confidence: 0.8 });
+    let less = CrosswalkFact { entity: entity(7), source, confidence: 0.8 };
+    facts.crosswalk.push(&less).expect("there is room");
     let graph = resolved(&facts);
     let rules: Vec<_> = edges(&graph, Relation::SameAs)
         .iter()
@@ -132,10 +134,10 @@ fn damage_of_ids_and_times_is_counted_and_not_guessed_away() {
     assert_eq!(property(kiln, "local_start"), Some(&text("2025-12-13T20:00:00")));
 }
 
-fn nodes<const N: usize>(rows: [NodeFact; N]) -> Spool<NodeFact> {
-    let mut nodes = Spool::default();
-    nodes.extend(rows).expect("there is room");
-    nodes
+fn spooled<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Spool<T> {
+    let mut spool = Spool::default();
+    spool.extend(rows).expect("there is room");
+    spool
 }
 
 fn by_email(system: &'static str, email: Option<&str>) -> NodeFact {
@@ -173,15 +175,17 @@ fn a_uid_once_given_is_kept_when_a_smaller_row_joins() {
     const GIVEN: &str = "twenty:t.person:1";
     const SMALLER: &str = "directus:t.person:1";
     let email = Some("a@b.example");
-    let alone = Facts { nodes: nodes([by_email("twenty", email)]), ..Facts::default() };
+    let alone = Facts { nodes: spooled([by_email("twenty", email)]), ..Facts::default() };
     assert_eq!(people(&alone, &[]), [GIVEN]);
-    let joined =
-        Facts { nodes: nodes([by_email("twenty", email), by_email("directus", email)]), ..Facts::default() };
+    let joined = Facts {
+        nodes: spooled([by_email("twenty", email), by_email("directus", email)]),
+        ..Facts::default()
+    };
     assert_eq!(people(&joined, &[]), [SMALLER]);
     assert_eq!(people(&joined, &[(GIVEN, GIVEN)]), [GIVEN]);
     // Two rows that were one thing part: the one that the uid names keeps it.
     let parted =
-        Facts { nodes: nodes([by_email("twenty", email), by_email("directus", None)]), ..Facts::default() };
+        Facts { nodes: spooled([by_email("twenty", email), by_email("directus", None)]), ..Facts::default() };
     assert_eq!(people(&parted, &[(GIVEN, GIVEN), (SMALLER, GIVEN)]), [SMALLER, GIVEN]);
 }
 
@@ -189,7 +193,7 @@ fn a_uid_once_given_is_kept_when_a_smaller_row_joins() {
 fn a_row_delivered_as_two_kinds_of_thing_is_refused() {
     let person = by_email("twenty", None);
     let venue = NodeFact { label: Label::Venue, ..person.clone() };
-    let facts = Facts { nodes: nodes([person, venue]), ..Facts::default() };
+    let facts = Facts { nodes: spooled([person, venue]), ..Facts::default() };
     let error = resolve(&facts, &ResolveOptions::default()).expect_err("two labels");
     assert_eq!(error.to_string(), "source row `twenty:t.person:1` is delivered both as Person and as Venue");
 }
@@ -213,25 +217,23 @@ fn contradictions() -> impl Strategy<Value = Facts> {
             };
             facts.nodes.push(&node).expect("there is room");
         }
-        facts.entities = entities
-            .into_iter()
-            .map(|(id, handle)| EntityFact {
-                id: id.to_string(),
-                label: Label::Person,
-                extra_labels: vec![],
-                source: SourceRef::new("unified", "unified.entities", id.to_string()),
-                canonical_id: handle.map(|h| format!("instagram.com/h{h}")),
-                claim_status: "unclaimed".into(),
-                claimed_by: None,
-                name: None,
-            })
-            .collect();
+        let entity = |(id, handle): (u8, Option<u8>)| EntityFact {
+            id: id.to_string(),
+            label: Label::Person,
+            extra_labels: vec![],
+            source: SourceRef::new("unified", "unified.entities", id.to_string()),
+            canonical_id: handle.map(|h| format!("instagram.com/h{h}")),
+            claim_status: "unclaimed".into(),
+            claimed_by: None,
+            name: None,
+        };
+        facts.entities = spooled(entities.into_iter().map(entity));
         let crossing = |(entity, pk): (u8, u8)| CrosswalkFact {
             entity: entity.to_string(),
             source: format!("directus:d.artists:{pk}"),
             confidence: 1.0,
         };
-        facts.crosswalk = crosswalk.into_iter().map(crossing).collect();
+        facts.crosswalk = spooled(crosswalk.into_iter().map(crossing));
         facts
     })
 }
@@ -249,7 +251,8 @@ proptest! {
         carried.dedup();
         prop_assert_eq!(carried.len(), all, "two nodes carry one canonical id");
         prop_assert!(graph.clone().into_tables().is_ok());
-        let mut known: Vec<&str> = facts.entities.iter().map(|e| e.id.as_str()).collect();
+        let entities = facts.entities.rows().expect("they read");
+        let mut known: Vec<&str> = entities.iter().map(|e| e.id.as_str()).collect();
         known.sort_unstable();
         known.dedup();
         prop_assert_eq!(nodes().filter(|n| n.uid.starts_with("ent:")).count(), known.len());
@@ -325,9 +328,9 @@ fn an_email_of_two_entities_joins_nobody_and_is_listed_as_its_hash_with_its_rows
         confidence: 1.0,
     };
     let facts = Facts {
-        nodes: nodes([row("1"), row("2"), row("3"), row("4")]),
-        entities: vec![entity("a"), entity("b")],
-        crosswalk: vec![crossing("a", "1"), crossing("b", "2")],
+        nodes: spooled([row("1"), row("2"), row("3"), row("4")]),
+        entities: spooled([entity("a"), entity("b")]),
+        crosswalk: spooled([crossing("a", "1"), crossing("b", "2")]),
         ..Facts::default()
     };
     // Rows 3 and 4 could be either's: they stay what they are.
@@ -337,7 +340,7 @@ fn an_email_of_two_entities_joins_nobody_and_is_listed_as_its_hash_with_its_rows
     assert_eq!(Some(&conflict.id), canonical::email_sha256("a@b.example").as_ref());
     assert_eq!(conflict.rows, [1, 2, 3, 4].map(|pk| format!("twenty:t.person:{pk}")));
     // With one entity less nothing contradicts it, and all are one.
-    let one = Facts { entities: vec![entity("a")], ..facts };
+    let one = Facts { entities: spooled([entity("a")]), ..facts };
     assert_eq!(people(&one, &[]), ["ent:a"]);
 }
 

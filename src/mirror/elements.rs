@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::ontology::canonical::{self, MapsFeature, NoPlaceId, SharedHosts, feature_in, feature_of};
 use crate::ontology::{Label, Uid};
 use crate::sources::facts::{Address, EntityFact, Facts, NodeFact};
-use crate::sources::spool::Place;
+use crate::sources::spool::{Place, SpoolError};
 
 /// What kind of evidence joins; the order is the order in which joins are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,14 +32,19 @@ impl Row {
     }
 }
 
-/// A source row: the hash of its reference, and where it lies beside its label's number.
+/// Where a row lies, found by the hash of what names it: an entity's id, a source row's reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct RowKey {
-    reference: NameHash,
+struct Lies {
+    name: NameHash,
+    /// The place, and beside it the label's number.
     at: u64,
 }
 
-impl RowKey {
+impl Lies {
+    fn new(name: &str, place: Place, label: Label) -> Self {
+        Self { name: NameHash::of(name), at: place.packed(label as u32) }
+    }
+
     fn place(self) -> Place {
         Place::unpacked(self.at).0
     }
@@ -47,6 +52,13 @@ impl RowKey {
     fn label(self) -> Label {
         Label::ALL[Place::unpacked(self.at).1 as usize]
     }
+}
+
+/// The first of what is sorted by name that has it.
+fn position(sorted: &[Lies], name: &str) -> Option<usize> {
+    let name = NameHash::of(name);
+    let at = sorted.partition_point(|lies| lies.name < name);
+    sorted.get(at).is_some_and(|lies| lies.name == name).then_some(at)
 }
 
 /// An element has an address.
@@ -66,36 +78,38 @@ impl Key {
     }
 }
 
-/// Everything that may be joined: entities first, in byte order of their ids, then rows.
+/// Everything that may be joined: entities first, then rows.
 pub(super) struct Elements<'a> {
     facts: &'a Facts,
     shared: &'a SharedHosts,
-    pub entities: Vec<&'a EntityFact>,
+    /// By hash; each once.
+    entities: Vec<Lies>,
     /// By hash, and label where one reference is delivered as several kinds of thing.
-    rows: Vec<RowKey>,
+    rows: Vec<Lies>,
 }
 
 impl<'a> Elements<'a> {
     pub(super) fn of(facts: &'a Facts, shared: &'a SharedHosts) -> Result<Self, MirrorError> {
-        let mut entities: Vec<&EntityFact> = facts.entities.iter().collect();
-        entities.sort_by_cached_key(|e| (e.id.clone(), format!("{e:?}")));
-        entities.dedup_by(|a, b| a.id == b.id);
         let mut rows = Vec::with_capacity(facts.nodes.len());
         for row in facts.nodes.placed() {
             let (place, fact) = row?;
-            let reference = NameHash::of(&fact.source.to_string());
-            rows.push(RowKey { reference, at: place.packed(fact.label as u32) });
+            rows.push(Lies::new(&fact.source.to_string(), place, fact.label));
         }
-        rows.sort_unstable_by_key(|row| (row.reference, row.label().name(), row.at));
-        Ok(Self { facts, shared, entities, rows })
+        rows.sort_unstable_by_key(|row| (row.name, row.label().name(), row.at));
+        Ok(Self { facts, shared, entities: entities(facts)?, rows })
     }
 
     pub(super) fn len(&self) -> usize {
         self.entities.len() + self.rows.len()
     }
 
-    fn key(&self, at: u32) -> Option<RowKey> {
+    fn lies(&self, at: u32) -> Option<Lies> {
         (at as usize).checked_sub(self.entities.len()).map(|row| self.rows[row])
+    }
+
+    /// All entities.
+    pub(super) fn entities(&self) -> std::ops::Range<u32> {
+        0..self.entities.len() as u32
     }
 
     /// Whether an element is an entity.
@@ -104,15 +118,19 @@ impl<'a> Elements<'a> {
     }
 
     pub(super) fn label(&self, at: u32) -> Label {
-        self.key(at).map_or_else(|| self.entities[at as usize].label, RowKey::label)
+        self.lies(at).unwrap_or_else(|| self.entities[at as usize]).label()
+    }
+
+    /// The entity that an element is; a row is none.
+    pub(super) fn entity(&self, at: u32) -> Result<Option<EntityFact>, MirrorError> {
+        let lies = self.entities.get(at as usize);
+        Ok(lies.map(|lies| self.facts.entities.get(lies.place())).transpose()?)
     }
 
     /// The row that an element is; an entity is none.
     pub(super) fn row(&self, at: u32) -> Result<Option<Row>, MirrorError> {
-        Ok(match self.key(at) {
-            Some(key) => Some(Row::of(self.facts.nodes.get(key.place())?)),
-            None => None,
-        })
+        let lies = self.lies(at);
+        Ok(lies.map(|lies| self.facts.nodes.get(lies.place())).transpose()?.map(Row::of))
     }
 
     /// All rows.
@@ -122,9 +140,9 @@ impl<'a> Elements<'a> {
 
     /// Text naming an element in reports.
     pub(super) fn name(&self, at: u32) -> Result<String, MirrorError> {
-        Ok(match self.row(at)? {
-            Some(row) => row.reference,
-            None => Uid::entity(&self.entities[at as usize].id).to_string(),
+        Ok(match self.entity(at)? {
+            Some(entity) => Uid::entity(&entity.id).to_string(),
+            None => self.row(at)?.expect("what is no entity is a row").reference,
         })
     }
 
@@ -134,23 +152,24 @@ impl<'a> Elements<'a> {
 
     /// The first of some elements: an entity before rows, then in byte order.
     pub(super) fn first(&self, members: &[u32]) -> Result<u32, MirrorError> {
-        let [first, rest @ ..] = members else { unreachable!("an address has a member") };
-        if rest.is_empty() || self.is_entity(*first) {
-            return Ok(*first);
-        }
         let mut named = Vec::with_capacity(members.len());
-        for &at in members {
-            named.push((self.name(at)?, at));
+        if let [only] = members {
+            return Ok(*only);
         }
-        Ok(named.into_iter().min().map_or(*first, |(_, at)| at))
+        for &at in members {
+            named.push((!self.is_entity(at), self.name(at)?, at));
+        }
+        Ok(named.into_iter().min().expect("an address has a member").2)
     }
 
     /// The first element of a source row's reference.
     pub(super) fn find(&self, reference: &str) -> Option<u32> {
-        let reference = NameHash::of(reference);
-        let row = self.rows.partition_point(|row| row.reference < reference);
-        let found = self.rows.get(row).is_some_and(|row| row.reference == reference);
-        found.then_some((self.entities.len() + row) as u32)
+        position(&self.rows, reference).map(|row| (self.entities.len() + row) as u32)
+    }
+
+    /// The entity of an id.
+    pub(super) fn find_entity(&self, id: &str) -> Option<u32> {
+        position(&self.entities, id).map(|at| at as u32)
     }
 
     /// The first element of a reference and label.
@@ -164,7 +183,7 @@ impl<'a> Elements<'a> {
 
     /// Rows of one reference and label, which are one row read twice, as neighbours.
     pub(super) fn read_twice(&self) -> impl Iterator<Item = (u32, u32)> {
-        let of = |row: &RowKey| (row.reference, row.label());
+        let of = |row: &Lies| (row.name, row.label());
         let pairs = self.rows.windows(2).zip(self.entities.len() as u32..);
         pairs.filter(move |(pair, _)| of(&pair[0]) == of(&pair[1])).map(|(_, at)| (at, at + 1))
     }
@@ -174,7 +193,8 @@ impl<'a> Elements<'a> {
     pub(super) fn keys(&self, report: &mut Report) -> Result<(Vec<Key>, Vec<Candidate>), MirrorError> {
         let mut keys = Vec::new();
         let mut features = Features::default();
-        for (entity, at) in self.entities.iter().zip(0..) {
+        for at in self.entities() {
+            let entity = self.entity(at)?.expect("these are the entities");
             let Some(raw) = &entity.canonical_id else { continue };
             if entity.label == Label::Venue {
                 features.known(raw, || Uid::entity(&entity.id).to_string());
@@ -244,9 +264,10 @@ impl<'a> Elements<'a> {
         let mut at = key.element;
         // Of a row that was read twice, either may have it.
         loop {
-            let text = match self.row(at)? {
-                None => self.entitys_canonical_id(self.entities[at as usize]).filter(is_it),
-                Some(row) => {
+            let text = match (self.entity(at)?, self.row(at)?) {
+                (Some(entity), _) => self.entitys_canonical_id(&entity).filter(is_it),
+                (None, row) => {
+                    let row = row.expect("what is no entity is a row");
                     let told = row.fact.addresses.iter().filter_map(|a| self.told(row.fact.label, a));
                     told.filter(|(evidence, _)| *evidence == key.evidence).map(|(_, id)| id).find(is_it)
                 }
@@ -257,6 +278,30 @@ impl<'a> Elements<'a> {
             }
         }
     }
+}
+
+/// Every entity once, by the hash of its id.
+fn entities(facts: &Facts) -> Result<Vec<Lies>, MirrorError> {
+    let mut all = Vec::with_capacity(facts.entities.len());
+    for entity in facts.entities.placed() {
+        let (place, entity) = entity?;
+        all.push(Lies::new(&entity.id, place, entity.label));
+    }
+    all.sort_unstable_by_key(|lies| (lies.name, lies.at));
+    let mut each = Vec::with_capacity(all.len());
+    for same in all.chunk_by(|a, b| a.name == b.name) {
+        let mut first = same[0];
+        if same.len() > 1 {
+            // Of one that was read twice, the same stands in whatever order the two came.
+            let content = |lies: &Lies| Ok((format!("{:?}", facts.entities.get(lies.place())?), *lies));
+            let contents: Vec<(String, Lies)> =
+                same.iter().map(content).collect::<Result<_, SpoolError>>()?;
+            let smallest = contents.into_iter().min_by(|a, b| a.0.cmp(&b.0));
+            first = smallest.map_or(first, |(_, lies)| lies);
+        }
+        each.push(first);
+    }
+    Ok(each)
 }
 
 /// Features of maps: who has a Place ID of which, and who names which.

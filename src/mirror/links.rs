@@ -199,11 +199,17 @@ pub(super) fn claims(
             *last = this.max(*last);
         }
     }
-    let mut claims: BTreeMap<(&str, &str), (Option<i64>, &str)> =
-        moves.into_iter().map(|(key, (at, _, status))| (key, (Some(at), status))).collect();
+    let mut claims: BTreeMap<[String; 2], (Option<i64>, String)> = moves
+        .into_iter()
+        .map(|((entity, claimant), (at, _, status))| {
+            ([entity, claimant].map(str::to_owned), (Some(at), status.to_owned()))
+        })
+        .collect();
     for entity in &facts.entities {
+        let entity = entity?;
         if let Some(owner) = &entity.claimed_by {
-            claims.entry((&entity.id, owner)).or_insert((None, &entity.claim_status));
+            let pair = [entity.id.clone(), owner.clone()];
+            claims.entry(pair).or_insert_with(|| (None, entity.claim_status.clone()));
         }
         match ends.get(entity.id.as_str()) {
             Some((.., status)) if *status != entity.claim_status => {
@@ -219,7 +225,7 @@ pub(super) fn claims(
             _ => {}
         }
     }
-    let wanted: BTreeSet<&str> = claims.keys().map(|(_, claimant)| *claimant).collect();
+    let wanted: BTreeSet<&str> = claims.keys().map(|[_, claimant]| claimant.as_str()).collect();
     let mut people: BTreeMap<&str, BTreeSet<At>> = BTreeMap::new();
     for claimant in &wanted {
         let entity = draft.find(Uid::entity(claimant).as_str());
@@ -235,15 +241,15 @@ pub(super) fn claims(
     for all in people.values_mut() {
         all.retain(|&at| draft.label(at) == Label::Person);
     }
-    for ((entity, claimant), (at, status)) in claims {
+    for ([entity, claimant], (at, status)) in &claims {
         let Some(claimed) = draft.find(Uid::entity(entity).as_str()) else {
             report.note("claims are on an entity that was not read", entity);
             continue;
         };
-        let people = &people[claimant];
+        let people = &people[claimant.as_str()];
         match (people.len(), people.first()) {
             (1, Some(&person)) => {
-                let status = ("status", Value::Text(status.to_owned()));
+                let status = ("status", Value::Text(status.clone()));
                 let at = at.map(|at| ("timestamp", Value::Instant(millis(at))));
                 draft.edge(Relation::Claims, person, claimed, std::iter::once(status).chain(at))?;
             }

@@ -6,7 +6,7 @@
 //! everything that could be joined has one entity at most, any order gives the same; only where it has more, what is to be
 //! joined is put in order first.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use super::MirrorError;
 use super::elements::{Elements, Evidence, Key, Row};
@@ -15,17 +15,17 @@ use super::naming::Namer;
 use super::report::Report;
 use super::resolve::ResolveOptions;
 use crate::ontology::{Label, SourceRef, Uid, safe_id};
-use crate::sources::facts::{EntityFact, Facts};
+use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
 use crate::sources::spool::SpoolError;
 
 /// A group of rows that are one thing.
 #[derive(Debug)]
-pub(super) struct Group<'a> {
+pub(super) struct Group {
     /// One of its elements stands for it.
     pub root: u32,
     pub label: Label,
     pub uid: String,
-    pub entity: Option<&'a EntityFact>,
+    pub entity: Option<EntityFact>,
     /// In order of precedence: by system, then by reference.
     pub rows: Vec<Row>,
     /// The canonical id the node carries.
@@ -127,11 +127,20 @@ pub(super) fn merge<'a>(
     let aliases = by_alias(facts, &elements, &keys)?;
 
     let contested = contested(&elements, &certain, &keys, &aliases);
-    for (row, entity, source) in certain {
-        if !joins.join_one(row, entity, &elements) {
-            let rows = elements.names([row, entity])?;
-            let what = "the crosswalk gives one row to two entities; the first in byte order keeps it";
-            report.conflict(what, elements.label(entity).name(), &source, rows);
+    for of_one_row in certain.chunk_by(|a, b| a.0 == b.0) {
+        let mut in_order = Vec::with_capacity(of_one_row.len());
+        for &(row, entity) in of_one_row {
+            let name = if of_one_row.len() > 1 { elements.name(entity)? } else { String::new() };
+            in_order.push((name, row, entity));
+        }
+        in_order.sort_unstable();
+        for (_, row, entity) in in_order {
+            if !joins.join_one(row, entity, &elements) {
+                let rows = elements.names([row, entity])?;
+                let source = elements.name(row)?;
+                let what = "the crosswalk gives one row to two entities; the first in byte order keeps it";
+                report.conflict(what, elements.label(entity).name(), &source, rows);
+            }
         }
     }
     for evidence in [Evidence::Canonical, Evidence::User, Evidence::Email] {
@@ -187,13 +196,13 @@ pub(super) fn owner(alike: &[Key], of: &[u32], elements: &Elements) -> Result<u3
 /// Every element of which the joins, were none refused, would make one thing of two entities.
 fn contested(
     elements: &Elements,
-    certain: &[(u32, u32, String)],
+    certain: &[(u32, u32)],
     keys: &[Key],
     aliases: &[([u32; 2], &str)],
 ) -> HashSet<u32> {
     let mut joins = Joins::of(elements);
     elements.read_twice().for_each(|(a, b)| joins.join(a, b));
-    for (row, entity, _) in certain {
+    for (row, entity) in certain {
         joins.join(*row, *entity);
     }
     for alike in alike(keys) {
@@ -202,7 +211,8 @@ fn contested(
     for ([a, b], _) in aliases {
         joins.join(*a, *b);
     }
-    let roots: HashSet<u32> = (0..elements.entities.len() as u32)
+    let roots: HashSet<u32> = elements
+        .entities()
         .filter_map(|entity| Some(joins.find(entity)).filter(|root| *root != entity))
         .collect();
     if roots.is_empty() {
@@ -211,24 +221,19 @@ fn contested(
     (0..elements.len() as u32).filter(|at| roots.contains(&joins.find(*at))).collect()
 }
 
-/// Rows that the crosswalk gives to entities for certain, in byte order, with their references; what is less than certain is
-/// handed back as a candidate.
+/// Rows that the crosswalk gives to entities for certain, sorted and each pair once; what is less than certain is handed back
+/// as a candidate.
 #[allow(clippy::type_complexity)]
 fn by_crosswalk(
     facts: &Facts,
     elements: &Elements,
     report: &mut Report,
-) -> Result<(Vec<(u32, u32, String)>, Vec<Candidate>), MirrorError> {
-    let entity_at: HashMap<&str, u32> = elements.entities.iter().map(|e| e.id.as_str()).zip(0..).collect();
-    let mut crosswalk: Vec<(String, &str, f64)> = facts
-        .crosswalk
-        .iter()
-        .map(|c| (SourceRef::reread(&c.source), c.entity.as_str(), c.confidence))
-        .collect();
-    crosswalk.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)).then(b.2.total_cmp(&a.2)));
+) -> Result<(Vec<(u32, u32)>, Vec<Candidate>), MirrorError> {
     let (mut certain, mut candidates) = (Vec::new(), Vec::new());
-    for (source, entity, confidence) in crosswalk {
-        let (Some(row), Some(&to)) = (elements.find(&source), entity_at.get(entity)) else {
+    for row in &facts.crosswalk {
+        let CrosswalkFact { entity, source, confidence } = row?;
+        let source = SourceRef::reread(&source);
+        let (Some(row), Some(to)) = (elements.find(&source), elements.find_entity(&entity)) else {
             report.note("crosswalk rows name a source row or entity that was not read", source);
             continue;
         };
@@ -237,12 +242,16 @@ fn by_crosswalk(
             let what = "the crosswalk joins things of different kinds; it is not followed";
             report.conflict(what, elements.label(to).name(), &source, rows);
         } else if confidence < 1.0 {
-            let pair = [source, Uid::entity(entity).to_string()];
+            let pair = [source, Uid::entity(&entity).to_string()];
             candidates.push(Candidate { pair, rule: "crosswalk", confidence });
         } else {
-            certain.push((row, to, source));
+            certain.push((row, to));
         }
     }
+    certain.sort_unstable();
+    certain.dedup();
+    // Of one pair, the surest.
+    candidates.sort_by(|a, b| a.pair.cmp(&b.pair).then(b.confidence.total_cmp(&a.confidence)));
     Ok((certain, candidates))
 }
 
@@ -316,7 +325,7 @@ fn join_all(
     Ok(())
 }
 
-impl<'a> Merged<'a> {
+impl Merged<'_> {
     /// Number of elements, which the roots of groups are among.
     pub(super) fn elements(&self) -> usize {
         self.of.len()
@@ -331,7 +340,7 @@ impl<'a> Merged<'a> {
     pub(super) fn groups(
         &self,
         report: &mut Report,
-        mut show: impl FnMut(&Group<'a>, &mut Report) -> Result<(), MirrorError>,
+        mut show: impl FnMut(&Group, &mut Report) -> Result<(), MirrorError>,
     ) -> Result<(), MirrorError> {
         let mut order: Vec<u32> = (0..self.of.len() as u32).collect();
         order.sort_unstable_by_key(|&at| (self.of[at as usize], at));
@@ -341,9 +350,9 @@ impl<'a> Merged<'a> {
         Ok(())
     }
 
-    fn group(&self, members: &[u32], report: &mut Report) -> Result<Group<'a>, MirrorError> {
+    fn group(&self, members: &[u32], report: &mut Report) -> Result<Group, MirrorError> {
         let root = self.of[members[0] as usize];
-        let entity = self.elements.entities.get(root as usize).copied();
+        let entity = self.elements.entity(root)?;
         let mut rows = Vec::with_capacity(members.len());
         for &at in members {
             rows.extend(self.elements.row(at)?);

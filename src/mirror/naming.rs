@@ -77,12 +77,12 @@ impl<'a> Namer<'a> {
     /// its canonical id: the entity's own, else that of its first row; no two nodes carry the same.
     pub(super) fn name(
         &self,
-        group: &mut Group<'_>,
+        group: &mut Group,
         elements: &Elements,
         of: &[u32],
         report: &mut Report,
     ) -> Result<(), MirrorError> {
-        group.uid = if let Some(entity) = group.entity {
+        group.uid = if let Some(entity) = &group.entity {
             Uid::entity(&entity.id).to_string()
         } else {
             let references = || group.rows.iter().map(|row| row.reference.as_str());
@@ -99,7 +99,7 @@ impl<'a> Namer<'a> {
 
         // By the rank of who has it: the entity, then the rows.
         let mut ids: BTreeMap<String, usize> = BTreeMap::new();
-        let of_entity = group.entity.and_then(|entity| elements.entitys_canonical_id(entity));
+        let of_entity = group.entity.as_ref().and_then(|entity| elements.entitys_canonical_id(entity));
         ids.extend(of_entity.map(|id| (id, 0)));
         // Rows of one reference are one row that was read twice.
         for (same, rank) in group.rows.chunk_by(|a, b| a.reference == b.reference).zip(1..) {

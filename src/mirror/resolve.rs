@@ -221,7 +221,7 @@ pub(super) fn millis(micros: i64) -> i64 {
 /// The source rows behind a group, in byte order: with those that are the thing of one of its rows.
 fn refs(group: &Group, same_rows: &mut BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut refs: Vec<String> = group.rows.iter().map(|row| row.reference.clone()).collect();
-    refs.extend(group.entity.map(|entity| entity.source.to_string()));
+    refs.extend(group.entity.iter().map(|entity| entity.source.to_string()));
     let same: Vec<String> = refs.iter().filter_map(|row| same_rows.remove(row)).flatten().collect();
     refs.extend(same);
     refs.sort_unstable();
@@ -240,6 +240,7 @@ fn thing(
     let (at, _) = draft.node(group.label, &group.uid)?;
     let names: Vec<Cow<str>> = group
         .entity
+        .as_ref()
         .and_then(|entity| entity.name.as_deref())
         .into_iter()
         .chain(group.rows.iter().filter_map(|row| row.fact.name.as_deref()))
@@ -259,7 +260,7 @@ fn thing(
     if let Some(id) = &group.canonical_id {
         node.properties.insert("canonical_id", Value::Text(id.clone()));
     }
-    if let Some(entity) = group.entity {
+    if let Some(entity) = &group.entity {
         node.properties.insert("claim_status", Value::Text(entity.claim_status.clone()));
     }
     if group.label == Label::Person {

@@ -217,8 +217,10 @@ fn buffered(facts: Facts, bytes: usize) -> Facts {
     apart.edges.extend(facts.edges.rows().expect("they read")).expect("there is room");
     apart.identifies.extend(facts.identifies.rows().expect("they read")).expect("there is room");
     apart.touches.extend(facts.touches.rows().expect("they read")).expect("there is room");
-    let Facts { nodes, edges, identifies, touches, .. } = apart;
-    Facts { nodes, edges, identifies, touches, ..facts }
+    apart.entities.extend(facts.entities.rows().expect("they read")).expect("there is room");
+    apart.crosswalk.extend(facts.crosswalk.rows().expect("they read")).expect("there is room");
+    let Facts { nodes, edges, entities, crosswalk, identifies, touches, .. } = apart;
+    Facts { nodes, edges, entities, crosswalk, identifies, touches, ..facts }
 }
 
 pub(super) fn shuffled(facts: &Facts, seed: u64) -> Facts {
@@ -227,8 +229,8 @@ pub(super) fn shuffled(facts: &Facts, seed: u64) -> Facts {
     let mut mixed = facts.clone();
     mixed.nodes.revise(|nodes| nodes.shuffle(&mut rng)).expect("there is room");
     mixed.edges.revise(|edges| edges.shuffle(&mut rng)).expect("there is room");
-    mixed.entities.shuffle(&mut rng);
-    mixed.crosswalk.shuffle(&mut rng);
+    mixed.entities.revise(|rows| rows.shuffle(&mut rng)).expect("there is room");
+    mixed.crosswalk.revise(|rows| rows.shuffle(&mut rng)).expect("there is room");
     mixed.identifies.revise(|rows| rows.shuffle(&mut rng)).expect("there is room");
     mixed.aliases.shuffle(&mut rng);
     mixed.touches.revise(|touches| touches.shuffle(&mut rng)).expect("there is room");

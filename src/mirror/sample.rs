@@ -156,7 +156,6 @@ pub(crate) fn twenty() -> TwentyRows {
         ..OpportunityRow::default()
     };
     TwentyRows {
-        promoter_table: None,
         schema: WORKSPACE.into(),
         companies: vec![
             company_row(1, "Night Shift Presents", "https://www.nightshift.example"),
@@ -226,7 +225,6 @@ pub(crate) fn unified() -> UnifiedRows {
         occurred_at: at(when),
     };
     UnifiedRows {
-        entities_table: None,
         schema: "unified".into(),
         entities: vec![
             entity_row(1, "venue", Some("ChIJN1t_tDeuEmsRUsoyG83frY4"), "claimed", Some(1), "The Foundry"),

@@ -118,8 +118,8 @@ pub struct CrosswalkFact {
 pub struct Facts {
     pub nodes: Spool<NodeFact>,
     pub edges: Spool<EdgeFact>,
-    pub entities: Vec<EntityFact>,
-    pub crosswalk: Vec<CrosswalkFact>,
+    pub entities: Spool<EntityFact>,
+    pub crosswalk: Spool<CrosswalkFact>,
     /// Rows that are the thing of another row and claim nothing of their own: the row, then that other one.
     pub same_rows: Vec<(SourceRef, SourceRef)>,
     /// `None`: the installation has no `claim_events`.
@@ -152,6 +152,8 @@ impl Facts {
         Self {
             nodes: Spool::buffered(bytes),
             edges: Spool::buffered(bytes),
+            entities: Spool::buffered(bytes),
+            crosswalk: Spool::buffered(bytes),
             identifies: Spool::buffered(bytes),
             touches: Spool::buffered(bytes),
             ..Self::default()

@@ -407,7 +407,7 @@ pub fn facts_of(
     let mut facts = Facts::default();
     postgres::directus::facts(directus, &mut facts)?;
     postgres::twenty::facts(twenty, &options.won_stages, &mut facts)?;
-    postgres::unified::facts(unified, &mut facts);
+    postgres::unified::facts(unified, &mut facts)?;
     postgres::touchpoints::facts(touchpoints, &mut facts)?;
     Ok(facts)
 }

@@ -95,7 +95,7 @@ pub struct EventRow {
 }
 
 /// A row of the junction between events and artists.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LineupRow {
     pub event: String,
     pub artist: String,
@@ -117,8 +117,6 @@ pub struct TwentyRows {
     pub stage_changes: Vec<StageChangeRow>,
     /// `"_promoter"`, where it exists.
     pub promoters: Vec<PromoterRow>,
-    /// What that custom object is called, where it is not that.
-    pub promoter_table: Option<String>,
 }
 
 /// A row of `company`.
@@ -207,8 +205,6 @@ pub struct UnifiedRows {
     pub crosswalk: Vec<CrosswalkRow>,
     /// `claim_events` in order of time; `None` where the table is missing.
     pub claim_events: Option<Vec<ClaimEventRow>>,
-    /// What the table of the entities is called, where it is not that.
-    pub entities_table: Option<String>,
 }
 
 /// A row of `unified.entities`.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sonograph::context::Context;
 use sonograph::graph::BusinessGraph;
-use sonograph::sources::facts::Facts;
+use sonograph::sources::facts::{EntityFact, Facts};
 use sonograph::studies::Findings;
 
 use crate::scratch::Scratch;
@@ -300,9 +300,12 @@ async fn a_claimant_that_the_crm_knows_is_nobody_to_report() {
     for claim in facts.claims.iter_mut().flatten() {
         claim.claimant = claim.claimant.take().map(|_| mara.to_owned());
     }
-    for entity in &mut facts.entities {
-        entity.claimed_by = entity.claimed_by.take().map(|_| mara.to_owned());
-    }
+    let claimed = |entities: &mut Vec<EntityFact>| {
+        for entity in entities {
+            entity.claimed_by = entity.claimed_by.take().map(|_| mara.to_owned());
+        }
+    };
+    facts.entities.revise(claimed).expect("there is room");
     let found = ask(&graph(&facts), "discovery", &json!({}));
     expect(&found, "claim_checks", &["check"], &[]);
     assert_eq!(fact(&found, "claims_unknown"), 0);

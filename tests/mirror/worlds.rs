@@ -149,7 +149,6 @@ fn twenty() -> impl Strategy<Value = TwentyRows> {
             opportunities: keyed(opportunities, |row| &row.id),
             stage_changes: Vec::new(),
             promoters: keyed(promoters, |row| &row.id),
-            ..TwentyRows::default()
         },
     )
 }
@@ -199,7 +198,6 @@ fn unified() -> impl Strategy<Value = UnifiedRows> {
             entities: keyed(entities, |row| &row.id),
             crosswalk,
             claim_events: claim_events.map(|rows| keyed(rows, |row| &row.id)),
-            ..UnifiedRows::default()
         },
     )
 }
@@ -283,8 +281,8 @@ fn shuffled(facts: &Facts, seed: u64) -> Facts {
     } = &mut mixed;
     nodes.revise(|nodes| nodes.shuffle(&mut rng)).expect("there is room");
     edges.revise(|edges| edges.shuffle(&mut rng)).expect("there is room");
-    entities.shuffle(&mut rng);
-    crosswalk.shuffle(&mut rng);
+    entities.revise(|rows| rows.shuffle(&mut rng)).expect("there is room");
+    crosswalk.revise(|rows| rows.shuffle(&mut rng)).expect("there is room");
     same_rows.shuffle(&mut rng);
     if let Some(claims) = claims {
         claims.shuffle(&mut rng);

@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 
+use serde::de::DeserializeOwned;
 use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::sources::facts::Facts;
+use sonograph::sources::spool::Spool;
 use sonograph::sources::synthetic::{City, LoadError, LoadOptions, generate, load};
 use sonograph::sources::{Databases, SourceOptions, read_facts};
 
@@ -28,20 +30,20 @@ fn assert_same<T: Debug>(what: &str, made: &[T], read: &[T]) {
     }
 }
 
+fn assert_same_rows<T: Debug + DeserializeOwned>(what: &str, made: &Spool<T>, read: &Spool<T>) {
+    let [made, read] = [made, read].map(|spool| spool.rows().expect("they read"));
+    assert_same(what, &made, &read);
+}
+
 fn assert_same_facts(made: &Facts, read: &Facts) {
-    let [made_nodes, read_nodes] = [made, read].map(|facts| facts.nodes.rows().expect("they read"));
-    assert_same("nodes", &made_nodes, &read_nodes);
-    let [made_edges, read_edges] = [made, read].map(|facts| facts.edges.rows().expect("they read"));
-    assert_same("edges", &made_edges, &read_edges);
-    assert_same("entities", &made.entities, &read.entities);
-    assert_same("crosswalk", &made.crosswalk, &read.crosswalk);
+    assert_same_rows("nodes", &made.nodes, &read.nodes);
+    assert_same_rows("edges", &made.edges, &read.edges);
+    assert_same_rows("entities", &made.entities, &read.entities);
+    assert_same_rows("crosswalk", &made.crosswalk, &read.crosswalk);
     assert_eq!(made.claims, read.claims);
-    let [made_identifies, read_identifies] =
-        [made, read].map(|facts| facts.identifies.rows().expect("they read"));
-    assert_same("identifies", &made_identifies, &read_identifies);
+    assert_same_rows("identifies", &made.identifies, &read.identifies);
     assert_same("aliases", &made.aliases, &read.aliases);
-    let [made_touches, read_touches] = [made, read].map(|facts| facts.touches.rows().expect("they read"));
-    assert_same("touches", &made_touches, &read_touches);
+    assert_same_rows("touches", &made.touches, &read.touches);
     assert_eq!(made.touch_schema, read.touch_schema);
     assert_eq!((&made.events_table, &made.artists_table), (&read.events_table, &read.artists_table));
 }

@@ -14,6 +14,7 @@ use crate::ontology::canonical::masked;
 use crate::ontology::{Label, SourceRef, Uid, safe_id};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
 use crate::sources::rows::{ClaimEventRow, CrosswalkRow, EntityRow, UnifiedRows};
+use crate::sources::spool::SpoolError;
 use crate::sources::{Found, SourceError, SourceOptions};
 
 /// Name of this system in source references.
@@ -31,15 +32,12 @@ pub async fn read(
     let catalog = session.catalog();
     let companions = ["entity_sources", "claim_events"].map(|logical| (logical, logical));
     let missing = scope.missing(&catalog, &companions)?;
-    let rows = UnifiedRows {
-        entities: entities(session, &scope, cx).await?,
-        crosswalk: crosswalk(session, &scope, cx).await?,
-        claim_events: claim_events(session, &scope, cx).await?,
-        entities_table: Some(scope.name("entities", "entities").to_owned()),
-        schema: scope.schema,
-    };
-    facts(&rows, into);
-    Ok(Some(Found { schema: rows.schema, notes: Vec::new(), missing }))
+    entities(session, &scope, into, cx).await?;
+    crosswalk(session, &scope, into, cx).await?;
+    if let Some(events) = claim_events(session, &scope, cx).await? {
+        into.claims.get_or_insert_default().extend(events);
+    }
+    Ok(Some(Found { schema: scope.schema, notes: Vec::new(), missing }))
 }
 
 /// The schema whose `entities` has the columns that make it ours.
@@ -67,10 +65,12 @@ const STATUSES: &[&str] = &["unclaimed", "pending", "claimed"];
 async fn entities(
     session: &mut Session,
     scope: &Scope<'_>,
+    into: &mut Facts,
     cx: &Context,
-) -> Result<Vec<EntityRow>, SourceError> {
+) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let Some(table) = scope.table(&catalog, "entities", "entities")? else { return Ok(Vec::new()) };
+    let Some(table) = scope.table(&catalog, "entities", "entities")? else { return Ok(()) };
+    let of_table = format!("{}.{}", scope.schema, scope.name("entities", "entities"));
     let (mut select, id) = Select::new(table, "id")?;
     let entity_type = select.required("entity_type", &["entity_type"])?;
     let canonical_id = select.required("canonical_id", &["canonical_id"])?;
@@ -90,7 +90,7 @@ async fn entities(
             }
             let refused = |reason: String| row.refuse(metadata, &reason);
             let told = row.get(metadata)?.unwrap_or(Json(serde_json::Value::Null));
-            Ok(Taken::Row(EntityRow {
+            let row = EntityRow {
                 id: row.need(id)?,
                 entity_type: kind,
                 canonical_id: row.get(canonical_id)?,
@@ -98,9 +98,12 @@ async fn entities(
                 claimed_by: row.get(claimed_by)?,
                 name: told.text(&["name"]).map_err(refused)?,
                 roles: told.list("roles").map_err(refused)?,
-            }))
+            };
+            into.entities.extend(entity(&row, &of_table))?;
+            Ok(Taken::Row(()))
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 const NO_STATUS: &str = "is none of unclaimed, pending, claimed";
@@ -108,12 +111,11 @@ const NO_STATUS: &str = "is none of unclaimed, pending, claimed";
 async fn crosswalk(
     session: &mut Session,
     scope: &Scope<'_>,
+    into: &mut Facts,
     cx: &Context,
-) -> Result<Vec<CrosswalkRow>, SourceError> {
+) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let Some(table) = scope.table(&catalog, "entity_sources", "entity_sources")? else {
-        return Ok(Vec::new());
-    };
+    let Some(table) = scope.table(&catalog, "entity_sources", "entity_sources")? else { return Ok(()) };
     // The key is (source_system, source_table, source_id); the last part names a row well enough.
     let (mut select, source_id) = Select::new(table, "source_id")?;
     let entity = select.required("entity_id", &["entity_id"])?;
@@ -123,16 +125,18 @@ async fn crosswalk(
     let confidence = select.optional("confidence", &["confidence"])?;
     session
         .read(&select, cx, |row| {
-            Ok(Taken::Row(CrosswalkRow {
+            into.crosswalk.push(&crossing(&CrosswalkRow {
                 entity: row.need(entity)?,
                 source_system: row.need(source_system)?,
                 source_table: row.need(source_table)?,
                 source_id: row.need(source_id)?,
                 match_rule: row.get(match_rule)?.unwrap_or_default(),
                 confidence: row.get(confidence)?.unwrap_or(1.0),
-            }))
+            }))?;
+            Ok(Taken::Row(()))
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 async fn claim_events(
@@ -176,16 +180,24 @@ async fn claim_events(
 }
 
 /// What the rows claim: entities, which source rows they are, and how they were claimed.
-pub fn facts(rows: &UnifiedRows, facts: &mut Facts) {
-    let table = format!("{}.{}", rows.schema, rows.entities_table.as_deref().unwrap_or("entities"));
-    facts.entities.extend(rows.entities.iter().filter_map(|row| entity(row, &table)));
-    facts.crosswalk.extend(rows.crosswalk.iter().map(|row| CrosswalkFact {
+///
+/// # Errors
+/// When there is no room to keep the facts aside.
+pub fn facts(rows: &UnifiedRows, facts: &mut Facts) -> Result<(), SpoolError> {
+    let table = format!("{}.entities", rows.schema);
+    facts.entities.extend(rows.entities.iter().filter_map(|row| entity(row, &table)))?;
+    facts.crosswalk.extend(rows.crosswalk.iter().map(crossing))?;
+    if let Some(events) = &rows.claim_events {
+        facts.claims.get_or_insert_default().extend(events.iter().cloned());
+    }
+    Ok(())
+}
+
+fn crossing(row: &CrosswalkRow) -> CrosswalkFact {
+    CrosswalkFact {
         entity: row.entity.clone(),
         source: format!("{}:{}:{}", row.source_system, row.source_table, row.source_id),
         confidence: row.confidence,
-    }));
-    if let Some(events) = &rows.claim_events {
-        facts.claims.get_or_insert_default().extend(events.iter().cloned());
     }
 }
 

@@ -1,19 +1,23 @@
 //! Directus: venues, artists, events and who plays them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod claims;
+
+use std::collections::BTreeMap;
 
 use super::client::{Session, Taken};
 use super::columns::{Instant, Start};
-use super::millis;
 use super::scope::{Named, Scope};
 use super::select::{Field, Row, Select};
 use crate::config::{Archive, Naming};
 use crate::context::Context;
-use crate::ontology::{Label, Relation, SourceRef};
-use crate::sources::facts::{Address, BY_NAME, EdgeFact, End, Facts, NodeFact, Value};
-use crate::sources::rows::{ArtistRow, DirectusRows, DirectusTables, EventRow, LineupRow, VenueRow};
-use crate::sources::spool::SpoolError;
+use crate::ontology::NameHash;
+use crate::sources::facts::Facts;
+use crate::sources::rows::{ArtistRow, DirectusTables, EventRow, LineupRow, VenueRow};
+use crate::sources::spool::Spool;
 use crate::sources::{Found, SourceError, SourceOptions};
+
+use claims::Claims;
+pub use claims::facts;
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "directus";
@@ -26,8 +30,11 @@ pub async fn read(
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
     let Some(layout) = Layout::discover(session, options.of(SYSTEM)).await? else { return Ok(None) };
-    let rows = layout.rows(session, cx).await?;
-    facts(&rows, into)?;
+    let mut claims = Claims::new(&layout.scope.schema, &layout.tables(), into);
+    layout.venues(session, &mut claims, cx).await?;
+    layout.artists(session, &mut claims, cx).await?;
+    layout.events(session, &mut claims, cx).await?;
+    layout.lineup(session, &mut claims, cx).await?;
     Ok(Some(Found { schema: layout.scope.schema, notes: layout.notes, missing: layout.missing }))
 }
 
@@ -77,10 +84,10 @@ impl<'o> Layout<'o> {
         let scope = Scope::new(SYSTEM, schema.as_str(), naming);
         let mut notes = Vec::new();
         if catalog.table(&schema, "directus_migrations").is_some() {
-            let release = session.texts(include_str!("sql/directus_release.sql"), &schema, None).await?;
+            let release = session.texts(include_str!("../sql/directus_release.sql"), &schema, None).await?;
             notes.extend(release.into_iter().flatten().flatten().map(|version| format!("release {version}")));
         }
-        let rules = session.texts(include_str!("sql/directus_archive.sql"), &schema, None).await?;
+        let rules = session.texts(include_str!("../sql/directus_archive.sql"), &schema, None).await?;
         let rules: BTreeMap<String, Archive> = rules
             .into_iter()
             .filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
@@ -98,10 +105,11 @@ impl<'o> Layout<'o> {
             notes.extend(scope.table(&catalog, logical, logical)?.and_then(unread_places));
         }
         let names = COLLECTIONS.map(|logical| scope.name(logical, logical).to_owned()).to_vec();
-        let venue = session.texts(include_str!("sql/directus_venue.sql"), &schema, Some(&names)).await?;
+        let venue = session.texts(include_str!("../sql/directus_venue.sql"), &schema, Some(&names)).await?;
         let venue = venue.into_iter().flatten().flatten().next();
         notes.extend(venue.iter().filter(|field| *field != "venue").map(|field| format!("venue in {field}")));
-        let junctions = session.texts(include_str!("sql/directus_lineup.sql"), &schema, Some(&names)).await?;
+        let junctions =
+            session.texts(include_str!("../sql/directus_lineup.sql"), &schema, Some(&names)).await?;
         let junctions = junctions.into_iter().filter_map(Junction::from_row);
         let (junctions, lost): (Vec<Junction>, Vec<Junction>) =
             junctions.partition(|junction| catalog.table(&schema, &junction.table).is_some());
@@ -112,17 +120,6 @@ impl<'o> Layout<'o> {
         }
         let lineup = choose_lineup(junctions, naming, &mut notes);
         Ok(Some(Self { notes, missing, archive, venue, lineup, published: &naming.published, scope }))
-    }
-
-    async fn rows(&self, session: &mut Session, cx: &Context) -> Result<DirectusRows, SourceError> {
-        Ok(DirectusRows {
-            schema: self.scope.schema.clone(),
-            tables: self.tables(),
-            venues: self.venues(session, cx).await?,
-            artists: self.artists(session, cx).await?,
-            events: self.events(session, cx).await?,
-            lineup: self.lineup(session, cx).await?,
-        })
     }
 
     fn tables(&self) -> DirectusTables {
@@ -158,9 +155,14 @@ impl<'o> Layout<'o> {
         })
     }
 
-    async fn venues(&self, session: &mut Session, cx: &Context) -> Result<Vec<VenueRow>, SourceError> {
+    async fn venues(
+        &self,
+        session: &mut Session,
+        claims: &mut Claims<'_>,
+        cx: &Context,
+    ) -> Result<(), SourceError> {
         let catalog = session.catalog();
-        let Some(table) = self.scope.table(&catalog, "venues", "venues")? else { return Ok(Vec::new()) };
+        let Some(table) = self.scope.table(&catalog, "venues", "venues")? else { return Ok(()) };
         let (mut select, id) = Select::new(table, "id")?;
         let archived = self.archived(&mut select, "venues")?;
         let status = select.optional("status", &["status"])?;
@@ -180,7 +182,7 @@ impl<'o> Layout<'o> {
                 if archived(row)? {
                     return Ok(Taken::LeftOut(ARCHIVED));
                 }
-                Ok(Taken::Row(VenueRow {
+                claims.venue(&VenueRow {
                     id: row.need(id)?,
                     status: row.get(status)?.unwrap_or_default(),
                     name: row.get(name)?.unwrap_or_default(),
@@ -195,14 +197,21 @@ impl<'o> Layout<'o> {
                     instagram_url: row.get(instagram_url)?,
                     date_created: row.get(created)?.map(|Instant(at)| at),
                     date_updated: row.get(updated)?.map(|Instant(at)| at),
-                }))
+                })?;
+                Ok(Taken::Row(()))
             })
-            .await
+            .await?;
+        Ok(())
     }
 
-    async fn artists(&self, session: &mut Session, cx: &Context) -> Result<Vec<ArtistRow>, SourceError> {
+    async fn artists(
+        &self,
+        session: &mut Session,
+        claims: &mut Claims<'_>,
+        cx: &Context,
+    ) -> Result<(), SourceError> {
         let catalog = session.catalog();
-        let Some(table) = self.scope.table(&catalog, "artists", "artists")? else { return Ok(Vec::new()) };
+        let Some(table) = self.scope.table(&catalog, "artists", "artists")? else { return Ok(()) };
         let (mut select, id) = Select::new(table, "id")?;
         let archived = self.archived(&mut select, "artists")?;
         let status = select.optional("status", &["status"])?;
@@ -215,7 +224,7 @@ impl<'o> Layout<'o> {
                 if archived(row)? {
                     return Ok(Taken::LeftOut(ARCHIVED));
                 }
-                Ok(Taken::Row(ArtistRow {
+                claims.artist(&ArtistRow {
                     id: row.need(id)?,
                     status: row.get(status)?.unwrap_or_default(),
                     name: row.get(name)?.unwrap_or_default(),
@@ -223,14 +232,21 @@ impl<'o> Layout<'o> {
                     genres: row.get(genres)?.unwrap_or_default(),
                     date_created: row.get(created)?.map(|Instant(at)| at),
                     date_updated: row.get(updated)?.map(|Instant(at)| at),
-                }))
+                })?;
+                Ok(Taken::Row(()))
             })
-            .await
+            .await?;
+        Ok(())
     }
 
-    async fn events(&self, session: &mut Session, cx: &Context) -> Result<Vec<EventRow>, SourceError> {
+    async fn events(
+        &self,
+        session: &mut Session,
+        claims: &mut Claims<'_>,
+        cx: &Context,
+    ) -> Result<(), SourceError> {
         let catalog = session.catalog();
-        let Some(table) = self.scope.table(&catalog, "events", "events")? else { return Ok(Vec::new()) };
+        let Some(table) = self.scope.table(&catalog, "events", "events")? else { return Ok(()) };
         let (mut select, id) = Select::new(table, "id")?;
         let archived = self.archived(&mut select, "events")?;
         let status = select.optional("status", &["status"])?;
@@ -262,7 +278,7 @@ impl<'o> Layout<'o> {
                     Some(Start::Instant(Instant(at))) => (None, Some(at)),
                     None => (None, None),
                 };
-                Ok(Taken::Row(EventRow {
+                claims.event(&EventRow {
                     id: row.need(id)?,
                     status: if is_published { PUBLISHED.to_owned() } else { status },
                     name: row.get(name)?.unwrap_or_default(),
@@ -279,46 +295,57 @@ impl<'o> Layout<'o> {
                     venue: row.get(venue)?,
                     date_created: row.get(created)?.map(|Instant(at)| at),
                     date_updated: row.get(updated)?.map(|Instant(at)| at),
-                }))
+                })?;
+                Ok(Taken::Row(()))
             })
-            .await
+            .await?;
+        Ok(())
     }
 
     /// Neither half of a pair is mandatory and no pair is unique in a junction: the first by sort order stands.
-    async fn lineup(&self, session: &mut Session, cx: &Context) -> Result<Vec<LineupRow>, SourceError> {
+    async fn lineup(
+        &self,
+        session: &mut Session,
+        claims: &mut Claims<'_>,
+        cx: &Context,
+    ) -> Result<(), SourceError> {
         let catalog = session.catalog();
-        let Some(junction) = &self.lineup else { return Ok(Vec::new()) };
-        let Some(named) = self.scope.table(&catalog, "lineup", &junction.table)? else {
-            return Ok(Vec::new());
-        };
+        let Some(junction) = &self.lineup else { return Ok(()) };
+        let Some(named) = self.scope.table(&catalog, "lineup", &junction.table)? else { return Ok(()) };
         let table = named.table;
         let (mut select, id) = Select::new(named, "id")?;
-        let event = select.required("event", &[&junction.event])?;
-        let artist = select.required("artist", &[&junction.artist])?;
+        let event: Field<String> = select.required("event", &[&junction.event])?;
+        let artist: Field<String> = select.required("artist", &[&junction.artist])?;
         let sort = select.optional("sort", &[junction.sort.as_deref().unwrap_or("sort")])?;
         if let Some((field, artists)) = &junction.of {
             let field: Field<String> = select.required("collection", &[field])?;
             let field = select.quoted(field).expect("a required column was found");
             select.clauses(format!("WHERE {field} = ANY($1)"), Some(vec![artists.clone()]));
         }
-        let mut rows = session
+        let mut rows: Spool<(LineupRow, String)> = Spool::default();
+        let mut pairs = Vec::new();
+        session
             .read(&select, cx, |row| match (row.get(event)?, row.get(artist)?) {
                 (Some(event), Some(artist)) => {
+                    // Their lengths keep the two apart.
+                    let pair: String = format!("{} {event}{artist}", event.len());
                     let lineup = LineupRow { event, artist, sort: row.get(sort)? };
-                    Ok(Taken::Row((lineup, row.need(id)?)))
+                    pairs.push((NameHash::of(&pair), rows.push(&(lineup, row.need(id)?))?));
+                    Ok(Taken::Row(()))
                 }
                 _ => Ok(Taken::LeftOut("half-empty")),
             })
             .await?;
-        let unsorted = |(row, id): &(LineupRow, String)| (row.sort.is_none(), row.sort, id.len(), id.clone());
-        rows.sort_by(|a, b| {
-            let pair = (&a.0.event, &a.0.artist).cmp(&(&b.0.event, &b.0.artist));
-            pair.then_with(|| unsorted(a).cmp(&unsorted(b)))
-        });
-        let before = rows.len();
-        rows.dedup_by(|later, first| later.0.event == first.0.event && later.0.artist == first.0.artist);
-        session.left_out(table, "duplicate pair", (before - rows.len()) as u64);
-        Ok(rows.into_iter().map(|(row, _)| row).collect())
+        pairs.sort_unstable();
+        let mut left_out = 0;
+        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let mut all = same.iter().map(|(_, place)| rows.get(*place)).collect::<Result<Vec<_>, _>>()?;
+            all.sort_by_cached_key(|(row, id)| (row.sort.is_none(), row.sort, id.len(), id.clone()));
+            claims.performs(&all[0].0)?;
+            left_out += same.len() as u64 - 1;
+        }
+        session.left_out(table, "duplicate pair", left_out);
+        Ok(())
     }
 }
 
@@ -372,124 +399,4 @@ fn stamps(select: &mut Select<'_>) -> Result<(Field<Instant>, Field<Instant>), S
         select.optional("date_created", &["date_created"])?,
         select.optional("date_updated", &["date_updated"])?,
     ))
-}
-
-/// What the rows claim: venues, artists, events, genres; who hosts, performs at and promotes what.
-///
-/// An edge to a row that is not among the rows (archived, deleted) is left out.
-///
-/// # Errors
-/// When there is no room to keep the facts aside.
-pub fn facts(rows: &DirectusRows, facts: &mut Facts) -> Result<(), SpoolError> {
-    let venues = format!("{}.{}", rows.schema, rows.tables.venues);
-    let artists = format!("{}.{}", rows.schema, rows.tables.artists);
-    let events = format!("{}.{}", rows.schema, rows.tables.events);
-    facts.events_table.clone_from(&events);
-    facts.artists_table.clone_from(&artists);
-
-    facts.nodes.extend(rows.venues.iter().map(|row| venue(row, &venues)))?;
-    for row in &rows.artists {
-        let node = artist(row, &artists);
-        facts.edges.extend(genres(&node.source, &row.genres))?;
-        facts.nodes.push(&node)?;
-    }
-
-    let venue_ids: HashSet<&str> = rows.venues.iter().map(|v| v.id.as_str()).collect();
-    for row in &rows.events {
-        let node = event(row, &events);
-        let to_event = |relation, src, mut properties: Vec<(&'static str, Value)>| {
-            properties.extend(start(row, "timestamp"));
-            EdgeFact { relation, src, dst: End::Row(node.source.clone()), properties }
-        };
-        if let Some(id) = row.venue.as_deref().filter(|id| venue_ids.contains(id)) {
-            let host = End::Row(SourceRef::new(SYSTEM, &venues, id));
-            facts.edges.push(&to_event(Relation::Hosts, host, Vec::new()))?;
-        }
-        if row.promoter_domain.is_some() || row.promoter_name.is_some() {
-            let weight = if row.promoter_domain.is_some() { 1.0 } else { BY_NAME };
-            let promoter =
-                End::Organization { domain: row.promoter_domain.clone(), name: row.promoter_name.clone() };
-            let weight = vec![("weight", Value::Float(weight))];
-            facts.edges.push(&to_event(Relation::Promotes, promoter, weight))?;
-        }
-        facts.edges.extend(genres(&node.source, &row.tags))?;
-        facts.nodes.push(&node)?;
-    }
-
-    let artist_ids: HashSet<&str> = rows.artists.iter().map(|a| a.id.as_str()).collect();
-    let events_by_id: HashMap<&str, &EventRow> = rows.events.iter().map(|e| (e.id.as_str(), e)).collect();
-    for row in rows.lineup.iter().filter(|row| artist_ids.contains(row.artist.as_str())) {
-        let Some(event) = events_by_id.get(row.event.as_str()) else { continue };
-        let mut properties: Vec<_> =
-            row.sort.map(|sort| ("billing", Value::Integer(sort))).into_iter().collect();
-        properties.extend(start(event, "timestamp"));
-        facts.edges.push(&EdgeFact {
-            relation: Relation::PerformsAt,
-            src: End::Row(SourceRef::new(SYSTEM, &artists, &row.artist)),
-            dst: End::Row(SourceRef::new(SYSTEM, &events, &row.event)),
-            properties,
-        })?;
-    }
-    Ok(())
-}
-
-fn venue(row: &VenueRow, table: &str) -> NodeFact {
-    let mut properties = Vec::new();
-    if let (Some(latitude), Some(longitude)) = (row.latitude, row.longitude) {
-        properties.push(("location", Value::Point { latitude, longitude }));
-    }
-    properties.extend(row.city.clone().map(|city| ("city", Value::Text(city))));
-    properties.extend(row.timezone.clone().map(|zone| ("tz", Value::Text(zone))));
-    properties.extend(row.capacity.map(|capacity| ("capacity", Value::Integer(capacity))));
-    NodeFact {
-        label: Label::Venue,
-        extra_labels: Vec::new(),
-        source: SourceRef::new(SYSTEM, table, &row.id),
-        name: Some(row.name.clone()).filter(|name| !name.is_empty()),
-        addresses: row.google_place_id.clone().map(Address::PlaceId).into_iter().collect(),
-        properties,
-    }
-}
-
-fn artist(row: &ArtistRow, table: &str) -> NodeFact {
-    NodeFact {
-        label: Label::Person,
-        extra_labels: vec!["Artist"],
-        source: SourceRef::new(SYSTEM, table, &row.id),
-        name: Some(row.name.clone()).filter(|name| !name.is_empty()),
-        addresses: row.instagram_url.clone().map(Address::Instagram).into_iter().collect(),
-        properties: Vec::new(),
-    }
-}
-
-fn event(row: &EventRow, table: &str) -> NodeFact {
-    let mut properties: Vec<_> = start(row, "starts_at").into_iter().collect();
-    properties.extend(row.end_date.map(|at| ("ends_at", Value::Instant(millis(at)))));
-    let status = Some(row.status.clone()).filter(|status| !status.is_empty());
-    properties.extend(status.map(|status| ("status", Value::Text(status))));
-    properties.extend(row.source_url.clone().map(|url| ("source_url", Value::Text(url))));
-    properties.extend(row.price_min.map(|price| ("price_min", Value::Float(price))));
-    NodeFact {
-        label: Label::Event,
-        extra_labels: Vec::new(),
-        source: SourceRef::new(SYSTEM, table, &row.id),
-        name: Some(row.name.clone()).filter(|name| !name.is_empty()),
-        addresses: Vec::new(),
-        properties,
-    }
-}
-
-fn start(row: &EventRow, property: &'static str) -> Option<(&'static str, Value)> {
-    let clock = row.start_date.map(Value::WallClock);
-    let start = clock.or_else(|| row.starts_at.map(|at| Value::Instant(millis(at))));
-    start.map(|start| (property, start))
-}
-
-fn genres<'a>(of: &'a SourceRef, names: &'a [String]) -> impl Iterator<Item = EdgeFact> + 'a {
-    names.iter().map(|name| EdgeFact {
-        relation: Relation::HasGenre,
-        src: End::Row(of.clone()),
-        dst: End::Genre(name.clone()),
-        properties: Vec::new(),
-    })
 }
