@@ -153,7 +153,11 @@ async fn do_part(part: &str, people: usize, postgres: &str) -> Result<(), Failed
     }
     let (written, size) = run(&mut client, postgres, falkordb, &mut steps, &cx).await?;
     steps.end(size);
-    if (written == 0) == (part == "again") { Ok(()) } else { Err(format!("{written} rows were written").into()) }
+    if (written == 0) == (part == "again") {
+        Ok(())
+    } else {
+        Err(format!("{written} rows were written").into())
+    }
 }
 
 /// One run as `mirror apply` does it: how many rows it wrote, and how many nodes and edges there are.

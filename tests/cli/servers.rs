@@ -22,7 +22,13 @@ impl Redis {
         let home = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let mut command = Command::new(binary("SONOGRAPH_REDIS_SERVER"));
-        command.current_dir(home.path()).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+        // The module leaves a cache in the home of whoever starts it.
+        command.env("HOME", home.path()).current_dir(home.path()).args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+        ]);
         command.args(["--save", "", "--appendonly", "no"]);
         if let Some(bytes) = module {
             let path = home.path().join("falkordb.so");
