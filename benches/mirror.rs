@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use sonograph::config::Config;
-use sonograph::context::Context;
+use sonograph::context::{Context, return_large_blocks};
 use sonograph::mirror::{self, ResolveOptions, Since, SweepGuard};
 use sonograph::ontology::{Label, Relation};
 use sonograph::services::{Guard, Options};
@@ -142,6 +142,8 @@ async fn do_part(part: &str, people: usize, postgres: &str) -> Result<(), Failed
     if part == "load" {
         return load(people, postgres).await;
     }
+    // As the command does.
+    return_large_blocks();
     let falkordb = Config::default().falkordb_url().map_err(|_| "the part is told no server")?;
     let falkordb = falkordb.expose();
     let cx = Context::silent();

@@ -8,6 +8,7 @@ use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame};
+use crate::context::return_large_blocks;
 use crate::mirror::{
     self, Applied, Counts, Extent, Footing, Ledger, MirrorError, Read, ResolveOptions, Run, Summary,
     SweepGuard,
@@ -194,6 +195,7 @@ pub(super) fn run(command: &MirrorCommand, session: &Session) -> Result<Outcome,
         }
         MirrorCommand::History(history) => return show_runs(history, session),
     };
+    return_large_blocks();
     let done = session.block_on(work(&settings, session))??;
     print(&done, settings.format, session.printer)?;
     tell(&done, session.printer);

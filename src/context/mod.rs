@@ -3,6 +3,7 @@
 //! [`Context`] is passed last. A loop calls [`Step::tick`] at chunk granularity (about 16 000 items); that one call
 //! moves the bar and answers [`Cancelled`] once somebody has asked to stop.
 
+mod heap;
 mod paths;
 mod shell;
 mod visible;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use heap::return_large_blocks;
 pub use paths::{Unfinished, hint_for, leads_somewhere, regular};
 pub use shell::shell_word;
 pub use visible::visible;
