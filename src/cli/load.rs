@@ -1,16 +1,19 @@
 //! A snapshot → the graph a study is asked of: within the memory there may be, and from its cache where it has one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
+use nix::sys::statvfs::statvfs;
+use polars::prelude::DataFrame;
 
 use super::{Failure, Session};
-use crate::graph::{BusinessGraph, StoredGraph};
-use crate::snapshot;
+use crate::graph::{BusinessGraph, GraphBuilder, StoredGraph};
 use crate::snapshot::tables::mapped::{Mapped, Of, Unusable, Writer};
 use crate::snapshot::tables::size::Sizes;
+use crate::snapshot::{self, Reader, TableFile};
 use crate::studies::Question;
 
 /// The program itself, its threads and what it prints, in bytes.
@@ -93,10 +96,11 @@ impl Loading {
                 }
             }
         }
-        let graph = BusinessGraph::build(snapshot::read(folder)?.tables)?;
+        let graph = read(&Reader::open(folder)?, session)?;
         session.cx.check()?;
         if let Some(of) = identity
             && graph.node_count() + graph.edge_count() >= WORTH_A_CACHE
+            && has_room(folder, 2 * snapshot::sizes(folder)?.resident())
             && let Err(why) = leave(&graph, folder, of)
         {
             // A folder that may not be written to, or a full disk, costs the next load its time and nothing else.
@@ -106,9 +110,35 @@ impl Loading {
     }
 }
 
+/// The graph from its files, edges a batch at a time.
+fn read(snapshot: &Reader, session: &Session) -> Result<BusinessGraph, Failure> {
+    let manifest = &snapshot.manifest;
+    let whole = |files: &BTreeMap<String, TableFile>| -> Result<BTreeMap<String, DataFrame>, Failure> {
+        files.iter().map(|(name, file)| Ok((name.clone(), snapshot.whole(file)?))).collect()
+    };
+    let mut graph = GraphBuilder::new(whole(&manifest.nodes)?, manifest.undirected)?;
+    let step = session.cx.step("load edges", Some(manifest.edge_count));
+    let mut done = 0;
+    for (relation, file) in &manifest.edges {
+        let batches = snapshot.batches(file)?.map(|batch| {
+            let batch = batch?;
+            step.tick(done, None)?;
+            done += batch.height() as u64;
+            Ok::<_, Failure>(batch)
+        });
+        graph.edges(relation, file.rows as usize, batches)?;
+    }
+    Ok(graph.finish(whole(&manifest.tables)?))
+}
+
 fn cached(folder: &Path, of: Of) -> Result<BusinessGraph, Unusable> {
     let (mapped, stored) = Mapped::open::<StoredGraph>(folder, of)?;
     BusinessGraph::restore(&mapped, &stored)
+}
+
+/// Whether so many bytes are free where a cache of half of them would lie: nobody asked for it, so it must not fill the disk.
+fn has_room(folder: &Path, bytes: u64) -> bool {
+    statvfs(folder).is_ok_and(|disk| disk.blocks_available() * disk.fragment_size() >= bytes)
 }
 
 fn leave(graph: &BusinessGraph, folder: &Path, of: Of) -> std::io::Result<()> {
@@ -178,6 +208,13 @@ mod tests {
         }
         assert_eq!(Bytes(3 << 29).to_string(), "1.5 GiB");
         assert_eq!((Bytes(2048).to_string(), Bytes(7).to_string()), ("2.0 KiB".into(), "7 B".into()));
+    }
+
+    #[test]
+    fn a_cache_is_left_only_where_there_is_room_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(has_room(folder.path(), 1) && !has_room(folder.path(), u64::MAX));
+        assert!(!has_room(&folder.path().join("gone"), 1));
     }
 
     #[test]

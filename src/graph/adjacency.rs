@@ -1,27 +1,78 @@
 //! Counting sort of arcs by the node they leave or enter: parallel where it pays, the same for any number of threads.
 
+use std::sync::{Arc, OnceLock};
+
 use polars_buffer::Buffer;
 use rayon::prelude::*;
+
+use super::Sources;
+use super::sources::summed;
 
 /// One direction of a graph: the neighbours of node `v` lie at `offsets[v]..offsets[v + 1]`.
 ///
 /// The arrays are shared, so that a clone costs nothing and they may lie in a file that is mapped into memory.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Adjacency {
     pub offsets: Buffer<u32>,
     pub ends: Buffer<u32>,
-    /// The edge behind each arc; empty: arc `i` is edge `i`.
-    pub edges: Buffer<u32>,
+    pub edges: Numbers,
+}
+
+/// The edge behind each arc.
+#[derive(Debug, Clone)]
+pub(super) enum Numbers {
+    /// Arc `i` is edge `i`.
+    Same,
+    Listed(Buffer<u32>),
+    /// Arcs that enter a node lie in the order of their edges: made when somebody asks, for most never do.
+    Later(Arc<OnceLock<Buffer<u32>>>),
+}
+
+impl Numbers {
+    /// Listed, or the same where there is no list.
+    pub fn of(edges: Vec<u32>) -> Self {
+        if edges.is_empty() { Self::Same } else { Self::Listed(edges.into()) }
+    }
+
+    /// Bytes held by now.
+    pub fn bytes(&self) -> usize {
+        4 * match self {
+            Self::Same => 0,
+            Self::Listed(edges) => edges.len(),
+            Self::Later(edges) => edges.get().map_or(0, Buffer::len),
+        }
+    }
 }
 
 impl Default for Adjacency {
     fn default() -> Self {
-        Self { offsets: vec![0].into(), ends: Buffer::new(), edges: Buffer::new() }
+        Self { offsets: vec![0].into(), ends: Buffer::new(), edges: Numbers::Same }
+    }
+}
+
+impl Adjacency {
+    /// The edge behind each arc; `None`: arc `i` is edge `i`. `out` is the other direction.
+    pub fn numbers(&self, out: &Self) -> Option<&[u32]> {
+        match &self.edges {
+            Numbers::Same => None,
+            Numbers::Listed(edges) => Some(edges),
+            // On this thread alone: whoever waits for it may be a thread that would have to help.
+            Numbers::Later(edges) => Some(edges.get_or_init(|| {
+                let mut next = self.offsets[..].to_vec();
+                let mut edges = vec![0; self.ends.len()];
+                for (&to, edge) in out.ends.iter().zip(0..) {
+                    let at = &mut next[to as usize];
+                    edges[*at as usize] = edge;
+                    *at += 1;
+                }
+                edges.into()
+            })),
+        }
     }
 }
 
 /// The arcs of a list of edges, and both ways to walk them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct BothWays {
     pub out: Adjacency,
     pub into: Adjacency,
@@ -31,25 +82,48 @@ pub(super) struct BothWays {
 
 impl BothWays {
     /// Sorts a directed list. Edges are numbered by source and, within one, by place in the list; arcs that enter a node
-    /// keep the order of the list. O(nodes + edges) time; 12 bytes per edge and 8 per node, 4 per edge less where the
-    /// list is sorted by source, for then `dst` is shared.
-    pub fn directed(nodes: usize, src: &[u32], dst: &Buffer<u32>) -> Self {
+    /// keep the order of the list. O(nodes + edges) time; 12 bytes per edge and 8 per node. Where the list is sorted by
+    /// source 4 per edge, for then `dst` is shared and what edge an arc is can be made later.
+    pub fn directed(nodes: usize, src: &Sources, dst: &Buffer<u32>) -> Self {
         let (offsets, edge_of) = numbered(nodes, src);
         let ends = edge_of.as_ref().map_or_else(|| dst.clone(), |edge_of| placed(edge_of, dst).into());
         let arcs = Backward { src, dst, edge_of: edge_of.as_deref() };
+        let into = counted(nodes, &arcs);
+        let sources = sorted(&into, &arcs, |from, _| from);
+        let edges = match &edge_of {
+            Some(_) => Numbers::of(sorted(&into, &arcs, |_, edge| edge)),
+            None => Numbers::Later(Arc::default()),
+        };
         Self {
-            into: gathered(nodes, &arcs),
-            out: Adjacency { offsets: offsets.into(), ends, edges: Buffer::new() },
+            into: Adjacency { offsets: into.into(), ends: sources.into(), edges },
+            out: Adjacency { offsets, ends, edges: Numbers::Same },
             edge_of,
         }
     }
 
     /// Sorts an undirected list: an arc each way, of a self-loop one. Edges are numbered as for [`BothWays::directed`],
     /// arcs of a node keep the order of the list. O(nodes + edges) time; 16 bytes per edge and 4 per node.
-    pub fn undirected(nodes: usize, src: &[u32], dst: &[u32]) -> Self {
+    pub fn undirected(nodes: usize, src: &Sources, dst: &Buffer<u32>) -> Self {
         let (_, edge_of) = numbered(nodes, src);
-        let both = gathered(nodes, &Both { src, dst, edge_of: edge_of.as_deref() });
+        let arcs = Both(Backward { src, dst, edge_of: edge_of.as_deref() });
+        let offsets = counted(nodes, &arcs);
+        let ends = sorted(&offsets, &arcs, |to, _| to).into();
+        let edges = Numbers::of(sorted(&offsets, &arcs, |_, edge| edge));
+        let both = Adjacency { offsets: offsets.into(), ends, edges };
         Self { out: both.clone(), into: both, edge_of }
+    }
+
+    /// Makes what edge each arc is now, on all threads.
+    pub fn number(&self) {
+        if let Numbers::Later(edges) = &self.into.edges
+            && edges.get().is_none()
+        {
+            let src = Sources::counted(self.out.offsets.clone());
+            let arcs = Backward { src: &src, dst: &self.out.ends, edge_of: None };
+            let made = sorted(&self.into.offsets, &arcs, |_, edge| edge);
+            // Made by somebody else meanwhile, it is the same.
+            let _ = edges.set(made.into());
+        }
     }
 }
 
@@ -63,18 +137,22 @@ pub(super) fn placed<T: Copy + Default>(edge_of: &[u32], values: &[T]) -> Vec<T>
 }
 
 /// Where the edges of each source begin, and the edge each entry becomes where the list is not sorted by source.
-fn numbered(nodes: usize, src: &[u32]) -> (Vec<u32>, Option<Vec<u32>>) {
-    let mut offsets = vec![0u32; nodes + 1];
+fn numbered(nodes: usize, src: &Sources) -> (Buffer<u32>, Option<Vec<u32>>) {
+    let src = match (src.offsets(), src.list()) {
+        (Some(offsets), _) => return (offsets.clone(), None),
+        (None, list) => list.expect("what is not counted is listed"),
+    };
+    let mut counts = vec![0u32; nodes + 1];
     let mut is_sorted = true;
     let mut before = 0;
-    for &from in src {
-        offsets[from as usize + 1] += 1;
+    for &from in src.iter() {
+        counts[from as usize + 1] += 1;
         is_sorted &= before <= from;
         before = from;
     }
-    summed(&mut offsets);
+    let offsets = summed(counts);
     if is_sorted {
-        return (offsets, None);
+        return (offsets.into(), None);
     }
     let mut next = offsets.clone();
     let number = |&from: &u32| {
@@ -83,14 +161,7 @@ fn numbered(nodes: usize, src: &[u32]) -> (Vec<u32>, Option<Vec<u32>>) {
         edge
     };
     let edge_of = src.iter().map(number).collect();
-    (offsets, Some(edge_of))
-}
-
-/// Turns counts, one place to the right, into beginnings.
-fn summed(offsets: &mut [u32]) {
-    for v in 1..offsets.len() {
-        offsets[v] += offsets[v - 1];
-    }
+    (offsets.into(), Some(edge_of))
 }
 
 /// Arcs to sort.
@@ -101,38 +172,45 @@ trait Arcs: Sync {
 }
 
 struct Backward<'a> {
-    src: &'a [u32],
-    dst: &'a [u32],
+    src: &'a Sources,
+    dst: &'a Buffer<u32>,
     edge_of: Option<&'a [u32]>,
 }
 
 impl Arcs for Backward<'_> {
     fn len(&self) -> usize {
-        self.src.len()
+        self.dst.len()
     }
 
     fn each(&self, mut visit: impl FnMut(u32, u32, u32)) {
-        let pairs = self.src.iter().zip(self.dst);
-        match self.edge_of {
-            Some(edge_of) => pairs.zip(edge_of).for_each(|((&s, &t), &edge)| visit(t, s, edge)),
-            None => pairs.zip(0..).for_each(|((&s, &t), edge)| visit(t, s, edge)),
+        match (self.src.list(), self.src.offsets(), self.edge_of) {
+            (Some(src), _, Some(edge_of)) => {
+                let pairs = src.iter().zip(self.dst.iter());
+                pairs.zip(edge_of).for_each(|((&s, &t), &edge)| visit(t, s, edge));
+            }
+            (Some(src), _, None) => {
+                let pairs = src.iter().zip(self.dst.iter());
+                pairs.zip(0..).for_each(|((&s, &t), edge)| visit(t, s, edge));
+            }
+            (None, offsets, _) => {
+                for (at, s) in offsets.into_iter().flat_map(|offsets| offsets.windows(2)).zip(0..) {
+                    let run = &self.dst[at[0] as usize..at[1] as usize];
+                    run.iter().zip(at[0]..).for_each(|(&t, edge)| visit(t, s, edge));
+                }
+            }
         }
     }
 }
 
-struct Both<'a> {
-    src: &'a [u32],
-    dst: &'a [u32],
-    edge_of: Option<&'a [u32]>,
-}
+struct Both<'a>(Backward<'a>);
 
 impl Arcs for Both<'_> {
     fn len(&self) -> usize {
-        2 * self.src.len()
+        2 * self.0.len()
     }
 
     fn each(&self, mut visit: impl FnMut(u32, u32, u32)) {
-        Backward { src: self.dst, dst: self.src, edge_of: self.edge_of }.each(|s, t, edge| {
+        self.0.each(|t, s, edge| {
             visit(s, t, edge);
             if s != t {
                 visit(t, s, edge);
@@ -141,21 +219,23 @@ impl Arcs for Both<'_> {
     }
 }
 
-/// Sorts arcs by where they leave from; those of one node keep their order.
+/// Ranges of nodes, each for one thread, that arcs are sorted in.
 ///
-/// Nodes are cut into as many ranges as there are threads. Each thread reads all arcs and places those of its range, which
-/// lie together in the result: no two threads write to the same place, and the number of ranges does not show.
-fn gathered(nodes: usize, arcs: &impl Arcs) -> Adjacency {
+/// Each thread reads all arcs and places those of its range, which lie together in the result: no two threads write to the
+/// same place, and the number of ranges does not show.
+fn ranges(arcs: &impl Arcs) -> usize {
     /// Below this, threads cost more than they spare.
     const WORTH_THREADS: usize = 1 << 16;
     /// Each range reads the list anew.
     const MOST_RANGES: usize = 8;
-    let ranges =
-        if arcs.len() < WORTH_THREADS { 1 } else { rayon::current_num_threads().clamp(1, MOST_RANGES) };
+    if arcs.len() < WORTH_THREADS { 1 } else { rayon::current_num_threads().clamp(1, MOST_RANGES) }
+}
 
-    let mut offsets = vec![0u32; nodes + 1];
-    let width = nodes.div_ceil(ranges).max(1);
-    offsets[1..].par_chunks_mut(width).enumerate().for_each(|(range, counts)| {
+/// Where the arcs that leave each node begin, and all end, once they are sorted.
+fn counted(nodes: usize, arcs: &impl Arcs) -> Vec<u32> {
+    let mut counts = vec![0u32; nodes + 1];
+    let width = nodes.div_ceil(ranges(arcs)).max(1);
+    counts[1..].par_chunks_mut(width).enumerate().for_each(|(range, counts)| {
         let first = (range * width) as u32;
         arcs.each(|from, _, _| {
             if let Some(count) = counts.get_mut(from.wrapping_sub(first) as usize) {
@@ -163,35 +243,37 @@ fn gathered(nodes: usize, arcs: &impl Arcs) -> Adjacency {
             }
         });
     });
-    summed(&mut offsets);
+    summed(counts)
+}
 
+/// A value of every arc, given where it leads and its edge, sorted by where the arcs leave from; those of one node keep
+/// their order.
+fn sorted(offsets: &[u32], arcs: &impl Arcs, value: impl Fn(u32, u32) -> u32 + Sync) -> Vec<u32> {
+    let (nodes, ranges) = (offsets.len() - 1, ranges(arcs));
     let count = offsets[nodes] as usize;
-    let (mut ends, mut edges) = (vec![0u32; count], vec![0u32; count]);
+    let mut values = vec![0u32; count];
     let mut tasks = Vec::with_capacity(ranges);
-    let (mut ends_left, mut edges_left, mut first) = (&mut ends[..], &mut edges[..], 0);
+    let (mut left, mut first) = (&mut values[..], 0);
     for range in 1..=ranges {
         // Ranges of about as many arcs each.
         let last = match range {
             last if last == ranges => nodes,
             _ => offsets.partition_point(|&at| (at as usize) < count / ranges * range).clamp(first, nodes),
         };
-        let here = (offsets[last] - offsets[first]) as usize;
-        let (ends, edges);
-        (ends, ends_left) = std::mem::take(&mut ends_left).split_at_mut(here);
-        (edges, edges_left) = std::mem::take(&mut edges_left).split_at_mut(here);
-        tasks.push((first, last, ends, edges));
+        let here;
+        (here, left) = std::mem::take(&mut left).split_at_mut((offsets[last] - offsets[first]) as usize);
+        tasks.push((first, last, here));
         first = last;
     }
-    tasks.into_par_iter().for_each(|(first, last, ends, edges)| {
+    tasks.into_par_iter().for_each(|(first, last, values)| {
         let base = offsets[first];
         let mut next: Vec<u32> = offsets[first..last].iter().map(|at| at - base).collect();
         arcs.each(|from, to, edge| {
             if let Some(at) = next.get_mut(from.wrapping_sub(first as u32) as usize) {
-                ends[*at as usize] = to;
-                edges[*at as usize] = edge;
+                values[*at as usize] = value(to, edge);
                 *at += 1;
             }
         });
     });
-    Adjacency { offsets: offsets.into(), ends: ends.into(), edges: edges.into() }
+    values
 }

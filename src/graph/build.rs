@@ -6,11 +6,9 @@ use std::sync::OnceLock;
 use polars::prelude::{Column, DataFrame};
 use polars_buffer::Buffer;
 
-use super::NodeId;
 use super::adjacency::BothWays;
-use super::deleted::{Deleted, set_aside};
-use super::error::{GraphError, in_column};
-use crate::snapshot::tables::{DST, LABELS, NAME, NODE, SRC, TIMESTAMP, Tables, UID, as_of, microseconds};
+use super::{Deleted, GraphBuilder, GraphError, NodeId, Sources};
+use crate::snapshot::tables::{NAME, TIMESTAMP, Tables, UID, microseconds};
 
 /// The nodes of one label.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub struct EdgeTable {
     /// The relation.
     pub relation: String,
     /// Dense id of the source, by row.
-    pub src: Buffer<u32>,
+    pub src: Sources,
     /// Dense id of the target, by row.
     pub dst: Buffer<u32>,
     /// The properties as frozen, without the ends.
@@ -61,7 +59,8 @@ impl EdgeTable {
 
 /// A snapshot as a graph: nodes by dense id and uid, edges by relation.
 ///
-/// Memory: the tables themselves, an edge's two ends in 8 bytes. Lookup by uid is a binary search per label, so no index
+/// Memory: the tables themselves, an edge's two ends in 8 bytes, of a relation that is sorted and has many edges for the
+/// nodes there are in 4 and 4 per node. Lookup by uid is a binary search per label, so no index
 /// of uids is kept.
 ///
 /// ```
@@ -101,7 +100,7 @@ impl BusinessGraph {
     ///
     /// When the tables are not in canonical order ([`Tables`]), an edge leads nowhere, or a column is missing.
     pub fn build(tables: Tables) -> Result<Self, GraphError> {
-        Self::index(tables, set_aside)
+        Self::index(tables, false)
     }
 
     /// The same with every node, marked as deleted or not: for copying a snapshot, not for studying it.
@@ -110,64 +109,16 @@ impl BusinessGraph {
     ///
     /// As [`BusinessGraph::build`].
     pub fn whole(tables: Tables) -> Result<Self, GraphError> {
-        Self::index(tables, |tables| Ok((tables, Deleted::default())))
+        Self::index(tables, true)
     }
 
-    fn index(
-        tables: Tables,
-        living: impl Fn(Tables) -> Result<(Tables, Deleted), GraphError>,
-    ) -> Result<Self, GraphError> {
-        let count = tables.node_count();
-        for (number, what) in [(count, "nodes"), (tables.edge_count(), "edges")] {
-            if number > i32::MAX as usize {
-                return Err(GraphError::TooLarge { what: format!("{number} {what}") });
-            }
+    fn index(tables: Tables, with_deleted: bool) -> Result<Self, GraphError> {
+        let Tables { nodes, edges, companions, undirected } = tables;
+        let mut builder = GraphBuilder::of(nodes, undirected, with_deleted)?;
+        for (relation, frame) in edges {
+            builder.edges(&relation, frame.height(), [Ok::<_, GraphError>(frame)])?;
         }
-        let mut start = 0;
-        for (label, frame) in &tables.nodes {
-            check_nodes(label, start, frame)?;
-            start += frame.height();
-        }
-        // What was deleted was still seen.
-        let as_of = as_of(tables.edges.iter().map(|(relation, frame)| (relation.as_str(), frame)));
-        let (tables, deleted) = living(tables)?;
-        let count = tables.node_count();
-        let mut nodes = Vec::with_capacity(tables.nodes.len());
-        let mut further = BTreeMap::new();
-        let mut start = 0;
-        for (label, mut frame) in tables.nodes {
-            frame.rechunk_mut();
-            collect_labels(&label, start, &frame, &mut further)?;
-            let height = frame.height();
-            nodes.push(NodeTable { label, start, frame });
-            start += height;
-        }
-        let mut edges = Vec::with_capacity(tables.edges.len());
-        let mut first = 0;
-        for (relation, mut frame) in tables.edges {
-            frame.rechunk_mut();
-            let src = endpoints(&relation, SRC, &frame, count)?;
-            let dst = endpoints(&relation, DST, &frame, count)?;
-            if let Ok(column) = frame.column(TIMESTAMP) {
-                microseconds(column).map_err(in_column(&relation, TIMESTAMP))?;
-            }
-            // The ends are kept once, in half the bytes.
-            let frame = frame.drop_many([SRC, DST]);
-            let rows = src.len() as u32;
-            let (src, dst) = (src.into(), dst.into());
-            edges.push(EdgeTable { relation, src, dst, frame, first, ways: OnceLock::new() });
-            first += rows;
-        }
-        Ok(Self {
-            nodes,
-            edges,
-            companions: tables.companions,
-            further,
-            count,
-            undirected: tables.undirected,
-            deleted,
-            as_of,
-        })
+        Ok(builder.finish(companions))
     }
 
     /// What the tables hold beside this graph: nodes marked as deleted, and the edges at them.
@@ -193,6 +144,11 @@ impl BusinessGraph {
     /// The labels that nodes are filed under, by name.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = &str> {
         self.nodes.iter().map(|t| t.label.as_str())
+    }
+
+    /// The label that all nodes are filed under; `None` where there are several, or no node.
+    pub fn only_label(&self) -> Option<&str> {
+        if let [table] = &self.nodes[..] { Some(&table.label) } else { None }
     }
 
     /// Labels that nodes carry beside the one they are filed under, by name.
@@ -314,77 +270,12 @@ fn partition_point(rows: usize, before: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-fn check_nodes(label: &str, start: usize, frame: &DataFrame) -> Result<(), GraphError> {
-    let ids = frame.column(NODE).and_then(|c| c.i64()).map_err(in_column(label, NODE))?;
-    for (row, id) in ids.iter().enumerate() {
-        if id != Some((start + row) as i64) {
-            let found = id.map_or("null".into(), |id| id.to_string());
-            return Err(GraphError::NodeId { label: label.to_owned(), row, found, expected: start + row });
-        }
-    }
-    let uids = frame.column(UID).and_then(|c| c.str()).map_err(in_column(label, UID))?;
-    let mut before = None;
-    for (row, uid) in uids.iter().enumerate() {
-        if uid.is_none() || (row > 0 && uid <= before) {
-            return Err(GraphError::Uid { label: label.to_owned(), row });
-        }
-        before = uid;
-    }
-    Ok(())
-}
-
-fn collect_labels(
-    table: &str,
-    start: usize,
-    frame: &DataFrame,
-    further: &mut BTreeMap<String, Vec<u32>>,
-) -> Result<(), GraphError> {
-    let Ok(column) = frame.column(LABELS) else { return Ok(()) };
-    let lists = column.list().map_err(in_column(table, LABELS))?;
-    for row in 0..lists.len() {
-        let Some(list) = lists.get_as_series(row) else { continue };
-        for label in list.str().map_err(in_column(table, LABELS))?.iter().flatten() {
-            if let Some(nodes) = further.get_mut(label) {
-                nodes.push((start + row) as u32);
-            } else {
-                further.insert(label.to_owned(), vec![(start + row) as u32]);
-            }
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn endpoints(
-    relation: &str,
-    column: &'static str,
-    frame: &DataFrame,
-    nodes: usize,
-) -> Result<Vec<u32>, GraphError> {
-    let ids = frame.column(column).and_then(|c| c.i64()).map_err(in_column(relation, column))?;
-    let mut ends = Vec::with_capacity(ids.len());
-    for (row, id) in ids.iter().enumerate() {
-        match id {
-            Some(id) if (0..nodes as i64).contains(&id) => ends.push(id as u32),
-            _ => {
-                let found = id.map_or("null".into(), |id| id.to_string());
-                return Err(GraphError::Endpoint {
-                    relation: relation.to_owned(),
-                    column,
-                    row,
-                    found,
-                    nodes,
-                });
-            }
-        }
-    }
-    Ok(ends)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use polars::prelude::{DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone, df};
 
     use super::*;
+    use crate::snapshot::tables::LABELS;
 
     /// Two events, an artist who is also a fan, a fan; one follow, three attendances of which one has no time.
     pub(in crate::graph) fn small() -> Tables {

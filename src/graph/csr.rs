@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use polars_buffer::Buffer;
 
-use super::Weights;
 use super::adjacency::{Adjacency, BothWays};
+use super::{Sources, Weights};
 
 /// A dense node id within one graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +31,10 @@ impl fmt::Display for NodeId {
 /// leave a node have numbers in a row, and whatever is kept by edge number (weights, properties) lies in the order in
 /// which the adjacency is walked. The undirected view numbers its edges likewise.
 ///
-/// Memory: 12 bytes per edge and 8 per node, undirected 16 per edge and 4 per node; weights are 4 bytes per edge where
-/// single precision loses nothing, else 8.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Memory: 8 bytes per edge and 8 per node, undirected 16 per edge and 4 per node; weights are 4 bytes per edge where
+/// single precision loses nothing, else 8. What edge an arc that enters a node is takes 4 bytes per edge more: where there
+/// are weights, or edges were not sorted by source, or once [`Csr::in_edges`] is asked.
+#[derive(Debug, Clone, Default)]
 pub struct Csr {
     pub(super) out: Adjacency,
     pub(super) into: Adjacency,
@@ -59,7 +60,7 @@ impl Csr {
     /// When an id is not below `nodes`, or `weights` is neither empty nor as long as `edges`.
     pub fn directed(nodes: usize, edges: &[(u32, u32)], weights: Vec<f64>) -> Self {
         let (src, dst): (Vec<u32>, Vec<u32>) = edges.iter().copied().unzip();
-        Self::of_list(nodes, &src, &dst.into(), Weights::exact(weights), false).0
+        Self::of_list(nodes, src, &dst.into(), Weights::exact(weights), false).0
     }
 
     /// Builds the undirected view: every pair stands for an arc each way, a self-loop for one arc. O(nodes + edges).
@@ -69,7 +70,7 @@ impl Csr {
     /// As [`Csr::directed`].
     pub fn undirected(nodes: usize, edges: &[(u32, u32)], weights: Vec<f64>) -> Self {
         let (src, dst): (Vec<u32>, Vec<u32>) = edges.iter().copied().unzip();
-        Self::of_list(nodes, &src, &dst.into(), Weights::exact(weights), true).0
+        Self::of_list(nodes, src, &dst.into(), Weights::exact(weights), true).0
     }
 
     /// Builds a graph from columns of ends, and says which edge each entry became; `None`: entry `i` is edge `i`.
@@ -79,17 +80,18 @@ impl Csr {
     /// As [`Csr::directed`].
     pub(super) fn of_list(
         nodes: usize,
-        src: &[u32],
+        src: Vec<u32>,
         dst: &Buffer<u32>,
         weights: Weights,
         undirected: bool,
     ) -> (Self, Option<Vec<u32>>) {
         assert!(src.len() == dst.len(), "one source and one target per edge");
         assert!(u32::try_from(src.len() * 2).is_ok(), "at most 2^31 edges");
+        let src = Sources::listed(src.into());
         let ways = if undirected {
-            BothWays::undirected(nodes, src, dst)
+            BothWays::undirected(nodes, &src, dst)
         } else {
-            BothWays::directed(nodes, src, dst)
+            BothWays::directed(nodes, &src, dst)
         };
         Self::of_ways(ways, src.len(), weights, undirected)
     }
@@ -102,6 +104,10 @@ impl Csr {
         undirected: bool,
     ) -> (Self, Option<Vec<u32>>) {
         assert!(weights.count().is_none_or(|count| count == edges), "one weight per edge, or none");
+        if weights.count().is_some() {
+            // What weighs an arc that enters a node is found by its edge.
+            ways.number();
+        }
         let BothWays { out, into, edge_of } = ways;
         let weights = match &edge_of {
             Some(edge_of) => weights.placed(edge_of),
@@ -137,7 +143,7 @@ impl Csr {
 
     /// Bytes that the graph holds on to, what it shares with its table included.
     pub fn bytes(&self) -> usize {
-        let of = |a: &Adjacency| 4 * (a.offsets.len() + a.ends.len() + a.edges.len());
+        let of = |a: &Adjacency| 4 * (a.offsets.len() + a.ends.len()) + a.edges.bytes();
         // The two directions of an undirected graph are one.
         of(&self.out) + if self.undirected { 0 } else { of(&self.into) } + self.weights.bytes()
     }
@@ -159,12 +165,12 @@ impl Csr {
 
     /// Edges behind the arcs that leave `v`, in the order of [`Csr::out_neighbors`].
     pub fn out_edges(&self, v: NodeId) -> EdgeIds<'_> {
-        self.out.edges_at(v)
+        self.out.edges_at(v, &self.out)
     }
 
     /// Edges behind the arcs that enter `v`, in the order of [`Csr::in_neighbors`].
     pub fn in_edges(&self, v: NodeId) -> EdgeIds<'_> {
-        self.into.edges_at(v)
+        self.into.edges_at(v, &self.out)
     }
 
     /// Number of arcs that leave `v`.
@@ -194,29 +200,42 @@ impl Adjacency {
         self.offsets[v.index()] as usize..self.offsets[v.index() + 1] as usize
     }
 
-    fn edges_at(&self, v: NodeId) -> EdgeIds<'_> {
+    fn edges_at<'a>(&'a self, v: NodeId, out: &Self) -> EdgeIds<'a> {
         let range = self.range(v);
-        EdgeIds(if self.edges.is_empty() {
-            Numbers::Run(range.start as u32..range.end as u32)
-        } else {
-            Numbers::Listed(self.edges[range].iter())
+        EdgeIds(match self.numbers(out) {
+            None => Ids::Run(range.start as u32..range.end as u32),
+            Some(edges) => Ids::Listed(edges[range].iter()),
         })
+    }
+}
+
+/// The same arcs in the same order, with the same edges and weights behind them.
+impl PartialEq for Csr {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &Adjacency, b: &Adjacency| a.offsets == b.offsets && a.ends == b.ends;
+        same(&self.out, &other.out)
+            && same(&self.into, &other.into)
+            && (self.edges, self.undirected) == (other.edges, other.undirected)
+            && self.weights == other.weights
+            && self
+                .nodes()
+                .all(|v| self.out_edges(v).eq(other.out_edges(v)) && self.in_edges(v).eq(other.in_edges(v)))
     }
 }
 
 /// The edges at a node.
 #[derive(Debug, Clone)]
-pub struct EdgeIds<'a>(Numbers<'a>);
+pub struct EdgeIds<'a>(Ids<'a>);
 
 #[derive(Debug, Clone)]
-enum Numbers<'a> {
+enum Ids<'a> {
     Run(Range<u32>),
     Listed(std::slice::Iter<'a, u32>),
 }
 
 impl EdgeIds<'_> {
     pub(super) fn none() -> Self {
-        Self(Numbers::Run(0..0))
+        Self(Ids::Run(0..0))
     }
 }
 
@@ -225,15 +244,15 @@ impl Iterator for EdgeIds<'_> {
 
     fn next(&mut self) -> Option<u32> {
         match &mut self.0 {
-            Numbers::Run(run) => run.next(),
-            Numbers::Listed(list) => list.next().copied(),
+            Ids::Run(run) => run.next(),
+            Ids::Listed(list) => list.next().copied(),
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.0 {
-            Numbers::Run(run) => run.size_hint(),
-            Numbers::Listed(list) => list.size_hint(),
+            Ids::Run(run) => run.size_hint(),
+            Ids::Listed(list) => list.size_hint(),
         }
     }
 }
@@ -351,6 +370,21 @@ mod tests {
         let (nodes, list) = many();
         let graph = Csr::directed(nodes, &list, (0..list.len()).map(|i| (i % 64) as f64 / 4.0).collect());
         assert!(graph.bytes() <= 17 * list.len(), "{} bytes for {} edges", graph.bytes(), list.len());
+    }
+
+    #[test]
+    fn without_weights_both_directions_of_sorted_edges_take_eight_bytes_an_edge_until_edges_are_asked_for() {
+        let (nodes, mut list) = many();
+        list.sort_unstable();
+        let graph = Csr::directed(nodes, &list, vec![]);
+        let offsets = 8 * (nodes + 1);
+        assert_eq!(graph.bytes(), 8 * list.len() + offsets);
+        // Asked for on the one or on all threads, they are the same.
+        let asked: Vec<u32> = graph.nodes().flat_map(|v| graph.in_edges(v)).collect();
+        assert_eq!(graph.bytes(), 12 * list.len() + offsets);
+        let weighted = Csr::directed(nodes, &list, vec![1.0; list.len()]);
+        assert_eq!(weighted.bytes(), 16 * list.len() + offsets);
+        assert!(weighted.nodes().flat_map(|v| weighted.in_edges(v)).eq(asked));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! at it are set aside before the graph is indexed, so that no study can score or walk them. The nodes that stay keep
 //! their order and are numbered anew, without gaps.
 
-use polars::prelude::{BooleanChunked, Column, DataFrame, NewChunkedArray};
+use std::collections::BTreeMap;
+
+use polars::prelude::{BooleanChunked, Column, DataFrame, NewChunkedArray, PolarsResult};
 
 use super::error::{GraphError, in_column};
-use crate::snapshot::tables::{DST, NODE, SRC, Tables};
+use crate::snapshot::tables::{NODE, SRC};
 
 /// Name of the column that marks a node as deleted where it has a value.
 const DELETED_AT: &str = "deleted_at";
@@ -21,66 +23,74 @@ pub struct Deleted {
     pub edges: usize,
 }
 
-/// The tables without their deleted nodes and the edges at them. O(nodes + edges); nothing is copied where no node is
-/// marked.
-///
-/// Node tables must be in canonical order.
-pub(super) fn set_aside(mut tables: Tables) -> Result<(Tables, Deleted), GraphError> {
-    let before = tables.node_count();
-    let mut new_ids = Vec::with_capacity(before);
-    let mut next: i64 = 0;
-    for frame in tables.nodes.values() {
-        let marked = frame.column(DELETED_AT).ok().map(Column::is_not_null);
-        for row in 0..frame.height() {
-            let is_deleted = marked.as_ref().is_some_and(|marked| marked.get(row) == Some(true));
-            new_ids.push((!is_deleted).then_some(next));
-            next += i64::from(!is_deleted);
+/// The nodes that stay, and their new ids.
+#[derive(Debug, Default)]
+pub(super) struct Living {
+    /// By id as frozen; `None`: nobody is marked, and ids are as they were.
+    new_ids: Option<Vec<Option<u32>>>,
+}
+
+impl Living {
+    /// Those of node tables in canonical order that are not marked. O(nodes).
+    pub fn of(nodes: &BTreeMap<String, DataFrame>) -> Self {
+        let marks = |frame: &DataFrame| frame.column(DELETED_AT).ok().map(Column::is_not_null);
+        if !nodes.values().filter_map(marks).any(|marks| marks.any()) {
+            return Self::default();
         }
+        let (mut new_ids, mut next) = (Vec::new(), 0);
+        for frame in nodes.values() {
+            let marked = marks(frame);
+            for row in 0..frame.height() {
+                let is_deleted = marked.as_ref().is_some_and(|marked| marked.get(row) == Some(true));
+                new_ids.push((!is_deleted).then_some(next));
+                next += u32::from(!is_deleted);
+            }
+        }
+        Self { new_ids: Some(new_ids) }
     }
-    let mut deleted = Deleted { nodes: before - next as usize, edges: 0 };
-    if deleted.nodes == 0 {
-        return Ok((tables, deleted));
+
+    /// Takes the others out of their tables.
+    pub fn keep_nodes(&self, nodes: &mut BTreeMap<String, DataFrame>) -> Result<(), GraphError> {
+        let Some(new_ids) = &self.new_ids else { return Ok(()) };
+        let mut start = 0;
+        for (label, frame) in nodes {
+            let ids = &new_ids[start..start + frame.height()];
+            start += ids.len();
+            let kept: Vec<i64> = ids.iter().flatten().map(|&id| i64::from(id)).collect();
+            let renumbered = staying(frame, ids.iter().map(Option::is_some)).and_then(|mut frame| {
+                frame.with_column(Column::new(NODE.into(), kept))?;
+                Ok(frame)
+            });
+            *frame = renumbered.map_err(in_column(label, NODE))?;
+        }
+        Ok(())
     }
-    let mut start = 0;
-    for (label, frame) in &mut tables.nodes {
-        let ids = &new_ids[start..start + frame.height()];
-        start += ids.len();
-        *frame = renumbered(
-            frame,
-            ids.iter().map(Option::is_some),
-            vec![(NODE, ids.iter().flatten().copied().collect())],
-        )
-        .map_err(in_column(label, NODE))?;
-    }
-    for (relation, frame) in &mut tables.edges {
-        let src = super::build::endpoints(relation, SRC, frame, before)?;
-        let dst = super::build::endpoints(relation, DST, frame, before)?;
-        let ends: Vec<Option<(i64, i64)>> = src
+
+    /// The edges of which both ends stay, with their new ids. O(edges).
+    pub fn keep_edges(
+        &self,
+        src: Vec<u32>,
+        dst: Vec<u32>,
+        properties: DataFrame,
+        relation: &str,
+    ) -> Result<(Vec<u32>, Vec<u32>, DataFrame), GraphError> {
+        let Some(new_ids) = &self.new_ids else { return Ok((src, dst, properties)) };
+        let ends: Vec<Option<(u32, u32)>> = src
             .iter()
             .zip(&dst)
             .map(|(&src, &dst)| new_ids[src as usize].zip(new_ids[dst as usize]))
             .collect();
-        let stay: Vec<(i64, i64)> = ends.iter().flatten().copied().collect();
-        deleted.edges += ends.len() - stay.len();
-        let (src, dst) = stay.into_iter().unzip();
-        *frame = renumbered(frame, ends.iter().map(Option::is_some), vec![(SRC, src), (DST, dst)])
-            .map_err(in_column(relation, SRC))?;
+        let (src, dst) = ends.iter().flatten().copied().unzip();
+        let frame = match properties.width() {
+            0 => properties,
+            _ => staying(&properties, ends.iter().map(Option::is_some)).map_err(in_column(relation, SRC))?,
+        };
+        Ok((src, dst, frame))
     }
-    Ok((tables, deleted))
 }
 
-/// The rows that stay, with new ids in some columns.
-fn renumbered(
-    frame: &DataFrame,
-    stay: impl Iterator<Item = bool>,
-    ids: Vec<(&'static str, Vec<i64>)>,
-) -> polars::prelude::PolarsResult<DataFrame> {
-    let stay = BooleanChunked::from_iter_values("stay".into(), stay);
-    let mut frame = frame.filter(&stay)?;
-    for (name, ids) in ids {
-        frame.with_column(Column::new(name.into(), ids))?;
-    }
-    Ok(frame)
+fn staying(frame: &DataFrame, stay: impl Iterator<Item = bool>) -> PolarsResult<DataFrame> {
+    frame.filter(&BooleanChunked::from_iter_values("stay".into(), stay))
 }
 
 #[cfg(test)]
@@ -107,7 +117,7 @@ mod tests {
         assert_eq!((graph.nodes_with("Fan"), graph.nodes_with("Artist")), (vec![NodeId(2)], vec![]));
         let all = graph.project(&Projection::default()).expect("a projection");
         assert_eq!((all.csr.node_count(), all.csr.out_neighbors(NodeId(2))), (3, &[0, 1][..]));
-        assert_eq!(graph.edges("ATTENDED").expect("a relation").src[..], [2, 2]);
+        assert_eq!(graph.edges("ATTENDED").expect("a relation").src.iter().collect::<Vec<_>>(), [2, 2]);
         assert_eq!(graph.as_of(), whole.as_of(), "the clock of the data does not go back");
         assert_eq!(BusinessGraph::whole(tables).expect("a graph").node_count(), 4, "a copy holds everybody");
     }

@@ -1,6 +1,6 @@
 //! Part of a graph: some of its nodes and all edges between them.
 
-use super::adjacency::Adjacency;
+use super::adjacency::{Adjacency, Numbers};
 use super::{Csr, NodeId};
 
 /// Part of a graph, with dense ids of its own.
@@ -73,7 +73,7 @@ impl Csr {
             if forward && !self.undirected {
                 ids.clear();
             }
-            Adjacency { offsets: offsets.into(), ends: ends.into(), edges: ids.into() }
+            Adjacency { offsets: offsets.into(), ends: ends.into(), edges: Numbers::of(ids) }
         };
         let out = part(true);
         let into = if self.undirected { out.clone() } else { part(false) };

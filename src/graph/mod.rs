@@ -6,6 +6,7 @@
 
 mod adjacency;
 mod build;
+mod builder;
 mod csr;
 mod deleted;
 mod error;
@@ -13,6 +14,7 @@ mod evaluate;
 mod expression;
 mod induced;
 mod petgraph;
+mod sources;
 mod stored;
 mod view;
 #[cfg(test)]
@@ -20,12 +22,14 @@ mod view_tests;
 mod weights;
 
 pub use build::{BusinessGraph, EdgeTable};
+pub use builder::GraphBuilder;
 pub use csr::{Csr, EdgeIds, NodeId};
 pub use deleted::Deleted;
 pub use error::GraphError;
 pub use expression::{Expression, ExpressionError};
 pub use induced::Induced;
 pub use petgraph::{AllArcs, Arc, Arcs, Undirected, Visited};
+pub use sources::Sources;
 pub use stored::StoredGraph;
 pub use view::{HalfLife, Projected, Projection, Weight};
 pub use weights::Weights;

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use polars::prelude::DataFrame;
 use polars_buffer::Buffer;
 use serde::{Deserialize, Serialize};
 
-use super::adjacency::{Adjacency, BothWays};
+use super::adjacency::{Adjacency, BothWays, Numbers};
 use super::build::NodeTable;
-use super::{BusinessGraph, Deleted, EdgeTable};
+use super::{BusinessGraph, Deleted, EdgeTable, Sources};
 use crate::snapshot::tables::columns::StoredFrame;
 use crate::snapshot::tables::mapped::{Mapped, Part, Unusable, Writer};
 
@@ -32,11 +32,13 @@ pub struct StoredGraph {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredEdges {
     relation: String,
-    src: Part,
+    /// `None`: they are known by where the rows of each begin.
+    src: Option<Part>,
     dst: Part,
     frame: StoredFrame,
-    /// Beginnings of the sources; beginnings, ends and edges of the targets. `None`: the rows are not sorted by source.
-    ways: Option<[Part; 4]>,
+    /// Where the rows of the sources begin; where those of the targets do, and their sources. `None`: the rows are not
+    /// sorted by source.
+    ways: Option<[Part; 3]>,
 }
 
 impl BusinessGraph {
@@ -63,15 +65,11 @@ impl BusinessGraph {
             let BothWays { out: forward, into, edge_of } = table.ways.get().cloned().unwrap_or_else(sort);
             let ways = match edge_of {
                 Some(_) => None,
-                None => Some([
-                    out.put(&forward.offsets)?,
-                    out.put(&into.offsets)?,
-                    out.put(&into.ends)?,
-                    out.put(&into.edges)?,
-                ]),
+                None => Some([out.put(&forward.offsets)?, out.put(&into.offsets)?, out.put(&into.ends)?]),
             };
             let relation = table.relation.clone();
-            let (src, dst) = (out.put(&table.src)?, out.put(&table.dst)?);
+            let src = table.src.list().map(|src| out.put(src)).transpose()?;
+            let dst = out.put(&table.dst)?;
             edges.push(StoredEdges { relation, src, dst, frame: stored, ways });
         }
         let further =
@@ -104,9 +102,10 @@ impl BusinessGraph {
         let mut edges = Vec::with_capacity(stored.edges.len());
         for table in &stored.edges {
             let (frame, rows) = (table.frame.get(from)?, table.frame.rows());
-            let (src, dst) = (from.get::<u32>(&table.src, rows)?, from.get::<u32>(&table.dst, rows)?);
+            let dst = from.get::<u32>(&table.dst, rows)?;
+            let mut src = table.src.map(|src| from.get(&src, rows).map(Sources::listed)).transpose()?;
             let ways = OnceLock::new();
-            if let Some([starts, into_starts, ends, numbers]) = &table.ways {
+            if let Some([starts, into_starts, ends]) = &table.ways {
                 let offsets = |part: &Part| {
                     let offsets: Buffer<u32> = from.get(part, count + 1)?;
                     let is_whole = offsets.first() == Some(&0) && offsets.last() == Some(&(rows as u32));
@@ -116,14 +115,14 @@ impl BusinessGraph {
                         Err(Unusable::Not("an adjacency does not fit its table"))
                     }
                 };
-                let out = Adjacency { offsets: offsets(starts)?, ends: dst.clone(), edges: Buffer::new() };
-                let into = Adjacency {
-                    offsets: offsets(into_starts)?,
-                    ends: from.get(ends, rows)?,
-                    edges: from.get(numbers, rows)?,
-                };
+                let starts = offsets(starts)?;
+                src.get_or_insert_with(|| Sources::counted(starts.clone()));
+                let out = Adjacency { offsets: starts, ends: dst.clone(), edges: Numbers::Same };
+                let (offsets, edges) = (offsets(into_starts)?, Numbers::Later(Arc::default()));
+                let into = Adjacency { offsets, ends: from.get(ends, rows)?, edges };
                 ways.get_or_init(|| BothWays { out, into, edge_of: None });
             }
+            let src = src.ok_or(Unusable::Not("a table is without sources"))?;
             edges.push(EdgeTable { relation: table.relation.clone(), src, dst, frame, first, ways });
             first += rows as u32;
         }

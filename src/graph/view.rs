@@ -107,16 +107,15 @@ impl Projected {
         (table, (number - table.first) as usize)
     }
 
-    /// The nodes of the projection alone, and the edges between them, with dense ids of their own.
-    pub fn part(self) -> Induced {
-        match &self.members {
-            Some(members) => self.csr.induced(self.csr.nodes().filter(|node| members[node.index()])),
-            None => Induced {
-                nodes: self.csr.nodes().collect(),
-                edges: (0..self.csr.edge_count() as u32).collect(),
-                csr: self.csr,
-            },
+    /// The nodes of the projection alone, rising, and the edges between them, over dense ids of their own.
+    pub fn part(self) -> (Csr, Vec<NodeId>) {
+        if let Some(members) = &self.members {
+            let chosen = self.csr.nodes().filter(|node| members[node.index()]);
+            let Induced { csr, nodes, .. } = self.csr.induced(chosen);
+            return (csr, nodes);
         }
+        let nodes = self.csr.nodes().collect();
+        (self.csr, nodes)
     }
 }
 
@@ -175,7 +174,7 @@ impl BusinessGraph {
         }
         let List { src, dst, numbers, weights } = list;
         let (csr, edge_of) =
-            Csr::of_list(self.node_count(), &src, &dst.into(), Weights::exact(weights), undirected);
+            Csr::of_list(self.node_count(), src, &dst.into(), Weights::exact(weights), undirected);
         let rows = match edge_of {
             Some(edge_of) => placed(&edge_of, &numbers),
             None => numbers,
@@ -306,14 +305,15 @@ struct List {
 
 impl List {
     fn extend(&mut self, table: &EdgeTable, kept: Option<&[u32]>, is_reversed: bool) {
-        let ends = if is_reversed { (&table.dst, &table.src) } else { (&table.src, &table.dst) };
+        let (src, dst) =
+            if is_reversed { (&mut self.dst, &mut self.src) } else { (&mut self.src, &mut self.dst) };
         if let Some(rows) = kept {
-            self.src.extend(rows.iter().map(|&row| ends.0[row as usize]));
-            self.dst.extend(rows.iter().map(|&row| ends.1[row as usize]));
+            src.extend(rows.iter().map(|&row| table.src.at(row as usize)));
+            dst.extend(rows.iter().map(|&row| table.dst[row as usize]));
             self.numbers.extend(rows.iter().map(|&row| table.first + row));
         } else {
-            self.src.extend_from_slice(ends.0);
-            self.dst.extend_from_slice(ends.1);
+            src.extend(table.src.iter());
+            dst.extend_from_slice(&table.dst);
             self.numbers.extend((table.first..).take(table.len()));
         }
     }
@@ -343,15 +343,16 @@ fn kept(
     if holds.is_none() && members.is_none() && since.is_none() && until.is_none() {
         return Ok(None);
     }
-    let is_kept = |row: usize| {
+    let is_kept = |(src, row): (u32, usize)| {
         let at = times.and_then(|times| times[row]);
         holds.as_ref().is_none_or(|holds| holds[row])
-            && members.is_none_or(|m| m[table.src[row] as usize] && m[table.dst[row] as usize])
+            && members.is_none_or(|m| m[src as usize] && m[table.dst[row] as usize])
             && at.is_none_or(|at| {
                 since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
             })
     };
-    Ok(Some((0..table.len() as u32).filter(|&row| is_kept(row as usize)).collect()))
+    let rows = table.src.iter().zip(0..).filter(|&row| is_kept(row));
+    Ok(Some(rows.map(|(_, row)| row as u32).collect()))
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {

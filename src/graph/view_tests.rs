@@ -113,8 +113,8 @@ fn conditions_weights_and_directions_are_asked_in_words() {
     assert_eq!(origins(&graph, &strong), [of("HOSTS", 0), of("ATTENDED", 0)]);
     let people = Projection { node_where: reads("label = 'Person'"), ..Projection::default() };
     assert_eq!(origins(&graph, &people), [of("FOLLOWS", 0)]);
-    let part = graph.project(&people).expect("a projection").part();
-    assert_eq!((part.nodes, part.csr.out_neighbors(NodeId(1))), (vec![NodeId(2), NodeId(3)], &[0][..]));
+    let (part, nodes) = graph.project(&people).expect("a projection").part();
+    assert_eq!((nodes, part.out_neighbors(NodeId(1))), (vec![NodeId(2), NodeId(3)], &[0][..]));
     let late = format!("timestamp >= time('1970-01-16') and not missing({WEIGHT})");
     assert_eq!(origins(&graph, &Projection { edge_where: reads(&late), ..Projection::default() }), []);
 
@@ -185,7 +185,7 @@ proptest! {
             for (&w, edge) in projected.csr.out_neighbors(v).iter().zip(projected.csr.out_edges(v)) {
                 let (table, row) = projected.origin(&graph, edge);
                 let reversed = reversed && table.relation == "B";
-                let (s, t) = if reversed { (table.dst[row], table.src[row]) } else { (table.src[row], table.dst[row]) };
+                let (s, t) = if reversed { (table.dst[row], table.src.at(row)) } else { (table.src.at(row), table.dst[row]) };
                 if undirected && (v.0, w) != (s, t) {
                     prop_assert_eq!((w, v.0), (s, t));
                     continue;

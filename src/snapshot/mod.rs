@@ -26,6 +26,7 @@ pub use memory::{Memory, MemoryFiles, read_memory};
 pub use partial::check_target;
 pub use read::{Listed, Snapshot, latest, list, locate, read};
 pub use retention::{Aged, Retention, discard, retention};
+pub use stream::Reader;
 pub use table_file::{GROUP_ROWS, parquet_bytes};
 pub use verify::{Problem, Verification, problems_of, verify};
 pub use write::{Writing, write, write_with};

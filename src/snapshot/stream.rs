@@ -4,10 +4,78 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, FileMetadataRef, ParquetReader, PolarsError, SerReader};
+use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
-use super::manifest::TableFile;
+use super::manifest::{Manifest, TableFile};
+use super::read::loaded;
+use super::verify::{HashWriter, Problem, differs, strange_columns, wrong_height};
 use crate::context::regular;
+
+/// A snapshot whose tables are read one by one, whole or a batch of rows at a time.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    /// What it says about itself.
+    pub manifest: Manifest,
+}
+
+impl Reader {
+    /// Opens the snapshot in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// When `dir` is no snapshot, or is one of another layout.
+    pub fn open(dir: &Path) -> Result<Self, SnapshotError> {
+        Ok(Self { dir: dir.to_owned(), manifest: Manifest::read(dir)? })
+    }
+
+    /// All rows of one of its files.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or not what the manifest says.
+    pub fn whole(&self, file: &TableFile) -> Result<DataFrame, SnapshotError> {
+        loaded(&self.dir, file)
+    }
+
+    /// The rows of one of its files in batches, at least one. Every byte is held against the manifest before the first.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing or not what the manifest says.
+    pub fn batches(
+        &self,
+        file: &TableFile,
+    ) -> Result<impl Iterator<Item = Result<DataFrame, SnapshotError>> + use<>, SnapshotError> {
+        let (dir, file) = (self.dir.clone(), file.clone());
+        let damaged = move |what, place: &TableFile| SnapshotError::Damaged {
+            dir: dir.clone(),
+            problem: Problem { place: place.file.clone(), what },
+        };
+        let path = file.located(&self.dir)?;
+        let decode =
+            |source: std::io::Error| SnapshotError::Decode { file: path.clone(), source: source.into() };
+        let mut input = regular(&path).and_then(|()| File::open(&path)).map_err(decode)?;
+        let mut hash = Sha256::new();
+        let bytes = std::io::copy(&mut input, &mut HashWriter(&mut hash)).map_err(decode)?;
+        if let Some(what) = differs(&file, bytes, &hash.finalize()) {
+            return Err(damaged(what, &file));
+        }
+        let mut rows = 0;
+        let mut batches = Batches::open(&self.dir, &file)?.peekable();
+        Ok(std::iter::from_fn(move || {
+            let batch = match batches.next()? {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
+            };
+            rows += batch.height() as u64;
+            let wrong = strange_columns(&file, &batch)
+                .or_else(|| if batches.peek().is_none() { wrong_height(&file, rows) } else { None });
+            Some(wrong.map_or(Ok(batch), |what| Err(damaged(what, &file))))
+        }))
+    }
+}
 
 /// Rows that a batch has at least, unless the file ends.
 const BATCH_ROWS: usize = 1 << 20;

@@ -93,7 +93,7 @@ pub(super) fn differs(file: &TableFile, bytes: u64, sha256: &[u8]) -> Option<Str
     (sha256 != file.sha256).then(|| format!("has the SHA-256 {sha256}, the manifest says {}", file.sha256))
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
+pub(super) struct HashWriter<'a>(pub &'a mut Sha256);
 
 impl std::io::Write for HashWriter<'_> {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {

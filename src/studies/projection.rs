@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use polars::prelude::{Column, DataFrame, Int64Chunked, IntoSeries, TimeUnit, TimeZone};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, DataType, Int64Chunked, IntoSeries, Scalar, TimeUnit, TimeZone,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::StudyError;
 use super::findings::{ScoreColumn, Scores};
-use crate::graph::{BusinessGraph, Csr, Expression, HalfLife, Induced, NodeId, Projection, Weight};
+use crate::graph::{BusinessGraph, Csr, Expression, HalfLife, NodeId, Projection, Weight};
 use crate::snapshot::tables::size::{Sizes, TableSize};
 use crate::snapshot::tables::{UID, WEIGHT};
 
@@ -159,9 +161,15 @@ impl Projecting {
                 && (column != WEIGHT || chosen.iter().any(|t| t.columns.contains_key(WEIGHT))));
         let is_cut = !self.labels.is_empty() || self.node_where.is_some();
         let is_timed = self.since.is_some() || self.as_of.is_some() || weighing.half_life.is_some();
-        let adjacency = if undirected { 16 * edges + 4 * nodes } else { 12 * edges + 8 * nodes };
-        // Ends, number and place of every edge of a list; a single whole relation is none.
-        let list = if chosen.len() == 1 && !is_cut && !is_timed && !undirected { 0 } else { 20 };
+        // A single whole relation is no list, and shares the targets of its table.
+        let is_shared = chosen.len() == 1 && !is_cut && !is_timed && !undirected;
+        let adjacency = match (undirected, is_shared) {
+            (true, _) => 16 * edges + 4 * nodes,
+            (false, false) => 12 * edges + 8 * nodes,
+            (false, true) => (if is_weighted { 8 } else { 4 }) * edges + 8 * nodes,
+        };
+        // Ends, number and place of every edge of a list.
+        let list = if is_shared { 0 } else { 20 };
         let weights = if is_weighted { 24 } else { 0 };
         let times = if is_timed { 16 } else { 0 };
         let cut = if is_cut { adjacency + 5 * (nodes + edges) } else { 0 };
@@ -174,15 +182,15 @@ impl Projecting {
         graph: &'g BusinessGraph,
         weighing: &Weighing,
     ) -> Result<Part<'g>, StudyError> {
-        let Induced { csr, nodes, .. } = graph.project(&self.projection(graph, weighing)?)?.part();
+        let (csr, nodes) = graph.project(&self.projection(graph, weighing)?)?.part();
         Ok(Part { graph, csr, nodes })
     }
 }
 
 /// Bytes of scores of every node, and of the file they are written to: uid, label, and this many numbers.
 pub(super) fn scores_memory(sizes: &Sizes, numbers: u64) -> u64 {
-    // Beside the column of uids the list of texts that it is made of; what is written is encoded beside what is kept.
-    2 * (sizes.uids() + sizes.node_count() * (32 + 8 * numbers))
+    // Beside a column of texts the list that it is made of; what is written is encoded beside what is kept.
+    2 * (sizes.uids() + sizes.node_count() * (16 + 8 * numbers))
 }
 
 /// Scores of `nodes`: their `uid` and `label`, then one column per declared score.
@@ -192,9 +200,20 @@ pub(super) fn scores(
     values: Vec<(&ScoreColumn, Values)>,
 ) -> Result<Scores, StudyError> {
     let (mut declared, mut columns) = (Vec::new(), Vec::with_capacity(values.len() + 2));
-    columns.push(uids(UID, graph, nodes.iter().copied()));
-    let labels: Vec<&str> = nodes.iter().map(|&v| graph.label(v)).collect();
-    columns.push(Column::new("label".into(), labels));
+    columns.push(match graph.only_label() {
+        // Not one text is copied.
+        Some(label) if nodes.len() == graph.node_count() => {
+            graph.property(label, UID).cloned().expect("every node has a uid")
+        }
+        _ => uids(UID, graph, nodes.iter().copied()),
+    });
+    columns.push(if let Some(label) = graph.only_label() {
+        let label = Scalar::new(DataType::String, AnyValue::StringOwned(label.into()));
+        Column::new_scalar("label".into(), label, nodes.len())
+    } else {
+        let labels: Vec<&str> = nodes.iter().map(|&v| graph.label(v)).collect();
+        Column::new("label".into(), labels)
+    });
     for (column, values) in values {
         declared.push(*column);
         columns.push(match values {

@@ -273,7 +273,7 @@ fn the_cookbook_and_the_studies_say_the_same_about_a_synthetic_city() {
         // The path of the first attendances is what their edges say.
         let attended = graph.edges("ATTENDED").expect("people attend");
         for row in (0..attended.len()).step_by(attended.len() / 20) {
-            let (person, event) = (attended.src[row], attended.dst[row]);
+            let (person, event) = (attended.src.at(row), attended.dst[row]);
             let name = |v| graph.uid(sonograph::graph::NodeId(v)).to_owned();
             let params = Params::new().with("person", text(&name(person))).with("event", text(&name(event)));
             let (_, answer) = book.rows("touch_path", params).await;
@@ -297,7 +297,6 @@ fn touches_before(graph: &BusinessGraph, person: u32, event: u32) -> usize {
         table
             .src
             .iter()
-            .copied()
             .zip(table.dst.iter().copied())
             .zip(times)
             .map(|((s, d), at)| (s, d, at))

@@ -45,8 +45,8 @@ fn refused(files: &[(&str, &str)], flags: &[&str]) -> String {
 /// Edges as `src>dst` by uid, in the order of the snapshot.
 fn edges(graph: &BusinessGraph, relation: &str) -> Vec<String> {
     let table = graph.edges(relation).expect("the relation");
-    let uid = |id: &u32| graph.uid(sonograph::graph::NodeId(*id)).to_owned();
-    table.src.iter().zip(table.dst.iter()).map(|(s, d)| format!("{}>{}", uid(s), uid(d))).collect()
+    let uid = |id: u32| graph.uid(sonograph::graph::NodeId(id)).to_owned();
+    table.src.iter().zip(table.dst.iter()).map(|(s, d)| format!("{}>{}", uid(s), uid(*d))).collect()
 }
 
 fn types(frame: &polars::prelude::DataFrame) -> Vec<String> {

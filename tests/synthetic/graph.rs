@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use polars::prelude::{Column, IntoColumn, NamedFrom, Series, df};
+use polars::prelude::{Column, IntoColumn, NamedFrom, ParquetReader, SerReader, Series, df};
 use sonograph::context::Context;
+use sonograph::graph::{BusinessGraph, Projection};
 use sonograph::snapshot::tables::{Tables, edge_table};
 use sonograph::snapshot::{ManifestInput, Writing, read, verify, write};
 use sonograph::sources::synthetic::{BareGraph, Kind};
+use sonograph::studies::influence::pagerank;
 
 fn synth(dir: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
@@ -118,6 +120,55 @@ fn memory_does_not_grow_with_edges() {
     // A million edges are two batches; six million would be 96 MB at rest, and 48 as pairs.
     let (few, many) = (take(64), take(384));
     assert!(few > 0 && many < few + 24_000, "{few} KiB for a million edges, {many} KiB for six");
+}
+
+fn study(dir: &Path, snapshot: &str, flags: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
+    let words = format!(
+        "study influence --no-cache --metrics pagerank --snapshot {snapshot} --out {snapshot}-out {flags}"
+    );
+    command.current_dir(dir).args(words.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn a_graph_that_is_loaded_by_row_group_ranks_as_the_one_that_is_read_whole() {
+    let temp = tempfile::tempdir().expect("a folder");
+    done(synth(temp.path(), "--kind kronecker --scale 14 --degree 100 --seed 4 --out g"));
+    assert!(study(temp.path(), "g", "--max-iterations 5").status().expect("it starts").success());
+    let file = std::fs::File::open(temp.path().join("g-out/influence/scores.parquet")).expect("scores");
+    let scores = ParquetReader::new(file).finish().expect("parquet");
+    let tables = read(&temp.path().join("g")).expect("a snapshot").tables;
+    let graph = BusinessGraph::build(tables).expect("a graph");
+    let csr = graph.project(&Projection::default()).expect("a projection").csr;
+    assert!(csr.edge_count() > 3 << 19, "several batches");
+    let params = pagerank::Params { max_iterations: 5, ..pagerank::Params::DEFAULT };
+    let expected = pagerank::pagerank(&csr, None, &params, &Context::silent()).expect("ranks").ranks;
+    let found = scores.column("influence_pagerank").expect("ranks").f64().expect("numbers");
+    assert!(
+        found.iter().map(|rank| rank.expect("a rank").to_bits()).eq(expected.iter().map(|r| r.to_bits()))
+    );
+    let uids = scores.column("uid").expect("uids").str().expect("text");
+    assert!(uids.iter().flatten().zip(csr.nodes()).all(|(uid, v)| uid == graph.uid(v)));
+    assert!(scores.column("label").expect("labels").str().expect("text").iter().all(|l| l == Some("Node")));
+}
+
+#[test]
+fn a_loaded_and_ranked_graph_takes_little_more_than_eight_bytes_an_edge() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let take = |degree: u32| {
+        let name = format!("d{degree}");
+        let what = format!("--kind uniform --scale 14 --degree {degree} --seed 7 --out {name}");
+        done(synth(temp.path(), &what));
+        peak(study(temp.path(), &name, "--max-iterations 1 --threads 2").spawn().expect("it starts"))
+    };
+    // From the first on a whole batch is read at once.
+    let (few, many) = (take(128), take(512));
+    let per_edge = (many.saturating_sub(few)) as f64 * 1024.0 / (384.0 * 16_384.0);
+    assert!(
+        few > 0 && per_edge < 9.5,
+        "{few} KiB of 2 M edges, {many} KiB of 8 M: {per_edge:.1} bytes an edge"
+    );
 }
 
 fn left(dir: &Path) -> Vec<String> {

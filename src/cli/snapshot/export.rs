@@ -203,8 +203,10 @@ fn save_table(dir: &Path, file: &TableFile, frame: &DataFrame, format: Format) -
 
 fn by_uid(graph: &BusinessGraph, table: &EdgeTable) -> DataFrame {
     let mut frame = table.frame.clone();
-    for (at, (name, ends)) in [(SRC, &table.src), (DST, &table.dst)].into_iter().enumerate() {
-        let uids: Vec<&str> = ends.iter().map(|&end| graph.uid(NodeId(end))).collect();
+    let uid = |end: u32| graph.uid(NodeId(end));
+    let src: Vec<&str> = table.src.iter().map(uid).collect();
+    let dst: Vec<&str> = table.dst.iter().map(|&end| uid(end)).collect();
+    for (at, name, uids) in [(0, SRC, src), (1, DST, dst)] {
         frame.insert_column(at, Column::new(name.into(), uids)).expect("one uid per edge");
     }
     frame

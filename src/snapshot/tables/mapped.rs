@@ -31,7 +31,7 @@ pub const CACHE: &str = "graph.cache";
 /// What is being written, or was when its writer was killed.
 const PARTIAL: &str = "graph.cache.partial";
 /// To be counted up whenever anything in the file or its directory changes its meaning.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const MAGIC: u64 = u64::from_le_bytes(*b"sonograp");
 /// Every array begins at a multiple of this: a line of the processor's cache, and enough for any element.
 const ALIGNED: u64 = 64;

@@ -33,6 +33,11 @@ impl TableSize {
     pub fn bytes(&self) -> u64 {
         self.columns.values().sum()
     }
+
+    /// Bytes of the columns that are no ends of edges.
+    fn properties(&self) -> u64 {
+        self.bytes() - [SRC, DST].iter().filter_map(|end| self.columns.get(*end)).sum::<u64>()
+    }
 }
 
 impl Sizes {
@@ -51,23 +56,38 @@ impl Sizes {
         self.nodes.values().filter_map(|table| table.columns.get(UID)).sum()
     }
 
-    fn tables(&self) -> impl Iterator<Item = &TableSize> {
-        self.nodes.values().chain(self.edges.values()).chain(self.companions.values())
-    }
-
-    /// Bytes that the loaded graph stays in: its tables, with the ends of edges in half of what they take at rest.
+    /// Bytes that the loaded graph stays in: its tables, with the ends of edges as [`are_sources_counted`] has them.
     pub fn resident(&self) -> u64 {
-        let ends =
-            |table: &TableSize| -> u64 { [SRC, DST].iter().filter_map(|c| table.columns.get(*c)).sum() };
-        let saved: u64 = self.edges.values().map(|table| ends(table).saturating_sub(8 * table.rows)).sum();
-        self.tables().map(TableSize::bytes).sum::<u64>().saturating_sub(saved)
+        let beside = self.beside().map(TableSize::bytes).sum::<u64>();
+        beside + self.edges.values().map(|table| self.ends(table) + table.properties()).sum::<u64>()
     }
 
-    /// Bytes at the peak of loading: all tables as at rest, beside them the largest file with what it is decoded to a
-    /// second time, or the ends and times of the largest relation.
+    /// Bytes at the peak of loading: what stays, beside it the largest table of nodes or companions with what it is decoded
+    /// to a second time, or a batch of edges with its ends and times and the properties of its relation once more.
     pub fn loading(&self) -> u64 {
-        let reading = self.tables().map(|table| table.file + table.bytes() / 2).max().unwrap_or(0);
-        let indexing = self.edges.values().map(|table| 24 * table.rows).max().unwrap_or(0);
-        self.tables().map(TableSize::bytes).sum::<u64>() + reading.max(indexing)
+        let whole = self.beside().map(|table| table.file + table.bytes() / 2).max().unwrap_or(0);
+        let batch = |table: &TableSize| {
+            let rows = table.rows.min(LARGEST_BATCH);
+            // 16 of a time, 8 of two ends.
+            rows * 24 + 2 * table.bytes() * rows / table.rows.max(1) + table.properties()
+        };
+        self.resident() + whole.max(self.edges.values().map(batch).max().unwrap_or(0))
     }
+
+    fn beside(&self) -> impl Iterator<Item = &TableSize> {
+        self.nodes.values().chain(self.companions.values())
+    }
+
+    fn ends(&self, table: &TableSize) -> u64 {
+        let nodes = self.node_count();
+        if are_sources_counted(nodes, table.rows) { 4 * (table.rows + nodes + 1) } else { 8 * table.rows }
+    }
+}
+
+/// Rows of edges that are read at once, at most: a row group over what a batch has at least.
+const LARGEST_BATCH: u64 = 3 << 19;
+
+/// Whether of so many edges it is kept where those of each node begin, instead of the source of each.
+pub fn are_sources_counted(nodes: u64, edges: u64) -> bool {
+    edges >= 4 * (nodes + 1)
 }

@@ -150,7 +150,7 @@ impl Params {
         let projected = graph.project(&part.projection(graph, &Weighing::none())?)?;
         let edges = (0..projected.csr.edge_count() as u32).map(|position| {
             let (table, row) = projected.origin(graph, position);
-            (table.src[row], table.dst[row])
+            (table.src.at(row), table.dst[row])
         });
         let csr = Csr::directed(graph.node_count(), &edges.collect::<Vec<_>>(), vec![]);
         let two_kinds = csr.nodes().all(|v| csr.out_degree(v) == 0 || csr.in_degree(v) == 0);

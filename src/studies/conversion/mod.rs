@@ -83,7 +83,7 @@ impl Study for Params {
 
         let pairs = |relation: Relation| {
             let table = graph.edges(relation.name());
-            table.into_iter().flat_map(|t| t.src.iter().copied().zip(t.dst.iter().copied()))
+            table.into_iter().flat_map(|t| t.src.iter().zip(t.dst.iter().copied()))
         };
         let interests = touches(graph, Relation::InterestedIn, &device_of, clock);
         step.tick(1, None)?;
@@ -320,11 +320,11 @@ fn touches(
 ) -> Vec<Touch> {
     let Some(table) = graph.edges(relation.name()) else { return vec![] };
     let times = table.timestamps();
-    let touch = |row: usize| Touch {
+    let touch = |(who, row): (u32, usize)| Touch {
         event: table.dst[row],
-        person: *device_of.get(&table.src[row]).unwrap_or(&table.src[row]),
+        person: *device_of.get(&who).unwrap_or(&who),
         at: times.as_ref().and_then(|times| times[row]),
     };
     let known = |touch: &Touch| touch.at.zip(clock).is_none_or(|(at, clock)| at <= clock);
-    (0..table.len()).map(touch).filter(known).collect()
+    table.src.iter().zip(0..).map(touch).filter(known).collect()
 }

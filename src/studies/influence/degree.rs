@@ -30,11 +30,13 @@ pub struct Degrees {
 pub fn degrees(graph: &Csr) -> Degrees {
     // An empty `sum` of floats is -0, which would be written as such.
     let strength = |edges: EdgeIds<'_>| edges.fold(0.0, |sum, edge| sum + graph.weight(edge));
+    let in_strength =
+        |v| if graph.is_weighted() { strength(graph.in_edges(v)) } else { graph.in_degree(v) as f64 };
     let nodes = || (0..graph.node_count() as u32).map(NodeId);
     Degrees {
         in_degree: nodes().map(|v| graph.in_degree(v) as u32).collect(),
         out_degree: nodes().map(|v| graph.out_degree(v) as u32).collect(),
-        in_strength: nodes().map(|v| strength(graph.in_edges(v))).collect(),
+        in_strength: nodes().map(in_strength).collect(),
         out_strength: nodes().map(|v| strength(graph.out_edges(v))).collect(),
     }
 }

@@ -103,6 +103,13 @@ impl Params {
             || group.is_some_and(|group| self.metrics.contains(&group))
     }
 
+    /// Whether anything is asked for but ranks.
+    fn asks_degrees(&self) -> bool {
+        use Metric::{Degree, InDegree, InStrength, OutDegree, OutStrength, Strength};
+        let degrees = [Degree, InDegree, OutDegree, Strength, InStrength, OutStrength];
+        self.metrics.is_empty() || degrees.iter().any(|metric| self.metrics.contains(metric))
+    }
+
     /// Jump mass by node of `part`; `None`: not personalised.
     fn teleport(&self, part: &Part) -> Result<Option<Vec<f64>>, StudyError> {
         if self.sources.is_empty() {
@@ -132,8 +139,11 @@ impl Study for Params {
 
     fn memory(&self, sizes: &Sizes) -> u64 {
         // Ranks, what is passed on, weights, jumps; degrees and strengths.
-        let kernels = (32 + 24) * sizes.node_count();
-        self.projecting.memory(sizes, &self.weighing) + kernels + scores_memory(sizes, 6)
+        let kernels = if self.asks_degrees() { 32 + 24 } else { 32 };
+        let of = |metric: &Metric| if matches!(metric, Metric::Degree | Metric::Strength) { 2 } else { 1 };
+        let columns = if self.metrics.is_empty() { 6 } else { self.metrics.iter().map(of).sum() };
+        let kernels = kernels * sizes.node_count();
+        self.projecting.memory(sizes, &self.weighing) + kernels + scores_memory(sizes, columns)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
@@ -180,7 +190,8 @@ impl Study for Params {
             caveats.extend(self.stopped_early("personalised PageRank", &found));
             values.push((&PERSONALIZED_PAGERANK, Values::Numbers(found.ranks)));
         }
-        let degrees = degree::degrees(&part.csr);
+        let degrees =
+            if self.asks_degrees() { degree::degrees(&part.csr) } else { degree::Degrees::default() };
         let strengths =
             [(Metric::InStrength, &degrees.in_strength), (Metric::OutStrength, &degrees.out_strength)];
         for (metric, strength) in strengths {

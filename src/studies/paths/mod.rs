@@ -187,7 +187,7 @@ impl Step {
         let (neighbors, edges) = (csr.out_neighbors(NodeId(from)), csr.out_edges(NodeId(from)));
         for (_, position) in neighbors.iter().zip(edges).filter(|(w, _)| **w == to) {
             let (table, row) = projected.origin(graph, position);
-            let entry = evidence.entry((table.relation.clone(), table.src[row] != from)).or_default();
+            let entry = evidence.entry((table.relation.clone(), table.src.at(row) != from)).or_default();
             entry.0 += 1;
             entry.1 = entry.1.max(moment(table, row));
         }

@@ -131,14 +131,14 @@ fn read(graph: &BusinessGraph, table: &EdgeTable) -> Result<Shares, StudyError> 
     let mut shares = Shares::default();
 
     let mut rows: Vec<(u32, u32, i64, usize)> = Vec::with_capacity(table.len());
-    for (row, at) in times.iter().enumerate() {
+    for ((row, at), sharer) in times.iter().enumerate().zip(table.src.iter()) {
         match at {
-            Some(at) => rows.push((table.dst[row], table.src[row], *at, row)),
+            Some(at) => rows.push((table.dst[row], sharer, *at, row)),
             None => shares.undated += 1,
         }
     }
     rows.sort_unstable();
-    let order = uid_ranks(graph, &table.src);
+    let order = uid_ranks(graph, table.src.iter().collect());
     let mut share_of_row = vec![ROOT; table.len()];
     let mut first_row = Vec::new();
     for of_one in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
@@ -168,8 +168,7 @@ fn read(graph: &BusinessGraph, table: &EdgeTable) -> Result<Shares, StudyError> 
 }
 
 /// The rank of every node's uid among them.
-fn uid_ranks(graph: &BusinessGraph, nodes: &[u32]) -> HashMap<u32, u32> {
-    let mut distinct = nodes.to_vec();
+fn uid_ranks(graph: &BusinessGraph, mut distinct: Vec<u32>) -> HashMap<u32, u32> {
     distinct.sort_unstable();
     distinct.dedup();
     distinct.sort_unstable_by_key(|&v| graph.uid(NodeId(v)));

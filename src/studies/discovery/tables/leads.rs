@@ -79,12 +79,12 @@ pub fn leads(graph: &BusinessGraph, most: usize, findings: &mut Findings) -> Res
 fn touches(graph: &BusinessGraph, relation: Relation) -> Vec<Touch> {
     let Some(table) = graph.edges(relation.name()) else { return vec![] };
     let times = table.timestamps();
-    let touch = |row: usize| Touch {
-        who: table.src[row],
+    let touch = |(who, row): (u32, usize)| Touch {
+        who,
         event: table.dst[row],
         at: times.as_ref().and_then(|times| times[row]),
     };
-    (0..table.len()).map(touch).collect()
+    table.src.iter().zip(0..).map(touch).collect()
 }
 
 /// Organisations whose status is unclaimed and who promote an event.
@@ -134,7 +134,7 @@ fn visitors(graph: &BusinessGraph) -> Result<Vec<Lead>, StudyError> {
         && let Ok(column) = table.frame.column("attribution_source")
     {
         let named = column.str().map_err(StudyError::table(&table.relation))?;
-        for (&who, source) in table.src.iter().zip(named.iter()) {
+        for (who, source) in table.src.iter().zip(named.iter()) {
             if let Some(source) = source.filter(|_| is_anonymous(who)) {
                 sources.entry(who).or_default().insert(source);
             }

@@ -71,7 +71,7 @@ pub fn table(declared: &Declared, cells: Vec<Cells>) -> Result<Table, StudyError
 /// Both ends of every edge of a relation.
 pub fn pairs(graph: &BusinessGraph, relation: Relation) -> Vec<(u32, u32)> {
     let Some(table) = graph.edges(relation.name()) else { return vec![] };
-    table.src.iter().copied().zip(table.dst.iter().copied()).collect()
+    table.src.iter().zip(table.dst.iter().copied()).collect()
 }
 
 /// A text property of the nodes of a label, by row; `None` where no node of the label has it.

@@ -189,7 +189,7 @@ fn tonight_table(graph: &BusinessGraph, rows: &[Tonight], venues: &Venues) -> Re
     if let Some(performs) = graph.edges(Relation::PerformsAt.name()) {
         let billing = performs.frame.column("billing").ok();
         let billing = billing.map(|c| c.i64().map_err(StudyError::table(&performs.relation))).transpose()?;
-        for (row, (&artist, event)) in performs.src.iter().zip(performs.dst.iter()).enumerate() {
+        for (row, (artist, event)) in performs.src.iter().zip(performs.dst.iter()).enumerate() {
             if let Some(bill) = bills.get_mut(event) {
                 let place = billing.and_then(|billing| billing.get(row)).unwrap_or(i64::MAX);
                 bill.push((place, graph.name(NodeId(artist)), graph.uid(NodeId(artist))));
