@@ -365,7 +365,11 @@ fn print(done: &Done, format: Format, printer: Printer) -> Result<(), Failure> {
     let edges = summary.edges.iter().map(|(name, counts)| ("edge", *name, counts));
     let rows: Vec<_> = nodes.chain(edges).filter(|(.., counts)| shown(counts)).collect();
     if rows.is_empty() {
-        printer.note("the graph is what the sources claim: nothing to do");
+        printer.note(if summary.held_back.is_empty() {
+            "the graph is what the sources claim: nothing to do"
+        } else {
+            "nothing to do beside what is held back"
+        });
         return Ok(());
     }
     let number = |name: &str, pick: fn(&Counts) -> u64| {

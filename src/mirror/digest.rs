@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 over every change of a plan: two plans that would write the same have the same. In constant memory.
+/// SHA-256 over what a plan says: two that say the same have the same. In constant memory.
 #[derive(Debug, Default)]
 pub(super) struct Digest {
     hash: Sha256,

@@ -61,8 +61,8 @@ pub struct Summary {
     pub notes: Vec<Note>,
     /// Tables and relations that shrank too much to be swept.
     pub held_back: Vec<HeldBack>,
-    /// Names exactly this plan: SHA-256 over every change of it, as 64 hexadecimal digits. Two plans that would write the
-    /// same have the same.
+    /// Names exactly this plan: SHA-256 over every change of it, and over what it holds back, as 64 hexadecimal digits. Two
+    /// plans that would write the same and hold back the same have the same.
     pub digest: String,
 }
 
@@ -116,6 +116,10 @@ impl Plan<'_> {
         }
         if self.nodes.values().any(|changes| !changes.delete.is_empty()) {
             telling.digest.add(&self.resolved.clock);
+        }
+        // Whoever looked at the plan was told this too; without it, one that is held back whole would be called as an empty one.
+        for held in &self.held_back {
+            telling.digest.add(&("held back", held));
         }
         Ok(Summary {
             nodes,

@@ -225,6 +225,13 @@ fn a_table_that_vanished_is_not_swept_until_somebody_says_that_it_is_meant() {
         assert_eq!(before["nodes/Person"], after["nodes/Person"], "nobody was swept");
         assert_eq!(before["edges/PERFORMS_AT"], after["edges/PERFORMS_AT"], "nobody's shows were");
 
+        // What is left is held back, and is not called as the plan of a graph that needs nothing.
+        let left = json(&mut mirror(&postgres, graph, &["plan", "--format", "json"]));
+        assert_ne!(left["digest"], looked_at["digest"]);
+        let told = mirror(&postgres, graph, &["plan", "--format", "table"]).assert().success();
+        let told = String::from_utf8_lossy(&told.get_output().stderr).into_owned();
+        assert!(told.contains("nothing to do beside what is held back"), "{told}");
+
         for wrong in ["directus:directus.artist", "all", "", "HOSTS,Person"] {
             let refused = mirror(&postgres, graph, &["apply", "--allow-shrink", wrong]).assert().code(2);
             let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();

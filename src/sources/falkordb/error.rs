@@ -286,9 +286,10 @@ impl Diagnose for FalkorError {
             Self::NoGraph { .. } => "check the graph's key, or make it with `sonograph mirror apply`",
             Self::NotAGraph { .. } => "check the graph's key",
             Self::Forbidden { .. } => {
-                "reading needs `~<graph> +graph.ro_query`, writing `+graph.query`, the schema `+graph.constraint`, mark and \
-                 lock `~<graph>:sonograph* +hgetall +hset +set +get +pttl +pexpire +del +watch +unwatch +multi +exec`, a copy to \
-                 read from `+graph.copy +graph.delete +graph.memory +graph.list +info` beside these, a replica `+info`"
+                "reading needs `~<graph> +graph.ro_query`, writing `+graph.query`, the schema `+graph.constraint`, mark, lock and the \
+                 turn to build indexes `~<graph>:sonograph* ~sonograph:schema +hgetall +hset +set +get +pttl +pexpire +del +watch \
+                 +unwatch +multi +exec`, a copy to read from `+graph.copy +graph.delete +graph.memory +graph.list +info` beside \
+                 these, a replica `+info`"
             }
             Self::Lost { .. } => {
                 "nothing half-written counts as whole: run the command again once the server is back"

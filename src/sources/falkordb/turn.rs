@@ -35,7 +35,14 @@ pub(super) async fn alone<T>(
     let held = loop {
         match client.command(&["SET", KEY, &mine, "NX", "PX", &px], None).await {
             Ok(redis::Value::Okay) => break true,
-            Err(FalkorError::Forbidden { .. }) => break false,
+            Err(FalkorError::Forbidden { message, .. }) => {
+                tracing::debug!(
+                    key = KEY,
+                    refusal = message,
+                    "no turn at building indexes: going on beside others"
+                );
+                break false;
+            }
             Err(error) => return Err(error),
             Ok(_) if began.elapsed() > TTL => break false,
             Ok(_) => tokio::time::sleep(POLL).await,
