@@ -234,7 +234,7 @@ impl FileLayer {
         macro_rules! lay_sources {
             ($($source:ident, $older:ident;)+) => {
                 $(let mut $source = self.sources.$source;
-                $source.schema = $source.schema.or(self.sources.$older);
+                $source.schema = $source.schema.or(self.sources.$older.map(Into::into));
                 $source.apply(&mut config.sources.$source, &mut take);)+
             };
         }
@@ -289,6 +289,25 @@ mod tests {
             .apply(&mut config, "project");
         assert_eq!((config.seed, config.falkordb.graph.as_str()), (4, "g"));
         assert_eq!(config.origins["seed"], "project");
+    }
+
+    #[test]
+    fn touchpoints_may_be_in_several_schemas_and_the_other_sources_in_one() {
+        let naming = |text: &str| {
+            let mut config = Config::default();
+            toml::from_str::<FileLayer>(text).expect("valid").apply(&mut config, "project");
+            serde_json::to_value(&config.sources.touchpoints).expect("plain data")["schema"].clone()
+        };
+        let table = "[sources.touchpoints]\n";
+        assert_eq!(naming(&format!("{table}schema = 'web'")), "web");
+        assert_eq!(naming("[sources]\ntouchpoints_schema = 'web'"), "web");
+        let both = serde_json::json!(["ios", "web"]);
+        assert_eq!(naming(&format!("{table}schema = ['web', 'ios', 'web']")), both);
+        assert!(naming(table).is_null());
+        let told = refused(&format!("{table}schema = 5 # hunter2\n"));
+        assert!(told.contains("expected the name of a schema, or a list of names"), "{told}");
+        let told = refused("[sources.directus]\nschema = ['hunter2']\n");
+        assert!(told.contains("`sources.directus.schema`: expected"), "{told}");
     }
 
     #[test]

@@ -16,9 +16,9 @@ pub struct Naming {
     /// Environment variable that holds the libpq URL of this source's own database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_env: Option<String>,
-    /// Schema that holds the layout.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schema: Option<String>,
+    /// Schema that holds the layout; of touchpoints there may be several.
+    #[serde(skip_serializing_if = "Schemas::is_empty")]
+    pub schema: Schemas,
     /// Twenty: subdomain or id of the workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
@@ -37,6 +37,68 @@ pub struct Naming {
     /// Logical table → logical column → its name in the database.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Names of schemas: none where discovery is to find the one there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(from = "OneOrMore", into = "OneOrMore")]
+#[schemars(with = "OneOrMore")]
+pub struct Schemas(Vec<String>);
+
+/// As it is written: a name, or a list of names.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "the name of a schema, or a list of names")]
+enum OneOrMore {
+    /// The only one.
+    One(String),
+    /// Several that are read as one.
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Schemas {
+    /// In byte order and each once: no order among them means anything.
+    fn from(written: OneOrMore) -> Self {
+        let mut names = match written {
+            OneOrMore::One(name) => vec![name],
+            OneOrMore::More(names) => names,
+        };
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
+    }
+}
+
+impl From<Schemas> for OneOrMore {
+    fn from(Schemas(mut names): Schemas) -> Self {
+        match names.pop() {
+            Some(only) if names.is_empty() => Self::One(only),
+            last => Self::More(names.into_iter().chain(last).collect()),
+        }
+    }
+}
+
+impl From<String> for Schemas {
+    fn from(name: String) -> Self {
+        Self(vec![name])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Schemas {
+    fn from(names: [&str; N]) -> Self {
+        OneOrMore::More(names.map(str::to_owned).to_vec()).into()
+    }
+}
+
+impl Schemas {
+    /// Whether none is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names, in byte order.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
 }
 
 /// Whose warehouse layout touchpoints have.
@@ -87,6 +149,7 @@ pub struct Vocabulary {
 macro_rules! source {
     (
         $(#[$about:meta])* $layer:ident $name:literal $all:ident
+        $(#[$schema_doc:meta])* schema $schema:ty;
         own { $($(#[$own_doc:meta])* $own:ident: $own_type:ty,)* }
         tables { $($(#[$table_doc:meta])* $table:ident,)* }
         columns $columns:ident { $($of:ident: $struct:ident { $($column:ident),+ $(,)? })+ }
@@ -110,8 +173,8 @@ macro_rules! source {
             /// Environment variable that holds the libpq URL of this source's own database. Default: as in `[postgres]`.
             #[schemars(with = "Option<String>")]
             url_env: Option<VariableName>,
-            /// Schema that holds the layout.
-            pub(super) schema: Option<String>,
+            $(#[$schema_doc])*
+            pub(super) schema: Option<$schema>,
             $($(#[$own_doc])* $own: Option<$own_type>,)*
             $($(#[$table_doc])* $table: Option<String>,)*
             /// Columns by the table they are in.
@@ -128,7 +191,7 @@ macro_rules! source {
             pub(super) fn apply(self, naming: &mut Naming, take: &mut dyn FnMut(String)) {
                 let key = |rest: &str| format!("sources.{}.{rest}", $name);
                 if let Some(name) = self.url_env { take(key("url_env")); naming.url_env = Some(name.into()); }
-                if self.schema.is_some() { take(key("schema")); naming.schema = self.schema; }
+                if let Some(schema) = self.schema { take(key("schema")); naming.schema = schema.into(); }
                 $(if let Some(own) = self.$own { take(key(stringify!($own))); naming.$own = own.into(); })*
                 $(if let Some(name) = self.$table {
                     take(key(stringify!($table)));
@@ -163,6 +226,8 @@ impl From<ArchiveLayer> for BTreeMap<String, Archive> {
 source! {
     /// Directus: venues, artists, events and who plays them.
     DirectusLayer "directus" DIRECTUS
+    /// Schema that holds the layout.
+    schema String;
     own {
         /// Statuses that mean an event is published. Default `["published"]`.
         published: Vec<String>,
@@ -196,6 +261,8 @@ source! {
 source! {
     /// Twenty CRM: companies, people, opportunities and custom objects of one workspace.
     TwentyLayer "twenty" TWENTY
+    /// Schema that holds the layout.
+    schema String;
     own {
         /// Subdomain or id of the workspace, where there are several.
         workspace: String,
@@ -218,6 +285,8 @@ source! {
 source! {
     /// `unified.entities` with its optional companions.
     UnifiedLayer "unified" UNIFIED
+    /// Schema that holds the layout.
+    schema String;
     own {}
     tables {
         /// Table of the entities. Default `entities`.
@@ -240,6 +309,8 @@ source! {
     /// Touchpoints: who did what, on which device. Names of events are the names of their tables (Segment) or the values
     /// of the event's column (`PostHog`, Snowplow); columns of events are properties of theirs there.
     TouchpointsLayer "touchpoints" TOUCHPOINTS
+    /// Schema that holds the layout; a list of several is read as one stream of touches.
+    schema Schemas;
     own {
         /// Whose layout it is. Default: found by its tables.
         layout: TouchLayout,

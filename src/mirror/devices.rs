@@ -7,15 +7,20 @@ use super::aliases::{self, Known, Link};
 use super::draft::{At, Draft};
 use super::resolve::Places;
 use crate::ontology::{Label, Uid};
-use crate::sources::facts::Facts;
+use crate::sources::facts::{Facts, MOST_TOUCH_SCHEMAS};
 
 /// Columns that hold the id of a device.
 pub(super) const COLUMNS: [&str; 4] =
     ["tracks.anonymous_id", "identifies.anonymous_id", "aliases.previous_id", "aliases.user_id"];
-const TRACKS: u8 = 1;
-const IDENTIFIES: u8 = 2;
-const FORMER: u8 = 4;
-const LATER: u8 = 8;
+const TRACKS: u32 = 0;
+const IDENTIFIES: u32 = 1;
+const FORMER: u32 = 2;
+const LATER: u32 = 3;
+
+/// Where the id of a device was seen: the schema, and one of [`COLUMNS`].
+type Source = (u8, u32);
+
+const _: () = assert!(MOST_TOUCH_SCHEMAS * COLUMNS.len() <= u32::BITS as usize, "a bit for each source");
 
 /// How it became known whose a device is; the order decides between what was said at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +52,8 @@ pub(super) struct Device {
     pub is_drafted: bool,
     evidence: Option<Evidence>,
     shared: bool,
-    /// One bit for each of [`COLUMNS`].
-    columns: u8,
+    /// One bit for each of [`COLUMNS`] of each schema.
+    sources: u32,
 }
 
 impl Device {
@@ -76,10 +81,11 @@ impl Device {
         Some((user, self.since, evidence))
     }
 
-    /// The columns that hold its id.
-    pub(super) fn columns(&self) -> impl Iterator<Item = &'static str> {
-        let columns = self.columns;
-        COLUMNS.into_iter().enumerate().filter(move |(nth, _)| columns & 1 << nth != 0).map(|(_, name)| name)
+    /// The schemas and columns that hold its id.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (u8, &'static str)> {
+        let sources = self.sources;
+        let all = (0..MOST_TOUCH_SCHEMAS as u8).flat_map(|schema| COLUMNS.map(|column| (schema, column)));
+        all.enumerate().filter(move |(nth, _)| sources & 1 << nth != 0).map(|(_, source)| source)
     }
 }
 
@@ -112,15 +118,16 @@ impl Devices {
         Some((self.from + place as At, &mut self.all[place]))
     }
 
-    /// A touch: by which device, when, and by whom where that is known.
+    /// A touch: by which device, in which schema, when, and by whom where that is known.
     pub(super) fn touched(
         &mut self,
         anonymous_id: &str,
+        schema: u8,
         at: i64,
         person: Option<At>,
         draft: &mut Draft,
     ) -> Result<(), MirrorError> {
-        let device = self.seen(anonymous_id, TRACKS, at, draft)?;
+        let device = self.seen(anonymous_id, (schema, TRACKS), at, draft)?;
         if let Some(person) = person {
             device.used_by(person);
         }
@@ -130,7 +137,7 @@ impl Devices {
     fn seen(
         &mut self,
         anonymous_id: &str,
-        column: u8,
+        (schema, column): Source,
         at: i64,
         draft: &mut Draft,
     ) -> Result<&mut Device, MirrorError> {
@@ -144,26 +151,26 @@ impl Devices {
                 is_drafted: false,
                 evidence: None,
                 shared: false,
-                columns: 0,
+                sources: 0,
             });
         }
         let device = &mut self.all[(node - self.from) as usize];
         device.first = device.first.min(at);
         device.last = device.last.max(at);
-        device.columns |= column;
+        device.sources |= 1 << (u32::from(schema) * COLUMNS.len() as u32 + column);
         Ok(device)
     }
 
     fn identified(
         &mut self,
         anonymous_id: &str,
-        column: u8,
+        source: Source,
         at: i64,
         person: Option<At>,
         draft: &mut Draft,
     ) -> Result<(), MirrorError> {
-        let evidence = if column == IDENTIFIES { Evidence::Identify } else { Evidence::Alias };
-        let device = self.seen(anonymous_id, column, at, draft)?;
+        let evidence = if source.1 == IDENTIFIES { Evidence::Identify } else { Evidence::Alias };
+        let device = self.seen(anonymous_id, source, at, draft)?;
         if let Some(person) = person {
             device.used_by(person);
             device.said_to_be(at, evidence);
@@ -182,22 +189,24 @@ impl Devices {
         for row in &facts.identifies {
             let row = row?;
             if let Some(id) = &row.anonymous_id {
-                self.identified(id, IDENTIFIES, row.at, row.user_id.as_deref().and_then(person), draft)?;
+                let (source, user) = ((row.schema, IDENTIFIES), row.user_id.as_deref().and_then(person));
+                self.identified(id, source, row.at, user, draft)?;
             }
         }
         let mut links = Vec::new();
         for row in &facts.aliases {
             let is_device = self.get(&row.previous_id, draft).is_some() || person(&row.previous_id).is_none();
+            let (former, later) = ((row.schema, FORMER), (row.schema, LATER));
             match (is_device, person(&row.user_id)) {
-                (true, Some(user)) => self.identified(&row.previous_id, FORMER, row.at, Some(user), draft)?,
+                (true, Some(user)) => self.identified(&row.previous_id, former, row.at, Some(user), draft)?,
                 // A former id that is a user and no device joined two users; that was done when people were merged.
                 (false, Some(_)) => {}
                 (false, None) => {
-                    self.identified(&row.user_id, LATER, row.at, person(&row.previous_id), draft)?;
+                    self.identified(&row.user_id, later, row.at, person(&row.previous_id), draft)?;
                 }
                 (true, None) => {
-                    self.seen(&row.previous_id, FORMER, row.at, draft)?;
-                    self.seen(&row.user_id, LATER, row.at, draft)?;
+                    self.seen(&row.previous_id, former, row.at, draft)?;
+                    self.seen(&row.user_id, later, row.at, draft)?;
                     links.push((row.at, row.previous_id.as_str(), row.user_id.as_str()));
                 }
             }

@@ -91,7 +91,9 @@ impl Footing {
             let now = self.0.get(system);
             for (schema, tables) in schemas {
                 let Some(held) = now.and_then(|now| now.get(schema)) else {
-                    let others = now.into_iter().flatten().map(|(other, _)| format!("`{other}`"));
+                    // One that was read before as well stands in no other's place.
+                    let others = now.into_iter().flatten().filter(|(other, _)| !schemas.contains_key(*other));
+                    let others = others.map(|(other, _)| format!("`{other}`"));
                     let others = others.collect::<Vec<_>>().join(", ");
                     let is_replaced = !others.is_empty();
                     let instead =
@@ -224,6 +226,19 @@ mod tests {
         let table = lost(&of("directus", "gigs"));
         assert_eq!(names(&table), ["directus:directus.events"]);
         assert!(table[0].is_replaced);
+    }
+
+    #[test]
+    fn of_several_schemas_one_that_is_left_out_is_lost_and_the_other_does_not_stand_in_its_place() {
+        let of = |schemas: &[&str]| {
+            let named = ("tracks", "tracks");
+            let columns = schemas.iter().map(|schema| ("touchpoints", *schema, named, ("id", "id")));
+            Footing::of(&asked(&columns.collect::<Vec<_>>()))
+        };
+        assert_eq!(of(&["ios", "web"]).lost_since(&of(&["web"])), []);
+        let lost = of(&["web"]).lost_since(&of(&["ios", "web"]));
+        assert_eq!(names(&lost), ["touchpoints:ios"]);
+        assert!(!lost[0].is_replaced && lost[0].what.contains("nothing of it is found now"), "{lost:?}");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Extent {
 struct Deeds {
     /// Where the key lies that names them to the source.
     key: Place,
+    /// The schema that tells of it.
+    schema: u8,
     /// Where their edges begin, by relation: positions in the graph; `None` where that is not there.
     begin: [Option<u32>; 2],
     edges: Counts,
@@ -89,7 +91,7 @@ struct Asked<'a> {
     resolving: &'a Resolving<'a>,
     current: &'a Current,
     kept: &'a Kept,
-    schema: &'a str,
+    schemas: &'a [String],
 }
 
 impl Asked<'_> {
@@ -97,19 +99,19 @@ impl Asked<'_> {
         self.current.find(key.kind(), key.name)
     }
 
-    /// Where somebody's edges begin, and whether what they did before began there as well.
-    fn begin(&self, actor: Actor<'_>) -> ([Option<u32>; 2], bool) {
-        let remembered = |user: &str| self.kept.place(&user_ref(self.schema, user).to_string());
+    /// Where the edges of somebody of a schema begin, and whether what they did before began there as well.
+    fn begin(&self, schema: u8, actor: Actor<'_>) -> ([Option<u32>; 2], bool) {
+        let remembered = |schema: &String, user: &str| self.kept.place(&user_ref(schema, user).to_string());
         match actor {
             Actor::User(user) => {
                 let at = self.resolving.user(user).and_then(|key| self.position(key));
                 let place = at.map(|at| self.current.keys[at as usize].place());
-                ([at; 2], at.is_some() && place == remembered(user))
+                ([at; 2], at.is_some() && place == remembered(&self.schemas[usize::from(schema)], user))
             }
             // The id may have been a user's.
             Actor::Device(device) => {
                 let begin = self.resolving.device(device).map(|key| self.position(key?));
-                (begin, remembered(device).is_none())
+                (begin, self.schemas.iter().all(|schema| remembered(schema, device).is_none()))
             }
         }
     }
@@ -136,7 +138,7 @@ impl Asked<'_> {
 
 impl Movement {
     fn see(&mut self, tally: Tally<'_>, asked: &Asked<'_>) {
-        let (begin, as_before) = asked.begin(tally.actor);
+        let (begin, as_before) = asked.begin(tally.schema, tally.actor);
         let [interest, attended] = tally.edges;
         let device_of_other = matches!(tally.actor, Actor::Device(_))
             && attended > 0
@@ -144,7 +146,10 @@ impl Movement {
         let nowhere = |nth: usize| tally.edges[nth] > 0 && begin[nth].is_none();
         let moved = tally.is_written || !as_before || device_of_other || nowhere(0) || nowhere(1);
         match self.keys.push(&tally.key.to_owned()) {
-            Ok(key) => self.all.push(Deeds { key, begin, edges: [interest as u32, attended as u32], moved }),
+            Ok(key) => {
+                let (schema, edges) = (tally.schema, [interest as u32, attended as u32]);
+                self.all.push(Deeds { key, schema, begin, edges, moved });
+            }
             Err(error) => self.unkept = Some(error),
         }
         self.others += tally.others;
@@ -155,13 +160,13 @@ impl Movement {
     /// Of messages that were loaded more than once the touches were read already.
     fn doubled(&mut self, facts: &Facts, asked: &Asked<'_>) -> Result<(), SpoolError> {
         for touch in &facts.touches {
-            let TouchRow { user_id, anonymous_id, touch, .. } = touch?;
+            let TouchRow { user_id, anonymous_id, touch, schema, .. } = touch?;
             if !touch.is_of_many() {
                 continue;
             }
             let actors = user_id.as_deref().map(Actor::User).into_iter();
             for actor in actors.chain(anonymous_id.as_deref().map(Actor::Device)) {
-                let (begin, _) = asked.begin(actor);
+                let (begin, _) = asked.begin(schema, actor);
                 begin.into_iter().flatten().for_each(|at| self.moved[at as usize] = true);
             }
         }
@@ -205,9 +210,13 @@ impl Movement {
         extent
     }
 
-    /// What names those who moved to the source.
-    fn keys(&self) -> Result<Vec<String>, SpoolError> {
-        self.all.iter().filter(|deeds| deeds.moved).map(|deeds| self.keys.get(deeds.key)).collect()
+    /// What names those who moved to each of so many schemas.
+    fn keys(&self, schemas: usize) -> Result<Vec<Vec<String>>, SpoolError> {
+        let mut keys = vec![Vec::new(); schemas];
+        for deeds in self.all.iter().filter(|deeds| deeds.moved) {
+            keys[usize::from(deeds.schema)].push(self.keys.get(deeds.key)?);
+        }
+        Ok(keys)
     }
 }
 
@@ -293,7 +302,7 @@ impl Part<'_> {
         let Self { client, graph, sources, options } = self;
         let mut resolving = begin(facts, options)?;
         let asked =
-            Asked { resolving: &resolving, current, kept: &options.kept, schema: &facts.touch_schema };
+            Asked { resolving: &resolving, current, kept: &options.kept, schemas: &facts.touch_schemas };
         let events = asked.events(&facts.events_table)?;
         let mut movement = Movement { moved: vec![false; current.node_count()], ..Movement::default() };
         if left.has_doubled() {
@@ -312,7 +321,7 @@ impl Part<'_> {
             let all = extent.read + extent.skipped;
             return Ok(Err(format!("{} of {all} touches may have changed", extent.read)));
         }
-        let keys = movement.keys()?;
+        let keys = movement.keys(facts.touch_schemas.len())?;
         current.read_left(client, graph, |at| movement.moved[at as usize], cx).await?;
         drop(movement);
         let mut touches = Spool::default();

@@ -304,6 +304,7 @@ pub(crate) fn identify(
         user_id: some(user),
         email: some(email),
         name: some(name),
+        schema: 0,
     }
 }
 
@@ -320,8 +321,12 @@ pub(crate) fn touchpoints() -> TouchpointRows {
         channel: some("whatsapp"),
         parent: None,
     };
-    let user =
-        |id: &str, email: &str, name: &str| UserRow { id: id.into(), email: some(email), name: some(name) };
+    let user = |id: &str, email: &str, name: &str| UserRow {
+        id: id.into(),
+        email: some(email),
+        name: some(name),
+        schema: 0,
+    };
     TouchpointRows {
         schema: "sonik_web".into(),
         identifies: vec![

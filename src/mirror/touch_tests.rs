@@ -54,6 +54,7 @@ fn an_alias_names_the_owner_of_a_device_or_joins_two_users() {
         at: at("2025-12-10T08:00:00Z"),
         previous_id: from.into(),
         user_id: to.into(),
+        schema: 0,
     };
     let graph = with_touches(
         vec![],
@@ -147,6 +148,7 @@ fn aliases_in_a_chain_or_a_ring_are_one_person_and_a_shared_device_joins_nobody(
         at: at("2025-12-10T08:00:00Z"),
         previous_id: from.into(),
         user_id: to.into(),
+        schema: 0,
     };
     let by = |id: &str, device: &str, user: Option<&str>| viewed(id, Some(device), user, "1");
     let graph = with_touches(
@@ -180,6 +182,7 @@ fn alias(from: &str, to: &str) -> AliasRow {
         at: at("2025-12-10T08:00:00Z"),
         previous_id: from.into(),
         user_id: to.into(),
+        schema: 0,
     }
 }
 

@@ -54,10 +54,10 @@ pub(super) fn edges(
     let mut devices = Devices::after(draft);
     let mut parents: Vec<NameHash> = Vec::new();
     for touch in once() {
-        let (_, TouchRow { anonymous_id, user_id, at, touch, .. }) = touch?;
+        let (_, TouchRow { anonymous_id, user_id, at, touch, schema, .. }) = touch?;
         if let Some(id) = anonymous_id {
             let person = user_id.as_deref().and_then(|user| places.user(user));
-            devices.touched(&id, at, person, draft)?;
+            devices.touched(&id, schema, at, person, draft)?;
         }
         if let Touch::Shared { parent: Some(parent), .. } = touch {
             parents.push(NameHash::of(&parent));
@@ -167,8 +167,8 @@ fn visitor(
         ("last_seen", Value::Instant(millis(device.last))),
         ("shared", Value::Boolean(device.is_shared())),
     ]);
-    for column in device.columns() {
-        node.stand_behind(reference(facts, column, anonymous_id));
+    for (schema, column) in device.sources() {
+        node.stand_behind(reference(facts, schema, column, anonymous_id));
     }
     draft.close(at)?;
     if let Some((person, since, evidence)) = device.owner() {
@@ -185,8 +185,9 @@ fn visitor(
 /// What stands behind a node that has no row of its own: the column of the touchpoints that names it, and its value.
 ///
 /// The rows themselves may be millions, and change with every touch.
-fn reference(facts: &Facts, column: &str, value: &str) -> String {
-    SourceRef::new("touchpoints", format!("{}.{column}", facts.touch_schema), value).to_string()
+fn reference(facts: &Facts, schema: u8, column: &str, value: &str) -> String {
+    let schema = facts.touch_schema(schema);
+    SourceRef::new("touchpoints", format!("{schema}.{column}"), value).to_string()
 }
 
 /// The touches that are another row's message, and when the newest of all was received. A message that was loaded twice is
@@ -300,9 +301,11 @@ impl Found<'_> {
                     return Ok(());
                 };
                 let (content, is_new) = draft.node(Label::Content, &url)?;
-                if is_new {
+                // Of one schema all touches say the same of it.
+                if is_new || self.facts.touch_schemas.len() > 1 {
                     let node = draft.open(content)?;
-                    node.stand_behind(reference(self.facts, "content_shared.content_url", &url));
+                    let column = "content_shared.content_url";
+                    node.stand_behind(reference(self.facts, touch.schema, column, &url));
                     node.properties.extend([
                         ("name", Value::Text(url.clone())),
                         ("kind", Value::Text(content_kind(&url).to_owned())),

@@ -1,6 +1,7 @@
 //! What can go wrong while sources are read. No variant holds a password, a URL with credentials or the value of a row.
 
 use super::postgres::client::{POOLER, is_pooler};
+use super::postgres::touchpoints;
 use super::spool::SpoolError;
 use crate::context::{Cancelled, Diagnose, Fault};
 
@@ -135,6 +136,16 @@ pub enum SourceError {
         /// The schemas.
         found: String,
     },
+    /// Schemas that cannot be read as one.
+    #[error("cannot read the schemas {schemas} of {source_name} as one stream: {reason}")]
+    NotOneStream {
+        /// Name of the source.
+        source_name: &'static str,
+        /// The schemas.
+        schemas: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// A column that cannot be done without is missing.
     #[error("table `{table}` of {source_name} has no column {wanted}")]
     ColumnMissing {
@@ -240,6 +251,7 @@ impl Diagnose for SourceError {
             Self::Url { .. }
             | Self::SchemaMissing { .. }
             | Self::Ambiguous { .. }
+            | Self::NotOneStream { .. }
             | Self::TableMissing { .. }
             | Self::NamedColumnMissing { .. }
             | Self::WorkspaceMissing { .. } => Fault::Input,
@@ -278,17 +290,25 @@ impl Diagnose for SourceError {
             Self::Denied { user, what, .. } => {
                 let schema = what.split('.').next().unwrap_or(what);
                 format!(
-                    "GRANT USAGE ON SCHEMA \"{schema}\" TO \"{user}\"; GRANT SELECT ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{user}\""
+                    "GRANT USAGE ON SCHEMA \"{schema}\" TO \"{user}\"; GRANT SELECT ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{user}\"; \
+                     {GRANTS}"
                 )
             }
             Self::RowSecurity { user, .. } => {
-                format!("give the reader a role that sees all rows: ALTER ROLE \"{user}\" BYPASSRLS")
+                format!("give the reader a role that sees all rows: ALTER ROLE \"{user}\" BYPASSRLS; {GRANTS}")
             }
             Self::LayoutMissing { .. } => {
                 "check that the URL names the database of the sources; `sonograph doctor` lists what is found"
                     .to_owned()
             }
-            Self::SchemaMissing { source_name, .. } | Self::Ambiguous { source_name, .. } => {
+            Self::Ambiguous { source_name: touchpoints::SYSTEM, found, .. } => format!(
+                "name the right one as `schema` under [sources.touchpoints] in sonograph.toml, or all whose touches are one \
+                 stream: `schema = {:?}`",
+                found.split(", ").collect::<Vec<_>>()
+            ),
+            Self::SchemaMissing { source_name, .. }
+            | Self::Ambiguous { source_name, .. }
+            | Self::NotOneStream { source_name, .. } => {
                 format!("name the right one as `schema` under [sources.{source_name}] in sonograph.toml")
             }
             Self::TableMissing { there, .. } => format!("there are {}", or_none(there)),
@@ -317,6 +337,10 @@ impl Diagnose for SourceError {
         })
     }
 }
+
+/// Where all of what a role needs stands.
+const GRANTS: &str =
+    "`sonograph doctor grants`, run as a role that sees everything, prints all that a reader needs";
 
 fn or_none(list: &str) -> &str {
     if list.is_empty() { "none" } else { list }

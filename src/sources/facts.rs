@@ -127,9 +127,9 @@ pub struct Facts {
     pub identifies: Spool<super::rows::IdentifyRow>,
     pub aliases: Vec<super::rows::AliasRow>,
     pub touches: Spool<super::rows::TouchRow>,
-    /// Schema of the touchpoints and of the events and artists they point at: `touches` name these by primary key.
-    pub touch_schema: String,
-    /// `directus.events`, as named in [`SourceRef::table`].
+    /// Schemas of the touchpoints, in byte order, at most [`MOST_TOUCH_SCHEMAS`]; rows name theirs by its place.
+    pub touch_schemas: Vec<String>,
+    /// `directus.events`, as named in [`SourceRef::table`]; `touches` name rows of it by primary key.
     pub events_table: String,
     /// `directus.artists`, as named in [`SourceRef::table`].
     pub artists_table: String,
@@ -146,7 +146,15 @@ pub struct Facts {
     pub bad_rows: Vec<BadRow>,
 }
 
+/// So many schemas of touchpoints can be read as one stream: the mirror keeps four bits a device of each.
+pub const MOST_TOUCH_SCHEMAS: usize = 8;
+
 impl Facts {
+    /// The name of the schema that a row of the touchpoints is from.
+    pub fn touch_schema(&self, row: u8) -> &str {
+        self.touch_schemas.get(usize::from(row)).map_or("", String::as_str)
+    }
+
     /// No facts yet; of each kind of which there may be many, so many bytes stay in memory.
     pub fn buffered(bytes: usize) -> Self {
         Self {

@@ -260,15 +260,15 @@ impl Left {
         postgres::touchpoints::tallies(&mut self.session, options, events, see, cx).await
     }
 
-    /// Reads the touches of those whom `keys` name, and those at none of `events`; tells what was read, and ends the
-    /// transaction.
+    /// Reads the touches of those whom `keys` name, by schema, and those at none of `events`; tells what was read, and ends
+    /// the transaction.
     ///
     /// # Errors
     /// When the database cannot be read or a row cannot be taken.
     pub async fn moved(
         mut self,
         options: &SourceOptions,
-        (keys, events): (&[String], &[String]),
+        (keys, events): (&[Vec<String>], &[String]),
         into: &mut Spool<TouchRow>,
         cx: &Context,
     ) -> Result<Vec<TableRead>, SourceError> {

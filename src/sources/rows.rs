@@ -272,6 +272,8 @@ pub struct IdentifyRow {
     pub user_id: Option<String>,
     pub email: Option<String>,
     pub name: Option<String>,
+    /// Which of the schemas it is from, by place among [`Facts::touch_schemas`](super::facts::Facts::touch_schemas).
+    pub schema: u8,
 }
 
 /// A row of `users`.
@@ -280,6 +282,8 @@ pub struct UserRow {
     pub id: String,
     pub email: Option<String>,
     pub name: Option<String>,
+    /// Which of the schemas it is from, by place among [`Facts::touch_schemas`](super::facts::Facts::touch_schemas).
+    pub schema: u8,
 }
 
 /// A row of `aliases`.
@@ -289,6 +293,8 @@ pub struct AliasRow {
     pub at: i64,
     pub previous_id: String,
     pub user_id: String,
+    /// Which of the schemas it is from, by place among [`Facts::touch_schemas`](super::facts::Facts::touch_schemas).
+    pub schema: u8,
 }
 
 /// A row of `tracks` with the properties of its event's own table.
@@ -304,6 +310,8 @@ pub struct TouchRow {
     pub medium: Option<String>,
     pub campaign: Option<String>,
     pub session: Option<i64>,
+    /// Which of the schemas it is from, by place among [`Facts::touch_schemas`](super::facts::Facts::touch_schemas).
+    pub schema: u8,
 }
 
 /// What was done, with the properties of the event's own table.

@@ -18,14 +18,16 @@ use crate::graph::{all, with_graph};
 use crate::scratch::Scratch;
 
 /// A source that changes, and the graph that follows it.
-struct World<'c> {
-    scratch: Scratch,
-    client: &'c mut Client,
+pub(crate) struct World<'c> {
+    pub scratch: Scratch,
+    pub client: &'c mut Client,
     graph: &'c str,
+    /// How the sources are read.
+    pub sources: SourceOptions,
     /// Where the last run read the touches.
     position: Option<Position>,
     /// Where touches are.
-    schema: &'static str,
+    pub schema: &'static str,
     /// Whether a row lacks a stamp.
     unstamped: bool,
     /// Whether transactions of others are waited for.
@@ -45,12 +47,22 @@ async fn quiet(scratch: &Scratch) {
 }
 
 impl<'c> World<'c> {
-    async fn begin(scratch: Scratch, client: &'c mut Client, graph: &'c str) -> Self {
+    pub async fn begin(scratch: Scratch, client: &'c mut Client, graph: &'c str) -> Self {
+        Self::begin_with(scratch, client, graph, SourceOptions::default()).await
+    }
+
+    pub async fn begin_with(
+        scratch: Scratch,
+        client: &'c mut Client,
+        graph: &'c str,
+        sources: SourceOptions,
+    ) -> Self {
         quiet(&scratch).await;
         let mut world = Self {
             scratch,
             client,
             graph,
+            sources,
             position: None,
             schema: "sonik_web",
             unstamped: false,
@@ -61,12 +73,12 @@ impl<'c> World<'c> {
     }
 
     /// What a run would do; `since`: reading only what may have changed. Writes it where that is wanted.
-    async fn plan(&mut self, since: Option<Since>, write: bool) -> (Summary, String, Option<Extent>) {
+    pub async fn plan(&mut self, since: Option<Since>, write: bool) -> (Summary, String, Option<Extent>) {
         let cx = Context::silent();
         let databases = Databases::one(&self.scratch.url());
-        let (sources, resolving) = (SourceOptions::default(), ResolveOptions::default());
+        let resolving = ResolveOptions::default();
         let graph = (&mut *self.client, self.graph);
-        let read = mirror::read_since(graph, &databases, &sources, &resolving, since.map(Ok), &cx)
+        let read = mirror::read_since(graph, &databases, &self.sources, &resolving, since.map(Ok), &cx)
             .await
             .expect("the graph and the sources are read");
         let mut plan = mirror::plan(&read.resolved, &read.current).expect("a plan");
@@ -80,18 +92,29 @@ impl<'c> World<'c> {
         (summary, guarded, read.extent)
     }
 
-    fn since(&self) -> Since {
+    /// The tables and relations that a full run would not sweep.
+    pub async fn held_back(&mut self, guard: &SweepGuard) -> Vec<String> {
+        let (cx, databases) = (Context::silent(), Databases::one(&self.scratch.url()));
+        let (graph, resolving) = ((&mut *self.client, self.graph), ResolveOptions::default());
+        let read = mirror::read_since(graph, &databases, &self.sources, &resolving, None, &cx).await;
+        let read = read.expect("the graph and the sources are read");
+        let mut plan = mirror::plan(&read.resolved, &read.current).expect("a plan");
+        guard.hold_back(&mut plan).expect("a plan");
+        plan.held_back.iter().map(|held| held.of.clone()).collect()
+    }
+
+    pub fn since(&self) -> Since {
         let position = self.position.clone().expect("the last run noted where it read");
         Since { position, overlap: SignedDuration::from_mins(5) }
     }
 
     /// One run, and how much of the touches it read.
-    async fn run(&mut self, since: Option<Since>) -> Option<Extent> {
+    pub async fn run(&mut self, since: Option<Since>) -> Option<Extent> {
         self.plan(since, true).await.2
     }
 
     /// Reading what may have changed plans what reading everything does, and is applied.
-    async fn agrees(&mut self, what: &str) -> Extent {
+    pub async fn agrees(&mut self, what: &str) -> Extent {
         let (full, guarded, _) = self.plan(None, false).await;
         let since = self.since();
         let (part, part_guarded, _) = self.plan(Some(since.clone()), false).await;
@@ -105,7 +128,7 @@ impl<'c> World<'c> {
     }
 
     /// After this was done to the sources.
-    async fn after(&mut self, what: &str, sql: &str) -> Extent {
+    pub async fn after(&mut self, what: &str, sql: &str) -> Extent {
         self.scratch.run(&format!("SET search_path = {}; {sql}", self.schema)).await;
         if self.waits {
             quiet(&self.scratch).await;
@@ -115,7 +138,7 @@ impl<'c> World<'c> {
 }
 
 /// A touch of an event: id, what, when it was loaded (minutes from noon), device, user, event.
-fn touch(
+pub(crate) fn touch(
     id: &str,
     action: &str,
     minute: i64,

@@ -17,6 +17,7 @@ mod mistyped;
 mod odd_rows;
 mod orders;
 mod secrets;
+mod several_schemas;
 mod spaces;
 mod worlds;
 

@@ -241,14 +241,19 @@ fn touchpoints() -> impl Strategy<Value = TouchpointRows> {
             user_id,
             email,
             name,
+            schema: 0,
         },
     );
     let previous = prop_oneof![id("d", 5), id("u", 5)];
     let target = prop_oneof![4 => id("u", 5), 1 => id("d", 5)];
     let alias = (id("l", 9), micros(), previous, target)
-        .prop_map(|(id, at, previous_id, user_id)| AliasRow { id, at, previous_id, user_id });
-    let user =
-        (id("u", 4), maybe(MAILS), maybe(NAMES)).prop_map(|(id, email, name)| UserRow { id, email, name });
+        .prop_map(|(id, at, previous_id, user_id)| AliasRow { id, at, previous_id, user_id, schema: 0 });
+    let user = (id("u", 4), maybe(MAILS), maybe(NAMES)).prop_map(|(id, email, name)| UserRow {
+        id,
+        email,
+        name,
+        schema: 0,
+    });
     (vec(touch, 0..12), vec(identify, 0..5), vec(alias, 0..4), vec(user, 0..3)).prop_map(
         |(touches, identifies, aliases, users)| TouchpointRows {
             aliases_name_anyone: false,

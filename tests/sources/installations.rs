@@ -173,7 +173,7 @@ async fn of_several_workspaces_the_active_one_is_read_and_two_active_ones_need_a
     };
     let other = read(&scratch, &workspace("other")).await.expect("the subdomain is listed");
     assert_eq!(companies(&other), ["Other"]);
-    let by_schema = naming("twenty", Naming { schema: Some(WORKSPACE.into()), ..Naming::default() });
+    let by_schema = naming("twenty", Naming { schema: [WORKSPACE].into(), ..Naming::default() });
     let sonik = read(&scratch, &by_schema).await.expect("the schema is there");
     assert_eq!(companies(&sonik).len(), 2);
     let wrong = read(&scratch, &workspace("nobody")).await.expect_err("there is none");

@@ -10,6 +10,7 @@ mod names;
 mod odd_rows;
 mod read_only;
 mod refusals;
+mod several_schemas;
 mod touch_layouts;
 mod unified_schema;
 

@@ -316,6 +316,11 @@ async fn the_command_answers_with_its_exit_code_and_a_page_for_the_ticket_that_s
     assert!(!all.contains(&password), "a password is shown");
 
     for (arguments, code, said) in [
+        (
+            ["--from", "env:OLD", "--to", "postgresql://127.0.0.1:1/x"],
+            3,
+            "hint: check host and port, that the",
+        ),
         (["--from", "env:OLD", "--to", "env:OLD"], 2, "--from and --to are one database"),
         (["--from", "env:NOWHERE", "--to", "env:NEW"], 2, "`NOWHERE`"),
         (["--from", "env:NOWHERE", "--to", "env:NEW"], 2, "and env:OLD here"),
@@ -326,6 +331,8 @@ async fn the_command_answers_with_its_exit_code_and_a_page_for_the_ticket_that_s
         let refused = ask(&variables, &arguments);
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(code), "{told}");
+        // A private server would be neither the old one nor the new one.
+        assert!(!told.contains("services up"), "{told}");
         assert!(told.contains(said) && !told.contains("s3cret") && !told.contains(&password), "{told}");
     }
     std::fs::create_dir(home.path().join("mine")).expect("made");

@@ -10,21 +10,21 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::scratch::Scratch;
 
-const PASSWORD: &str = "correct-horse";
+pub(crate) const PASSWORD: &str = "correct-horse";
 
 fn one(scratch: &Scratch) -> Databases {
     Databases::one(&scratch.url())
 }
 
 /// Runs a script of grants, but for psql's own lines, and gives the role a password.
-async fn run(scratch: &Scratch, script: &str, role: &str) {
+pub(crate) async fn run(scratch: &Scratch, script: &str, role: &str) {
     assert!(!script.contains("PASSWORD"), "{script}");
     let sql: Vec<&str> = script.lines().filter(|line| !line.starts_with('\\')).collect();
     scratch.run(&sql.join("\n")).await;
     scratch.run(&format!("ALTER ROLE {role} PASSWORD '{PASSWORD}'")).await;
 }
 
-async fn forget(scratch: &Scratch, roles: &[String]) {
+pub(crate) async fn forget(scratch: &Scratch, roles: &[String]) {
     for role in roles {
         scratch.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     }
@@ -165,8 +165,14 @@ async fn a_write_between_the_two_looks_is_seen_and_the_table_named() {
 }
 
 pub(crate) fn sonograph(scratch: &Scratch, url: &str, arguments: &[&str]) -> Output {
+    sonograph_as(scratch, url, "", arguments)
+}
+
+/// With this `sonograph.toml`.
+pub(crate) fn sonograph_as(scratch: &Scratch, url: &str, config: &str, arguments: &[&str]) -> Output {
     let falkordb = crate::support::url("FALKORDB");
     let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("sonograph.toml"), config).expect("it is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonograph"));
     command.current_dir(home.path()).env_clear().args(arguments);
     command.envs([

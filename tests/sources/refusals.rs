@@ -88,6 +88,10 @@ async fn what_may_not_be_read_is_an_error_and_never_an_empty_table() {
         .run(&format!("GRANT SELECT ON directus.venues TO {role}; ALTER TABLE directus.artists ENABLE ROW LEVEL SECURITY"))
         .await;
     let hidden = read().await.expect_err("row-level security hides rows");
+    scratch
+        .run(&format!("ALTER TABLE directus.artists DISABLE ROW LEVEL SECURITY; REVOKE SELECT ON directus.directus_relations FROM {role}"))
+        .await;
+    let unrelated = read().await.expect_err("Directus says there which field is what");
     scratch.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 
     assert!(matches!(nothing, SourceError::Denied { .. }), "{nothing}");
@@ -96,7 +100,16 @@ async fn what_may_not_be_read_is_an_error_and_never_an_empty_table() {
         revoked.to_string().starts_with(&format!("role `{role}` may not read `directus.venues.id`")),
         "{revoked}"
     );
+    assert!(
+        unrelated
+            .to_string()
+            .starts_with(&format!("role `{role}` may not read `directus.directus_relations` at ")),
+        "{unrelated}"
+    );
     assert!(revoked.hint().is_some_and(|hint| hint.contains("GRANT SELECT")));
+    for refused in [&nothing, &revoked, &hidden, &unrelated] {
+        assert!(refused.hint().is_some_and(|hint| hint.contains("`sonograph doctor grants`")), "{refused}");
+    }
     assert!(
         hidden.to_string().starts_with("row-level security hides rows of `directus.artists`"),
         "{hidden}"
@@ -172,16 +185,18 @@ async fn two_schemas_with_the_same_layout_need_a_choice() {
     let error = scratch.refusal().await;
     assert!(error.to_string().ends_with("hold the layout of touchpoints: sonik_ios, sonik_web"), "{error}");
     assert_eq!(error.fault(), Fault::Input);
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains(r#"`schema = ["sonik_ios", "sonik_web"]`"#), "{hint}");
     let choose = |schema: &str| SourceOptions {
         naming: BTreeMap::from([(
             "touchpoints".to_owned(),
-            Naming { schema: Some(schema.to_owned()), ..Naming::default() },
+            Naming { schema: [schema].into(), ..Naming::default() },
         )]),
         ..SourceOptions::default()
     };
     let (databases, cx) = (Databases::one(&scratch.url()), Context::silent());
     let chosen = read_facts(&databases, &choose("sonik_ios"), &cx).await.expect("the choice is taken");
-    assert_eq!((chosen.touch_schema.as_str(), chosen.touches.len()), ("sonik_ios", 0));
+    assert_eq!((&chosen.touch_schemas[..], chosen.touches.len()), (&["sonik_ios".to_owned()][..], 0));
     let wrong = read_facts(&databases, &choose("directus"), &cx).await.expect_err("no touchpoints there");
     assert!(matches!(wrong, SourceError::SchemaMissing { .. }), "{wrong}");
 }

@@ -178,7 +178,7 @@ async fn where_two_layouts_are_found_one_has_to_be_named() {
     assert!(error.to_string().ends_with("hold the layout of touchpoints: sonik_web, ph"), "{error}");
     let layout = |layout| naming("touchpoints", Naming { layout: Some(layout), ..Naming::default() });
     let posthog = read(&scratch, &layout(TouchLayout::Posthog)).await.expect("it is there");
-    assert_eq!((posthog.touch_schema.as_str(), posthog.touches.len()), ("ph", 8));
+    assert_eq!((posthog.touch_schema(0), posthog.touches.len()), ("ph", 8));
     let snowplow = read(&scratch, &layout(TouchLayout::Snowplow)).await.expect_err("it is not");
     assert!(
         snowplow.to_string().starts_with("found no layout of touchpoints as of snowplow at "),
@@ -193,7 +193,7 @@ async fn where_two_layouts_are_found_one_has_to_be_named() {
         )
         .await;
     let names = Naming {
-        schema: Some("ph".into()),
+        schema: ["ph"].into(),
         tables: BTreeMap::from([("event_viewed".to_owned(), "gig opened".to_owned())]),
         columns: BTreeMap::from([(
             "event_viewed".to_owned(),
@@ -223,7 +223,7 @@ async fn a_warehouse_whose_other_tables_no_message_has_made_yet_is_read_and_a_so
         ids
     };
     assert_eq!(ids(&facts), ids(&whole));
-    assert_eq!((facts.identifies.len(), facts.touch_schema.as_str()), (0, "sonik_web"));
+    assert_eq!((facts.identifies.len(), facts.touch_schema(0)), (0, "sonik_web"));
 
     let scratch = Scratch::with(&["directus", "touchpoints"]).await.expect("it was at hand");
     scratch.run("DROP TABLE sonik_web.tracks").await;

@@ -44,7 +44,7 @@ fn assert_same_facts(made: &Facts, read: &Facts) {
     assert_same_rows("identifies", &made.identifies, &read.identifies);
     assert_same("aliases", &made.aliases, &read.aliases);
     assert_same_rows("touches", &made.touches, &read.touches);
-    assert_eq!(made.touch_schema, read.touch_schema);
+    assert_eq!(made.touch_schemas, read.touch_schemas);
     assert_eq!((&made.events_table, &made.artists_table), (&read.events_table, &read.artists_table));
 }
 

@@ -15,7 +15,7 @@ use crate::context::Unfinished;
 use crate::sources::postgres::Session as Database;
 use crate::sources::postgres::client::{POOLER, is_pooler};
 use crate::sources::postgres::migration::{self, Check, Scope, Status, Verdict};
-use crate::sources::{self, Databases};
+use crate::sources::{self, Databases, SourceError};
 use crate::terminal::{Align, Grid};
 
 #[derive(Debug, Args)]
@@ -78,6 +78,8 @@ pub(super) fn run(args: &MigrationArgs, session: &Session) -> Result<Outcome, Fa
 
 const NAMED: &str = "OLD=postgresql://user:password@host:5432/database in the environment, and env:OLD here";
 
+const REACH: &str = "check host and port, that the server runs, and that it listens on that address and no firewall is in between";
+
 /// The URL that a flag gives or names; never shown.
 fn address(given: &SecretString, flag: &str) -> Result<SecretString, Failure> {
     match given.expose_secret().strip_prefix("env:") {
@@ -104,9 +106,12 @@ async fn examine(
 ) -> Result<Verdict, Failure> {
     let cx = &session.cx;
     let open = async |url: &SecretString, flag: &str| {
-        Database::open(url.expose_secret())
-            .await
-            .map_err(|e| Failure::from(e).during(format!("cannot look at {flag}")))
+        Database::open(url.expose_secret()).await.map_err(|error| {
+            // A private server would be neither of the two.
+            let closed = matches!(&error, SourceError::Unreachable { place, .. } if !is_pooler(place));
+            let failure = Failure::from(error).during(format!("cannot look at {flag}"));
+            if closed { failure.with_hint(REACH) } else { failure }
+        })
     };
     // Both transactions begin before anything is read, so that both sides are of about the same moment.
     let (mut left, mut right) = (open(from, "--from").await?, open(to, "--to").await?);

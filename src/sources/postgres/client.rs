@@ -255,25 +255,6 @@ impl Session {
         std::mem::take(&mut self.layouts)
     }
 
-    /// Which schema to read a source from: the configured one, else the only candidate, else none.
-    pub fn choose_schema(
-        &self,
-        source_name: &'static str,
-        configured: Option<&String>,
-        candidates: &[&str],
-    ) -> Result<Option<String>, SourceError> {
-        let place = self.place.clone();
-        match (configured, candidates) {
-            (Some(schema), _) if candidates.contains(&schema.as_str()) => Ok(Some(schema.clone())),
-            (Some(schema), _) => {
-                Err(SourceError::SchemaMissing { place, source_name, schema: schema.clone() })
-            }
-            (None, []) => Ok(None),
-            (None, [only]) => Ok(Some((*only).to_owned())),
-            (None, several) => Err(SourceError::Ambiguous { place, source_name, found: several.join(", ") }),
-        }
-    }
-
     /// Runs a small statement of ours; `what` names it in errors.
     pub async fn rows(
         &mut self,
@@ -286,15 +267,15 @@ impl Session {
         query.fetch_all(&mut self.connection).await.map_err(|error| self.failure(error, what))
     }
 
-    /// Runs a small statement of ours over the `schema` it names `{schema}`; every column of its rows is text.
+    /// Runs a small statement of ours over a `table` of the `schema` it names `{schema}`; every column of its rows is text.
     pub async fn texts(
         &mut self,
         sql: &str,
-        schema: &str,
+        (schema, table): (&str, &str),
         parameter: Option<&Vec<String>>,
     ) -> Result<Vec<Vec<Option<String>>>, SourceError> {
         let sql = sql.replace("{schema}", &catalog::identifier(schema));
-        let rows = self.rows(&sql, schema, parameter).await?;
+        let rows = self.rows(&sql, &format!("{schema}.{table}"), parameter).await?;
         let text = |row: &PgRow, i: usize| row.try_get::<Option<String>, _>(i).unwrap_or_default();
         Ok(rows.iter().map(|row| (0..row.len()).map(|i| text(row, i)).collect()).collect())
     }

@@ -9,6 +9,7 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use super::catalog::Table;
 use super::client::Session;
 use crate::sources::SourceError;
 
@@ -48,12 +49,10 @@ pub(super) struct Standing {
 const WRAP: u64 = 1 << 32;
 
 impl Standing {
-    /// Where a session stands, reading these tables of `schema` in a `manner`; why nothing can go on from there, where
-    /// that is so.
+    /// Where a session stands, reading these tables in a `manner`; why nothing can go on from there, where that is so.
     pub(super) async fn of(
         session: &mut Session,
-        schema: &str,
-        tables: &[&str],
+        tables: &[&Table],
         manner: String,
     ) -> Result<Result<Self, String>, SourceError> {
         let [here] = &session.lines::<5>(include_str!("sql/position.sql"), "pg_current_snapshot").await?[..]
@@ -74,15 +73,16 @@ impl Standing {
         let Some([Some(system), Some(timeline)]) = cluster.first() else {
             return Ok(Err("the server does not say which one it is".to_owned()));
         };
-        let names = std::iter::once(schema).chain(tables.iter().copied()).map(str::to_owned).collect();
-        let found = session.texts(include_str!("sql/relations.sql"), schema, Some(&names)).await?;
+        let names = tables.iter().flat_map(|table| [table.schema.clone(), table.name.clone()]).collect();
+        let found = include_str!("sql/relations.sql");
+        let found = session.texts(found, ("pg_catalog", "pg_class"), Some(&names)).await?;
         let mut relations = Vec::with_capacity(found.len());
         for relation in &found {
             let [Some(of), Some(oid), Some(kind)] = &relation[..] else { continue };
             if !matches!(kind.as_str(), "r" | "p" | "m") {
                 let what = if kind == "v" { "a view" } else { "no table of this database" };
                 return Ok(Err(format!(
-                    "`{schema}.{of}` is {what}: its rows do not tell which transaction wrote them"
+                    "`{of}` is {what}: its rows do not tell which transaction wrote them"
                 )));
             }
             relations.extend(oid.parse::<u32>().ok());

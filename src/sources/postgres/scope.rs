@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Table};
-use crate::config::{Archive, Naming};
+use crate::config::{Archive, Naming, Schemas};
 use crate::sources::{ColumnAsked, SourceError};
 
 /// One source in one schema, under the names its modeller chose.
@@ -14,6 +14,8 @@ pub struct Scope<'o> {
     /// The schema its tables are in.
     pub schema: String,
     naming: &'o Naming,
+    /// Schemas that are read as one with it: what is named need be in one of them only.
+    beside: Vec<String>,
 }
 
 /// A logical table of a source and the real one it stands for.
@@ -26,12 +28,55 @@ pub struct Named<'c> {
     /// The table.
     pub table: &'c Table,
     columns: Option<&'c BTreeMap<String, String>>,
+    /// Whether the columns that are named must be here, and are not in another schema.
+    pub(super) is_alone: bool,
+}
+
+/// Which schema at `place` to read a source from: the configured one, else the only candidate, else none.
+pub fn choose_schema(
+    place: &str,
+    source_name: &'static str,
+    configured: &Schemas,
+    candidates: &[&str],
+) -> Result<Option<String>, SourceError> {
+    let mut chosen = choose_schemas(place, source_name, configured, candidates)?;
+    let only = chosen.pop();
+    if chosen.is_empty() {
+        return Ok(only);
+    }
+    chosen.extend(only);
+    Err(SourceError::Ambiguous { place: place.to_owned(), source_name, found: chosen.join(", ") })
+}
+
+/// Which schemas at `place` to read a source from: the configured ones, else the only candidate, else none.
+pub fn choose_schemas(
+    place: &str,
+    source_name: &'static str,
+    configured: &Schemas,
+    candidates: &[&str],
+) -> Result<Vec<String>, SourceError> {
+    let (place, named) = (place.to_owned(), configured.names());
+    if let Some(schema) = named.iter().find(|schema| !candidates.contains(&schema.as_str())) {
+        return Err(SourceError::SchemaMissing { place, source_name, schema: schema.clone() });
+    }
+    match candidates {
+        _ if !named.is_empty() => Ok(named.to_vec()),
+        [] => Ok(Vec::new()),
+        [only] => Ok(vec![(*only).to_owned()]),
+        several => Err(SourceError::Ambiguous { place, source_name, found: several.join(", ") }),
+    }
 }
 
 impl<'o> Scope<'o> {
     /// A source in a schema.
     pub fn new(source_name: &'static str, schema: impl Into<String>, naming: &'o Naming) -> Self {
-        Self { source_name, schema: schema.into(), naming }
+        Self { source_name, schema: schema.into(), naming, beside: Vec::new() }
+    }
+
+    /// The same, read as one with other schemas.
+    #[must_use]
+    pub fn beside(self, others: Vec<String>) -> Self {
+        Self { beside: others, ..self }
     }
 
     /// The configured name of a logical table, else `usual`.
@@ -76,7 +121,9 @@ impl<'o> Scope<'o> {
     ) -> Result<Option<Named<'c>>, SourceError> {
         let name = self.name(logical, usual);
         let found = catalog.table(&self.schema, name);
-        if found.is_none() && self.naming.tables.contains_key(logical) {
+        let elsewhere: Vec<&Table> =
+            self.beside.iter().filter_map(|schema| catalog.table(schema, name)).collect();
+        if found.is_none() && elsewhere.is_empty() && self.naming.tables.contains_key(logical) {
             return Err(SourceError::TableMissing {
                 source_name: self.source_name,
                 table: format!("{}.{name}", self.schema),
@@ -84,12 +131,16 @@ impl<'o> Scope<'o> {
                 there: catalog.tables(&self.schema).join(", "),
             });
         }
-        Ok(found.map(|table| Named {
-            source_name: self.source_name,
-            logical,
-            table,
-            columns: self.naming.columns.get(logical),
-        }))
+        let Some(table) = found else { return Ok(None) };
+        let columns = self.naming.columns.get(logical);
+        let is_alone = self.beside.is_empty();
+        let named = Named { source_name: self.source_name, logical, table, columns, is_alone };
+        for (column, name) in columns.into_iter().flatten().filter(|_| !is_alone) {
+            if !table.has(&[name]) && !elsewhere.iter().any(|table| table.has(&[name])) {
+                return Err(named.no_such_column(table, column, name));
+            }
+        }
+        Ok(Some(named))
     }
 }
 

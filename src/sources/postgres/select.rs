@@ -185,7 +185,7 @@ impl<'c> Select<'c> {
         let configured = named.configured(logical);
         let names = configured.as_ref().map_or(usual, std::slice::from_ref);
         let Some((name, column)) = table.column(names) else {
-            if let Some(name) = configured {
+            if let Some(name) = configured.filter(|_| named.is_alone) {
                 return Err(named.no_such_column(table, logical, name));
             }
             self.lacks(named, logical, names);

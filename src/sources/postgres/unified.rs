@@ -6,7 +6,7 @@ use super::catalog::Table;
 use super::client::{Session, Taken};
 use super::columns::{Instant, Json};
 use super::frame::{instants, texts};
-use super::scope::Scope;
+use super::scope::{Scope, choose_schema};
 use super::select::Select;
 use crate::config::Naming;
 use crate::context::Context;
@@ -54,7 +54,7 @@ pub(super) fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Opti
     };
     let candidates = catalog.schemas_with(&[scope("").name("entities", "entities")]);
     let candidates: Vec<&str> = candidates.into_iter().filter(|schema| ours(schema)).collect();
-    Ok(session.choose_schema(SYSTEM, naming.schema.as_ref(), &candidates)?.map(|schema| scope(&schema)))
+    Ok(choose_schema(session.place(), SYSTEM, &naming.schema, &candidates)?.map(|schema| scope(&schema)))
 }
 
 /// The columns that make a table `entities` ours.

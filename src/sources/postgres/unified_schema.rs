@@ -101,7 +101,7 @@ impl Step {
 /// When several schemas hold the layout and none is configured.
 pub fn plan(session: &Session, naming: &Naming) -> Result<Vec<Step>, SourceError> {
     let catalog = session.catalog();
-    let scope = match &naming.schema {
+    let scope = match naming.schema.names().first() {
         // It need not hold anything yet.
         Some(schema) => Scope::new(SYSTEM, schema, naming),
         None => discover(session, naming)?.unwrap_or_else(|| Scope::new(SYSTEM, SCHEMA, naming)),

@@ -175,7 +175,12 @@ fn touchpoints(
     rows.users = crowd
         .fans
         .iter()
-        .map(|f| UserRow { id: f.user_id.clone(), email: Some(f.email.clone()), name: Some(f.name()) })
+        .map(|f| UserRow {
+            id: f.user_id.clone(),
+            email: Some(f.email.clone()),
+            name: Some(f.name()),
+            schema: 0,
+        })
         .collect();
     for life in lives.into_iter().chain(strangers) {
         rows.identifies.extend(life.identifies);

@@ -303,6 +303,7 @@ impl<'a> Stage<'a> {
                     .filter(|_| !attended)
                     .and(act.event.map(|e| self.programme.events[e].campaign.clone())),
                 session: (!scanned).then(|| session(&device.anonymous_id, act.at)),
+                schema: 0,
             });
         }
         for (exposure, known) in exposures.iter().zip(known) {
@@ -387,6 +388,7 @@ impl<'a> Stage<'a> {
                 medium: medium.map(str::to_owned),
                 campaign: source.and(act.event.map(|e| self.programme.events[e].campaign.clone())),
                 session: Some(session(&device, act.at)),
+                schema: 0,
             });
         }
         for exposure in exposures.iter().filter(|e| self.programme.events[e.event].past) {
@@ -435,9 +437,8 @@ fn identities(rng: &mut Pcg64, index: usize, fan: &Fan, life: &mut Life) {
         let Some(at) = device.identified else { continue };
         let id = identify_id(index, n);
         if device.by_alias {
-            let row =
-                AliasRow { id, at, previous_id: device.anonymous_id.clone(), user_id: fan.user_id.clone() };
-            life.aliases.push(row);
+            let (previous_id, user_id) = (device.anonymous_id.clone(), fan.user_id.clone());
+            life.aliases.push(AliasRow { id, at, previous_id, user_id, schema: 0 });
             continue;
         }
         life.identifies.push(IdentifyRow {
@@ -448,6 +449,7 @@ fn identities(rng: &mut Pcg64, index: usize, fan: &Fan, life: &mut Life) {
             user_id: Some(fan.user_id.clone()),
             email: Some(addresses::typed(rng, &fan.email)),
             name: Some(fan.name()),
+            schema: 0,
         });
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::client::{Session, Taken};
 use super::columns::{Instant, Start};
-use super::scope::{Named, Scope};
+use super::scope::{Named, Scope, choose_schema};
 use super::select::{Field, Row, Select};
 use crate::config::{Archive, Naming};
 use crate::context::Context;
@@ -78,16 +78,18 @@ impl<'o> Layout<'o> {
     async fn discover(session: &mut Session, naming: &'o Naming) -> Result<Option<Self>, SourceError> {
         let catalog = session.catalog();
         let candidates = catalog.schemas_with(&["directus_collections", "directus_relations"]);
-        let Some(schema) = session.choose_schema(SYSTEM, naming.schema.as_ref(), &candidates)? else {
+        let Some(schema) = choose_schema(session.place(), SYSTEM, &naming.schema, &candidates)? else {
             return Ok(None);
         };
         let scope = Scope::new(SYSTEM, schema.as_str(), naming);
         let mut notes = Vec::new();
         if catalog.table(&schema, "directus_migrations").is_some() {
-            let release = session.texts(include_str!("../sql/directus_release.sql"), &schema, None).await?;
+            let of = (schema.as_str(), "directus_migrations");
+            let release = session.texts(include_str!("../sql/directus_release.sql"), of, None).await?;
             notes.extend(release.into_iter().flatten().flatten().map(|version| format!("release {version}")));
         }
-        let rules = session.texts(include_str!("../sql/directus_archive.sql"), &schema, None).await?;
+        let of = (schema.as_str(), "directus_collections");
+        let rules = session.texts(include_str!("../sql/directus_archive.sql"), of, None).await?;
         let rules: BTreeMap<String, Archive> = rules
             .into_iter()
             .filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
@@ -105,11 +107,11 @@ impl<'o> Layout<'o> {
             notes.extend(scope.table(&catalog, logical, logical)?.and_then(unread_places));
         }
         let names = COLLECTIONS.map(|logical| scope.name(logical, logical).to_owned()).to_vec();
-        let venue = session.texts(include_str!("../sql/directus_venue.sql"), &schema, Some(&names)).await?;
+        let of = (schema.as_str(), "directus_relations");
+        let venue = session.texts(include_str!("../sql/directus_venue.sql"), of, Some(&names)).await?;
         let venue = venue.into_iter().flatten().flatten().next();
         notes.extend(venue.iter().filter(|field| *field != "venue").map(|field| format!("venue in {field}")));
-        let junctions =
-            session.texts(include_str!("../sql/directus_lineup.sql"), &schema, Some(&names)).await?;
+        let junctions = session.texts(include_str!("../sql/directus_lineup.sql"), of, Some(&names)).await?;
         let junctions = junctions.into_iter().filter_map(Junction::from_row);
         let (junctions, lost): (Vec<Junction>, Vec<Junction>) =
             junctions.partition(|junction| catalog.table(&schema, &junction.table).is_some());

@@ -41,8 +41,8 @@ impl Action {
 pub(super) enum Which<'i> {
     /// All.
     All,
-    /// Those of [few](Action::is_of_many).
-    Few,
+    /// Those of [few](Action::is_of_many), and messages of these ids, which were loaded more than once.
+    Few(&'i [String]),
     /// The messages of these ids.
     These(&'i [String]),
     /// Those of the many that this condition is true of, `$1` being the texts.
@@ -54,7 +54,7 @@ impl Which<'_> {
     pub fn has(self, action: Option<&Action>) -> bool {
         match self {
             Self::All => true,
-            Self::Few => action.is_some_and(|action| !action.is_of_many()),
+            Self::Few(_) => action.is_some_and(|action| !action.is_of_many()),
             Self::These(_) => action.is_none_or(Action::is_of_many),
             Self::Moved(..) => action.is_some_and(Action::is_of_many),
         }

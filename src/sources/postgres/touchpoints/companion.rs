@@ -32,7 +32,7 @@ use crate::sources::spool::SpoolError;
 pub fn companion(facts: &Facts) -> Result<PolarsResult<DataFrame>, SpoolError> {
     let mut rows = facts.touches.rows()?;
     rows.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-    let object_of = |row: &TouchRow| object(&row.touch, facts);
+    let object_of = |row: &TouchRow| object(row, facts);
     let about = |row: &TouchRow| match &row.touch {
         Touch::Shared { event: Some(id), .. } => Some(event_ref(facts, id)),
         _ => None,
@@ -64,8 +64,8 @@ fn event_ref(facts: &Facts, id: &str) -> String {
     SourceRef::new(directus::SYSTEM, &facts.events_table, id).to_string()
 }
 
-fn object(touch: &Touch, facts: &Facts) -> Option<String> {
-    match touch {
+fn object(row: &TouchRow, facts: &Facts) -> Option<String> {
+    match &row.touch {
         Touch::Viewed { event }
         | Touch::TicketClicked { event }
         | Touch::Saved { event }
@@ -75,7 +75,9 @@ fn object(touch: &Touch, facts: &Facts) -> Option<String> {
             let id = artist.as_deref()?;
             Some(SourceRef::new(directus::SYSTEM, &facts.artists_table, id).to_string())
         }
-        Touch::UserFollowed { user } => Some(user_ref(&facts.touch_schema, user.as_deref()?).to_string()),
+        Touch::UserFollowed { user } => {
+            Some(user_ref(facts.touch_schema(row.schema), user.as_deref()?).to_string())
+        }
         Touch::Other { .. } => None,
     }
 }

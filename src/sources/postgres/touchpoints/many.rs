@@ -5,9 +5,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::catalog::identifier;
+use super::super::catalog::{Table, identifier};
 use super::super::client::{Session, Taken};
-use super::super::columns::{Instant, Json, Wire, text_literal};
+use super::super::columns::{Instant, Json, Wire, text_literal, text_of};
 use super::super::position::{Since, Standing};
 use super::super::scope::Named;
 use super::super::select::Select;
@@ -52,9 +52,23 @@ pub(super) struct Part<'c> {
     pub event: String,
 }
 
+/// Which of the touches that were left are read after all: those by somebody who moved, and those at none of the events that
+/// stand as they did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'w> {
+    /// Who moved, as [`Tally::key`] names them.
+    pub keys: &'w [String],
+    /// Events that stand as they did.
+    pub events: &'w [String],
+    /// Messages that were loaded more than once, and are read already.
+    pub doubled: &'w [String],
+}
+
 /// What somebody did of the many, in numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct Tally<'t> {
+    /// Of the schemas, the one that tells of it.
+    pub schema: u8,
     /// Names whose it is, for [`Resuming`](super::Resuming).
     pub key: &'t str,
     /// Whose it is.
@@ -113,8 +127,57 @@ pub(super) fn is_one_of(messages: Named<'_>, column: &str) -> String {
         Some("text" | "character varying") => format!("{name} = ANY ($1)"),
         Some(kind @ ("uuid" | "bigint" | "integer")) => format!("{name} = ANY ($1::{kind}[])"),
         Some("character") => format!("{name} = ANY ($1::bpchar[])"),
-        _ => format!("{name}::text = ANY ($1)"),
+        _ => format!("{} = ANY ($1)", id_of(messages, column)),
     }
+}
+
+/// An id of a table's rows as it is read.
+fn id_of(named: Named<'_>, column: &str) -> String {
+    let kind = named.table.column(&[column]).map_or("", |(_, column)| column.kind.as_str());
+    text_of(&format!("t.{}", identifier(column)), kind)
+}
+
+/// Names how touches are read: by what program, under which names, and out of which columns.
+fn manner(all: &[Many<'_>], naming: &Naming) -> String {
+    let manner = format!("{} {naming:?} {all:?}", env!("CARGO_PKG_VERSION"));
+    let hash = Sha256::digest(manner.as_bytes());
+    let half: [u8; 16] = hash[..16].try_into().expect("a SHA-256 has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(half))
+}
+
+/// Where the session stands.
+pub(super) async fn standing(
+    session: &mut Session,
+    all: &[Many<'_>],
+    naming: &Naming,
+) -> Result<Result<Standing, String>, SourceError> {
+    let tables: Vec<&Table> = all.iter().flat_map(Many::tables).map(|named| named.table).collect();
+    Standing::of(session, &tables, manner(all, naming)).await
+}
+
+/// The ids of messages that were loaded more than once, into whichever table, or whose properties were.
+pub(super) async fn doubled(
+    session: &mut Session,
+    all: &[Many<'_>],
+    cx: &Context,
+) -> Result<Vec<String>, SourceError> {
+    let mut ids = Vec::new();
+    for many in all {
+        ids.extend(many.doubled(session, cx).await?);
+    }
+    if let [first, _, ..] = all {
+        let of = |many: &Many<'_>| {
+            format!("SELECT {} AS id FROM {} t", many.id_text(), many.messages.table.quoted())
+        };
+        let mut select = Select::about(first.messages);
+        select.from(&all.iter().map(of).collect::<Vec<_>>().join(" UNION ALL "));
+        let id = select.computed::<String>("id", "t.id", Wire::Text);
+        select.clauses("WHERE t.id IS NOT NULL GROUP BY t.id HAVING count(*) > 1", None);
+        ids.extend(session.read(&select, cx, |row| Ok(Taken::Row(row.get(id)?.unwrap_or_default()))).await?);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
 }
 
 impl Many<'_> {
@@ -124,31 +187,13 @@ impl Many<'_> {
         std::iter::once(self.messages).chain(own).collect()
     }
 
-    /// Names how touches are read: by what program, under which names, and out of which columns.
-    fn manner(&self, naming: &Naming) -> String {
-        let manner = format!("{} {naming:?} {self:?}", env!("CARGO_PKG_VERSION"));
-        let hash = Sha256::digest(manner.as_bytes());
-        let half: [u8; 16] = hash[..16].try_into().expect("a SHA-256 has 32 bytes");
-        format!("{:032x}", u128::from_be_bytes(half))
+    /// The id of a message as it is read.
+    fn id_text(&self) -> String {
+        id_of(self.messages, &self.id)
     }
 
-    /// Where the session stands.
-    pub(super) async fn standing(
-        &self,
-        session: &mut Session,
-        naming: &Naming,
-    ) -> Result<Result<Standing, String>, SourceError> {
-        let tables = self.tables();
-        let names: Vec<&str> = tables.iter().map(|named| named.table.name.as_str()).collect();
-        Standing::of(session, &self.messages.table.schema, &names, self.manner(naming)).await
-    }
-
-    /// The ids of messages that were loaded more than once, or whose properties were.
-    pub(super) async fn doubled(
-        &self,
-        session: &mut Session,
-        cx: &Context,
-    ) -> Result<Vec<String>, SourceError> {
+    /// The ids of messages that were loaded more than once into this table, or whose properties were.
+    async fn doubled(&self, session: &mut Session, cx: &Context) -> Result<Vec<String>, SourceError> {
         let own = self.parts.iter().filter_map(|part| Some((part.own?, "id")));
         let mut ids = Vec::new();
         for (named, id) in std::iter::once((self.messages, self.id.as_str())).chain(own) {
@@ -157,47 +202,39 @@ impl Many<'_> {
             }
             let mut select = Select::about(named);
             let name = format!("t.{}", identifier(id));
-            let id = select.computed::<String>("id", format!("{name}::text"), Wire::Text);
+            let id = select.computed::<String>("id", id_of(named, id), Wire::Text);
             select.clauses(format!("WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1"), None);
             ids.extend(
                 session.read(&select, cx, |row| Ok(Taken::Row(row.get(id)?.unwrap_or_default()))).await?,
             );
         }
-        ids.sort_unstable();
-        ids.dedup();
         Ok(ids)
     }
 
-    /// Every device and user that touches are of, and when; without messages that were loaded more than once, where there
-    /// are such.
+    /// Every device and user that touches are of, and when; without messages that were loaded more than once.
     pub(super) async fn sightings(
         &self,
         session: &mut Session,
         doubled: &[String],
         cx: &Context,
     ) -> Result<Vec<Sighting>, SourceError> {
-        let (times, once) = if doubled.is_empty() {
-            (String::new(), "")
-        } else {
-            let id = identifier(&self.id);
-            (format!(", count(*) OVER (PARTITION BY t.{id}) AS times"), "WHERE times = 1 ")
-        };
         let mut select = Select::about(self.messages);
         select.from(&format!(
-            "SELECT {} AS device, {} AS who, {} AS at, {} AS received{times} FROM {} t WHERE {}",
+            "SELECT {} AS device, {} AS who, {} AS at, {} AS received FROM {} t WHERE {} AND NOT {}",
             self.device.0,
             self.user,
             self.at,
             self.received,
             self.messages.table.quoted(),
-            self.is_touch
+            self.is_touch,
+            self.is_doubled(doubled),
         ));
         let device = select.computed::<String>("anonymous_id", "device", Wire::Text);
         let json = select.computed::<Json>("anonymous_id", "device", Wire::Json);
         let user = select.computed::<String>("user_id", "who", Wire::Text);
         let [first, last, received] = ["min(at)", "max(at)", "max(received)"]
             .map(|of| select.computed::<Instant>("timestamp", of, Wire::Binary));
-        select.clauses(format!("{once}GROUP BY device, who"), None);
+        select.clauses("GROUP BY device, who", None);
         session
             .read(&select, cx, |row| {
                 let Instant(first) = row.need(first)?;
@@ -221,8 +258,11 @@ impl Many<'_> {
     /// Whether a message is an edge that its id alone names, to one of `events`.
     fn is_edge(&self, part: &Part<'_>, events: &str) -> String {
         // Other ids may be told as one and the same hash.
-        let id = identifier(&self.id);
-        format!("coalesce({} = ANY ({events}) AND t.{id}::text !~ '[^A-Za-z0-9_.:-]', false)", part.event)
+        format!(
+            "coalesce({} = ANY ({events}) AND {} !~ '[^A-Za-z0-9_.:-]', false)",
+            part.event,
+            self.id_text()
+        )
     }
 
     fn is_doubled(&self, doubled: &[String]) -> String {
@@ -230,7 +270,7 @@ impl Many<'_> {
             return "false".to_owned();
         }
         let doubled = list(doubled.iter().map(String::as_str));
-        format!("coalesce(t.{}::text = ANY ({doubled}), false)", identifier(&self.id))
+        format!("coalesce({} = ANY ({doubled}), false)", self.id_text())
     }
 
     /// Tells of everybody how much they did at `events`, and whether the rows are as they were `since` then; without messages
@@ -244,7 +284,7 @@ impl Many<'_> {
         cx: &Context,
     ) -> Result<(), SourceError> {
         let events = list(events.iter().map(String::as_str));
-        let id = identifier(&self.id);
+        let id = self.id_text();
         let part = |part: &Part<'_>| {
             let mut written = vec![standing.written(since, "t")];
             let mut join = String::new();
@@ -260,7 +300,7 @@ impl Many<'_> {
             }
             format!(
                 "SELECT {} AS who, {} AS attended, {} AS edge, ({}) IS NOT FALSE AS written, {unstamped} AS unstamped, \
-                 coalesce(t.{id}::text, '') = '' AS nameless FROM {} t {join} WHERE {} AND {} AND NOT {}",
+                 coalesce({id}, '') = '' AS nameless FROM {} t {join} WHERE {} AND {} AND NOT {}",
                 self.key(),
                 part.attended,
                 self.is_edge(part, &events),
@@ -301,7 +341,7 @@ impl Many<'_> {
     }
 
     /// The condition of messages of a part that are by one of `$1`, or at none of `events`; without those loaded more than once.
-    pub(super) fn moved(&self, part: &Part<'_>, events: &[String], doubled: &[String]) -> String {
+    pub(super) fn moved(&self, part: &Part<'_>, Wanted { events, doubled, .. }: Wanted<'_>) -> String {
         let events = list(events.iter().map(String::as_str));
         format!(
             "{} AND (({} = ANY ($1)) IS NOT FALSE OR NOT {}) AND NOT {}",
@@ -318,29 +358,31 @@ async fn is_unique(session: &mut Session, named: Named<'_>, column: &str) -> Res
     let table = named.table;
     let names = vec![table.schema.clone(), table.name.clone(), column.to_owned()];
     let unique = include_str!("../sql/unique.sql");
-    Ok(!session.texts(unique, &table.schema, Some(&names)).await?.is_empty())
+    Ok(!session.texts(unique, ("pg_catalog", "pg_index"), Some(&names)).await?.is_empty())
 }
 
 /// Adds what was seen as touches that become no edge: the first and the last of each pair.
 pub(super) fn as_touches(
     sightings: impl IntoIterator<Item = Sighting>,
+    schema: u8,
     into: &mut Spool<TouchRow>,
 ) -> Result<(), SpoolError> {
     for (n, sighting) in sightings.into_iter().enumerate() {
         let Sighting { device, user, first, last, received } = sighting;
         let mut touch = TouchRow {
             // No message has such an id: columns of text hold no NUL.
-            id: format!("\0{n} first"),
+            id: format!("\0{schema} {n} first"),
             at: first,
             received_at: received,
             anonymous_id: device,
             user_id: user,
             touch: Touch::Other { action: String::new() },
+            schema,
             ..TouchRow::default()
         };
         into.push(&touch)?;
         if last > first {
-            (touch.id, touch.at) = (format!("\0{n} last"), last);
+            (touch.id, touch.at) = (format!("\0{schema} {n} last"), last);
             into.push(&touch)?;
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Each layout is one file that reads the same logical rows: [`segment`] has one table per event, [`posthog`] and
 //! [`snowplow`] one table of all events with the properties as JSON.
+//!
+//! Segment loads every source of its own (the web site, an app) into a schema of its own. Several that are named are read one
+//! after the other into one stream: ids of messages, devices and users are the same things in all of them.
 
 mod actions;
 mod companion;
@@ -13,13 +16,15 @@ mod resume;
 mod segment;
 mod snowplow;
 
+use std::collections::BTreeSet;
+
 use super::catalog::Catalog;
 use super::client::Session;
-use super::scope::Scope;
+use super::scope::{Scope, choose_schemas};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::ontology::SourceRef;
-use crate::sources::facts::Facts;
+use crate::sources::facts::{Facts, MOST_TOUCH_SCHEMAS};
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
 use crate::sources::spool::{Spool, SpoolError};
 use crate::sources::{Found, SourceError, SourceOptions};
@@ -32,6 +37,27 @@ pub use resume::{Resuming, has_doubled, moved, tallies};
 /// Name of this system in source references.
 pub const SYSTEM: &str = "touchpoints";
 
+/// One of the schemas that touchpoints are read from.
+#[derive(Debug)]
+struct Warehouse<'o> {
+    layout: TouchLayout,
+    scope: Scope<'o>,
+    /// Its place among them, which its rows tell.
+    nth: u8,
+}
+
+impl<'o> Warehouse<'o> {
+    /// All of them, in order, by layout and schema.
+    fn all(of: &[(TouchLayout, String)], naming: &'o Naming) -> Vec<Self> {
+        let warehouse = |((layout, schema), nth): (&(TouchLayout, String), u8)| {
+            let others = of.iter().map(|(_, other)| other).filter(|other| *other != schema);
+            let scope = Scope::new(SYSTEM, schema, naming).beside(others.cloned().collect());
+            Self { layout: *layout, scope, nth }
+        };
+        of.iter().zip(0..).map(warehouse).collect()
+    }
+}
+
 /// Discovers the layout and reads what it claims.
 pub async fn read(
     session: &mut Session,
@@ -39,18 +65,33 @@ pub async fn read(
     into: &mut Facts,
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
-    let Some((layout, scope)) = discover(session, options.of(SYSTEM))? else { return Ok(None) };
-    let goes_on = resume::begin(session, layout, &scope, options).await?;
-    let which = if goes_on { Which::Few } else { Which::All };
-    let (rows, mut notes) = match layout {
-        TouchLayout::Segment => segment::rows(session, &scope, which, cx).await?,
-        TouchLayout::Posthog => posthog::rows(session, &scope, which, cx).await?,
-        TouchLayout::Snowplow => snowplow::rows(session, &scope, which, cx).await?,
-    };
-    notes.insert(0, format!("layout of {}", layout.name()));
+    let warehouses = discover(session, options.of(SYSTEM))?;
+    if warehouses.is_empty() {
+        return Ok(None);
+    }
+    let doubled = resume::begin(session, &warehouses, options, cx).await?;
+    let which = doubled.as_deref().map_or(Which::All, Which::Few);
+    let schemas: Vec<String> = warehouses.iter().map(|from| from.scope.schema.clone()).collect();
+    let (mut notes, mut missing) = (Vec::new(), Vec::new());
+    let mut rows = Aside { schemas: schemas.clone(), ..Aside::default() };
+    for from in &warehouses {
+        let mut told = vec![format!("layout of {}", from.layout.name())];
+        match from.layout {
+            TouchLayout::Segment => told.extend(segment::rows(session, from, which, &mut rows, cx).await?),
+            TouchLayout::Posthog => posthog::rows(session, from, which, &mut rows, cx).await?,
+            TouchLayout::Snowplow => snowplow::rows(session, from, which, &mut rows, cx).await?,
+        }
+        missing.extend(from.scope.missing(&session.catalog(), layout_tables(from.layout))?);
+        match &schemas[..] {
+            [_] => notes.extend(told),
+            _ => notes.push(format!("{}: {}", from.scope.schema, told.join(", "))),
+        }
+    }
+    if let Some(doubled) = doubled {
+        resume::leave(session, &warehouses, std::mem::take(&mut rows.known), doubled);
+    }
     into_facts(rows, into)?;
-    let missing = scope.missing(&session.catalog(), layout_tables(layout))?;
-    Ok(Some(Found { schema: scope.schema, notes, missing }))
+    Ok(Some(Found { schema: schemas.join(", "), notes, missing }))
 }
 
 /// Tables of a layout by their logical and usual names, without those that come with the first event of their name.
@@ -64,11 +105,8 @@ fn layout_tables(layout: TouchLayout) -> &'static [(&'static str, &'static str)]
     }
 }
 
-/// The layout and the schema that holds it: as configured, else the only one there is.
-fn discover<'o>(
-    session: &Session,
-    naming: &'o Naming,
-) -> Result<Option<(TouchLayout, Scope<'o>)>, SourceError> {
+/// The schemas to read, and the layout that each holds: those configured, else the only one there is.
+fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Vec<Warehouse<'o>>, SourceError> {
     type Holds = for<'c> fn(&'c Catalog, &Naming) -> Vec<&'c str>;
     let catalog = session.catalog();
     let layouts: [(TouchLayout, Holds); 3] = [
@@ -81,30 +119,39 @@ fn discover<'o>(
         .flat_map(|(layout, holds)| holds(&catalog, naming).into_iter().map(|schema| (*layout, schema)))
         .collect();
     let schemas: Vec<&str> = found.iter().map(|(_, schema)| *schema).collect();
-    let chosen = session.choose_schema(SYSTEM, naming.schema.as_ref(), &schemas)?;
-    let Some(schema) = chosen else {
-        return match naming.layout {
-            None => Ok(None),
-            Some(layout) => Err(SourceError::LayoutMissing {
-                place: session.place().to_owned(),
-                looked_for: format!("{SYSTEM} as of {}", layout.name()),
-            }),
-        };
+    let chosen = choose_schemas(session.place(), SYSTEM, &naming.schema, &schemas)?;
+    if let (true, Some(layout)) = (chosen.is_empty(), naming.layout) {
+        return Err(SourceError::LayoutMissing {
+            place: session.place().to_owned(),
+            looked_for: format!("{SYSTEM} as of {}", layout.name()),
+        });
+    }
+    let named = chosen.join(", ");
+    let layout = |schema: &String| found.iter().find(|(_, held)| held == schema).map(|(layout, _)| *layout);
+    let of: Vec<(TouchLayout, String)> =
+        chosen.into_iter().filter_map(|schema| Some((layout(&schema)?, schema))).collect();
+    let reason = if of.len() > 1 && of.iter().any(|(layout, _)| *layout == TouchLayout::Posthog) {
+        "an id of PostHog may be a user's in one of them and a device's in another"
+    } else if of.len() > MOST_TOUCH_SCHEMAS {
+        "they are more than eight"
+    } else {
+        return Ok(Warehouse::all(&of, naming));
     };
-    let layout = found.iter().find(|(_, held)| *held == schema).map(|(layout, _)| *layout);
-    Ok(layout.map(|layout| (layout, Scope::new(SYSTEM, schema, naming))))
+    Err(SourceError::NotOneStream { source_name: SYSTEM, schemas: named, reason })
 }
 
-/// The rows of a layout while they are read: those that come with every person lie aside.
+/// Rows while they are read: those that come with every person lie aside.
 #[derive(Debug, Default)]
 struct Aside {
-    /// Named after the source.
-    schema: String,
+    /// Where they are from.
+    schemas: Vec<String>,
     identifies: Spool<IdentifyRow>,
     users: Spool<UserRow>,
     aliases: Vec<AliasRow>,
     aliases_name_anyone: bool,
     touches: Spool<TouchRow>,
+    /// `PostHog`: ids that are users and no devices.
+    known: BTreeSet<String>,
 }
 
 /// What the rows claim: a person per `user_id`; identifies, aliases and touches are handed on as rows, because whose
@@ -114,7 +161,7 @@ struct Aside {
 /// When there is no room to keep the rows aside.
 pub fn facts(rows: &TouchpointRows, facts: &mut Facts) -> Result<(), SpoolError> {
     let mut aside = Aside {
-        schema: rows.schema.clone(),
+        schemas: vec![rows.schema.clone()],
         aliases: rows.aliases.clone(),
         aliases_name_anyone: rows.aliases_name_anyone,
         ..Aside::default()
@@ -127,7 +174,7 @@ pub fn facts(rows: &TouchpointRows, facts: &mut Facts) -> Result<(), SpoolError>
 
 fn into_facts(rows: Aside, facts: &mut Facts) -> Result<(), SpoolError> {
     people::people(&rows, &mut facts.nodes)?;
-    facts.touch_schema = rows.schema;
+    facts.touch_schemas = rows.schemas;
     facts.aliases.extend(rows.aliases);
     rows.identifies.moved_behind(&mut facts.identifies)?;
     rows.touches.moved_behind(&mut facts.touches)

@@ -1,6 +1,7 @@
 //! Who the users of the touchpoints are.
 //!
 //! Rows that tell of users are sorted by the hash of whose they are, and read where they lie: memory holds 24 bytes of each.
+//! A user that rows of several schemas tell of is told once of each: the id is one, and joins them when people are merged.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -20,6 +21,7 @@ const FOLLOWED: u32 = 3;
 #[derive(Default)]
 struct User {
     id: String,
+    schema: u8,
     name: Option<String>,
     /// Which row named them: of `users`, else when and in which message.
     named_by: (bool, i64, String),
@@ -34,8 +36,8 @@ impl User {
         }
     }
 
-    fn fact(self, schema: &str) -> NodeFact {
-        let source = user_ref(schema, &self.id);
+    fn fact(self, schemas: &[String]) -> NodeFact {
+        let source = user_ref(&schemas[usize::from(self.schema)], &self.id);
         let mut addresses = vec![Address::User(self.id)];
         addresses.extend(self.emails.into_iter().map(Address::Email));
         let (label, extra_labels) = (Label::Person, vec!["Fan"]);
@@ -43,17 +45,23 @@ impl User {
     }
 }
 
-/// One person per `user_id` seen anywhere, in an order that the ids alone give: named as in `users`, else as last
-/// identified.
+/// A user as the rows of one schema tell of them.
+fn of_schema(schema: u8, id: &str) -> NameHash {
+    // No id holds NUL.
+    if schema == 0 { NameHash::of(id) } else { NameHash::of(&format!("{schema}\0{id}")) }
+}
+
+/// One person per schema and `user_id` seen anywhere in it, in an order that the ids alone give: named as in `users`, else as
+/// last identified.
 pub(super) fn people(rows: &Aside, nodes: &mut Spool<NodeFact>) -> Result<(), SpoolError> {
     let mut told: Vec<(NameHash, u64)> = Vec::new();
     for row in rows.identifies.placed() {
-        let (place, IdentifyRow { user_id, .. }) = row?;
-        told.extend(user_id.map(|id| (NameHash::of(&id), place.packed(IDENTIFY))));
+        let (place, IdentifyRow { user_id, schema, .. }) = row?;
+        told.extend(user_id.map(|id| (of_schema(schema, &id), place.packed(IDENTIFY))));
     }
     for row in rows.users.placed() {
-        let (place, UserRow { id, .. }) = row?;
-        told.push((NameHash::of(&id), place.packed(USER)));
+        let (place, UserRow { id, schema, .. }) = row?;
+        told.push((of_schema(schema, &id), place.packed(USER)));
     }
     told.sort_unstable();
     let is_told = |told: &[(NameHash, u64)], name| told.binary_search_by_key(&name, |(of, _)| *of).is_ok();
@@ -63,13 +71,13 @@ pub(super) fn people(rows: &Aside, nodes: &mut Spool<NodeFact>) -> Result<(), Sp
     let (mut touching, mut touched) = (HashSet::new(), BTreeSet::new());
     let mut seen = Vec::new();
     for touch in rows.touches.placed() {
-        let (place, TouchRow { user_id, anonymous_id, touch, .. }) = touch?;
+        let (place, TouchRow { user_id, anonymous_id, touch, schema, .. }) = touch?;
         let followed = match touch {
             Touch::UserFollowed { user } => user,
             _ => None,
         };
         for (id, kind) in [(user_id, TOUCH), (followed, FOLLOWED)] {
-            let Some(name) = id.map(|id| NameHash::of(&id)) else { continue };
+            let Some(name) = id.map(|id| of_schema(schema, &id)) else { continue };
             if !is_told(&told, name) && touching.insert(name) {
                 seen.push((name, place.packed(kind)));
             }
@@ -84,31 +92,42 @@ pub(super) fn people(rows: &Aside, nodes: &mut Spool<NodeFact>) -> Result<(), Sp
         let mut user = User::default();
         for (_, at) in rows_of_one {
             let (place, kind) = Place::unpacked(*at);
-            user.id = match kind {
+            let id;
+            (id, user.schema) = match kind {
                 IDENTIFY => {
-                    let IdentifyRow { id, at, user_id, email, name, .. } = rows.identifies.get(place)?;
+                    let IdentifyRow { id, at, user_id, email, name, schema, .. } =
+                        rows.identifies.get(place)?;
                     user.told((false, at, id), name, email);
-                    user_id
+                    (user_id, schema)
                 }
                 USER => {
-                    let UserRow { id, email, name } = rows.users.get(place)?;
+                    let UserRow { id, email, name, schema } = rows.users.get(place)?;
                     user.told((true, 0, String::new()), name, email);
-                    Some(id)
+                    (Some(id), schema)
                 }
                 _ => match rows.touches.get(place)? {
-                    TouchRow { touch: Touch::UserFollowed { user }, .. } if kind == FOLLOWED => user,
-                    TouchRow { user_id, .. } => user_id,
+                    TouchRow { touch: Touch::UserFollowed { user }, schema, .. } if kind == FOLLOWED => {
+                        (user, schema)
+                    }
+                    TouchRow { user_id, schema, .. } => (user_id, schema),
                 },
-            }
-            .unwrap_or_default();
+            };
+            user.id = id.unwrap_or_default();
         }
-        nodes.push(&user.fact(&rows.schema))?;
+        nodes.push(&user.fact(&rows.schemas))?;
     }
     if rows.aliases_name_anyone {
         return Ok(());
     }
-    for id in users_by_alias(rows, &touched, |id| is_told(&told, NameHash::of(id)))? {
-        nodes.push(&User { id: id.to_owned(), ..User::default() }.fact(&rows.schema))?;
+    let schemas = 0..rows.schemas.len() as u8;
+    let is_user = |id: &str| schemas.clone().any(|schema| is_told(&told, of_schema(schema, id)));
+    let users = users_by_alias(rows, &touched, is_user)?;
+    let named = rows
+        .aliases
+        .iter()
+        .flat_map(|row| [(row.user_id.as_str(), row.schema), (&row.previous_id, row.schema)]);
+    for (id, schema) in named.filter(|(id, _)| users.contains(id)).collect::<BTreeSet<_>>() {
+        nodes.push(&User { id: id.to_owned(), schema, ..User::default() }.fact(&rows.schemas))?;
     }
     Ok(())
 }

@@ -10,10 +10,10 @@ use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Row, Select};
 use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
-use super::many::{Many, Part, Sighting, as_touches, is_one_of, list};
+use super::many::{Many, Part, Sighting, Wanted, as_touches, is_one_of, list};
 use super::nothing::{some_id, some_id_of};
-use super::{Aside, resume};
-use crate::config::{Naming, TouchLayout};
+use super::{Aside, Warehouse};
+use crate::config::Naming;
 use crate::context::Context;
 use crate::ontology::NameHash;
 use crate::sources::SourceError;
@@ -23,6 +23,9 @@ use crate::sources::spool::{Spool, SpoolError};
 const IDENTIFY: &str = "$identify";
 const ALIAS: &str = "$create_alias";
 
+/// Its rows' schema: no other is read beside it.
+const ALONE: u8 = 0;
+
 /// The property that names the device.
 const DEVICE: &str = "$device_id";
 
@@ -31,19 +34,20 @@ pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str>
     actions::schemas(catalog, naming, &["uuid", "event", "distinct_id", "properties"])
 }
 
-/// Reads the layout; with it, what to tell the user.
+/// Reads the layout.
 pub(super) async fn rows(
     session: &mut Session,
-    scope: &Scope<'_>,
+    Warehouse { scope, .. }: &Warehouse<'_>,
     which: Which<'_>,
+    into: &mut Aside,
     cx: &Context,
-) -> Result<(Aside, Vec<String>), SourceError> {
+) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let mut rows = Aside { schema: scope.schema.clone(), aliases_name_anyone: true, ..Aside::default() };
+    into.aliases_name_anyone = true;
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
-        return Ok((rows, Vec::new()));
+        return Ok(());
     };
-    identities(session, scope, events, &mut rows, cx).await?;
+    identities(session, scope, events, into, cx).await?;
     let persons = scope.table(&catalog, "users", scope.name("persons", "persons"))?;
     let persons = match persons {
         Some(persons) => Some(people(session, persons, cx).await?),
@@ -51,42 +55,41 @@ pub(super) async fn rows(
     };
     // An alias joins two ids: it makes no user of either.
     let mut users = BTreeSet::new();
-    for row in &rows.identifies {
+    for row in &into.identifies {
         users.extend(row?.user_id);
     }
     let persons = Persons::of(persons.unwrap_or_default(), &mut users);
-    touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
-    if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
-        let doubled = many.doubled(session, cx).await?;
+    touches(session, scope, events, &users, which, &mut into.touches, cx).await?;
+    if let (Which::Few(doubled), Ok(many)) = (which, many(scope, &catalog)?) {
         if !doubled.is_empty() {
-            let which = Which::These(&doubled);
-            touches(session, scope, events, &users, which, &mut rows.touches, cx).await?;
+            let which = Which::These(doubled);
+            touches(session, scope, events, &users, which, &mut into.touches, cx).await?;
         }
-        let seen = many.sightings(session, &doubled, cx).await?.into_iter().filter_map(|sighting| {
+        let seen = many.sightings(session, doubled, cx).await?.into_iter().filter_map(|sighting| {
             let (device, user) = whose(sighting.user?, &users, || some_id(sighting.device));
             Some(Sighting { device, user, ..sighting })
         });
-        as_touches(seen, &mut rows.touches)?;
-        resume::leave(session, TouchLayout::Posthog, &scope.schema, users, doubled);
+        as_touches(seen, ALONE, &mut into.touches)?;
     }
-    persons.tell(&mut rows)?;
-    Ok((rows, Vec::new()))
+    into.known = users;
+    Ok(persons.tell(into)?)
 }
 
-/// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.
+/// Of the many touches those that are wanted.
 pub(super) async fn moved(
     session: &mut Session,
-    scope: &Scope<'_>,
+    Warehouse { scope, .. }: &Warehouse<'_>,
     users: &BTreeSet<String>,
-    (keys, events, doubled): (&[String], &[String], &[String]),
+    wanted: Wanted<'_>,
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let catalog = session.catalog();
     let Ok(many) = many(scope, &catalog)? else { return Ok(()) };
     for part in &many.parts {
-        let condition = many.moved(part, events, doubled);
-        touches(session, scope, many.messages, users, Which::Moved(&condition, keys), into, cx).await?;
+        let condition = many.moved(part, wanted);
+        let which = Which::Moved(&condition, wanted.keys);
+        touches(session, scope, many.messages, users, which, into, cx).await?;
     }
     Ok(())
 }
@@ -215,7 +218,7 @@ async fn identities(
                 let previous_id = some_id(text(&told, &["alias"], fields.properties)?);
                 return Ok(match (previous_id, user_id) {
                     (Some(previous_id), Some(user_id)) if previous_id != user_id => {
-                        rows.aliases.push(AliasRow { id, at, previous_id, user_id });
+                        rows.aliases.push(AliasRow { id, at, previous_id, user_id, schema: ALONE });
                         Taken::Row(())
                     }
                     _ => Taken::LeftOut("half-empty"),
@@ -231,7 +234,8 @@ async fn identities(
             if anonymous_id.is_none() && user_id.is_none() {
                 return Ok(Taken::LeftOut(NOBODYS));
             }
-            let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name };
+            let schema = ALONE;
+            let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name, schema };
             rows.identifies.push(&row)?;
             Ok(Taken::Row(()))
         })
@@ -306,7 +310,8 @@ impl Persons {
             for device in ids.into_iter().filter(|row| !users.contains(&row.distinct_id)) {
                 persons.devices.push((device.distinct_id, user.distinct_id.clone(), device.created_at));
             }
-            persons.users.push(UserRow { id: user.distinct_id, email: user.email, name: user.name });
+            let (id, schema) = (user.distinct_id, ALONE);
+            persons.users.push(UserRow { id, email: user.email, name: user.name, schema });
         }
         persons
     }
@@ -331,7 +336,7 @@ impl Persons {
             let at = created_at.or_else(|| first.get(&NameHash::of(&device)).copied())?;
             let id = format!("person:{user}:{device}");
             let is_new = !known.contains(&pair(&device, &user));
-            is_new.then_some(AliasRow { id, at, previous_id: device, user_id: user })
+            is_new.then_some(AliasRow { id, at, previous_id: device, user_id: user, schema: ALONE })
         });
         let devices: Vec<AliasRow> = devices.collect();
         rows.aliases.extend(devices);
@@ -362,7 +367,7 @@ async fn touches(
     let is_touch = format!("(left({event}, 1) <> '$' OR {event} = ANY ({}))", list(names.of(|_| true)));
     match which {
         Which::All => select.clauses(format!("WHERE {is_touch}"), None),
-        Which::Few => {
+        Which::Few(_) => {
             let few = list(names.of(|action| !action.is_of_many()));
             select.clauses(format!("WHERE {event} = ANY ({few})"), None);
         }
@@ -396,6 +401,7 @@ async fn touches(
                 medium: text(utm[1])?,
                 campaign: text(utm[2])?,
                 session: text(number)?.as_deref().map(session_number),
+                schema: ALONE,
             })?;
             Ok(Taken::Row(()))
         })

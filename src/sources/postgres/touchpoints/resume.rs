@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::client::Session;
 use super::super::position::{Position, Since, Standing};
-use super::super::scope::Scope;
-use super::many::{Actor, Many, Tally};
-use super::{SYSTEM, posthog, segment, snowplow};
+use super::many::{self, Actor, Many, Tally, Wanted};
+use super::{SYSTEM, Warehouse, posthog, segment, snowplow};
 use crate::config::TouchLayout;
 use crate::context::Context;
 use crate::sources::rows::TouchRow;
@@ -29,8 +28,8 @@ pub struct Resuming {
 /// Touches that were left where they are.
 #[derive(Debug)]
 struct Rest {
-    layout: TouchLayout,
-    schema: String,
+    /// Layouts and schemas, in the order in which rows name them.
+    of: Vec<(TouchLayout, String)>,
     /// `PostHog`: ids that are users and no devices.
     users: BTreeSet<String>,
     /// Messages that were loaded more than once, and are read already.
@@ -38,10 +37,10 @@ struct Rest {
 }
 
 impl Rest {
-    /// Whose a touch is that [`Many::tallies`] names by this key.
-    fn actor<'k>(&self, key: &'k str) -> Actor<'k> {
+    /// Whose a touch in a layout is that [`Many::tallies`] names by this key.
+    fn actor<'k>(&self, layout: TouchLayout, key: &'k str) -> Actor<'k> {
         match key.split_at_checked(1) {
-            Some(("u", user)) if self.layout != TouchLayout::Posthog || self.users.contains(user) => {
+            Some(("u", user)) if layout != TouchLayout::Posthog || self.users.contains(user) => {
                 Actor::User(user)
             }
             Some((_, device)) => Actor::Device(device),
@@ -73,19 +72,22 @@ impl Resuming {
     }
 }
 
-/// Notes where a session stands, and whether the many touches may be left for later.
+/// Notes where a session stands; where the many touches may be left for later, the messages among them that were loaded more
+/// than once, and must not.
 pub(super) async fn begin(
     session: &mut Session,
-    layout: TouchLayout,
-    scope: &Scope<'_>,
+    warehouses: &[Warehouse<'_>],
     options: &SourceOptions,
-) -> Result<bool, SourceError> {
-    let Some(resuming) = &session.resuming else { return Ok(false) };
+    cx: &Context,
+) -> Result<Option<Vec<String>>, SourceError> {
+    let Some(resuming) = &session.resuming else { return Ok(None) };
     let since = resuming.since.clone();
     let catalog = session.catalog();
-    let standing = match many(layout, scope, &catalog)? {
-        Ok(many) => many.standing(session, options.of(SYSTEM)).await?,
-        Err(reason) => Err(reason),
+    let all = warehouses.iter().map(|from| many(from, &catalog)).collect::<Result<Vec<_>, _>>()?;
+    let all: Result<Vec<Many<'_>>, String> = all.into_iter().collect();
+    let standing = match &all {
+        Ok(all) => many::standing(session, all, options.of(SYSTEM)).await?,
+        Err(reason) => Err(reason.clone()),
     };
     let refused = match (&standing, &since) {
         (Err(reason), _) => Some(reason.clone()),
@@ -97,34 +99,35 @@ pub(super) async fn begin(
         resuming.standing = Some(standing);
         resuming.whole = refused.filter(|_| since.is_some());
     }
-    Ok(goes_on)
+    match all {
+        Ok(all) if goes_on => Ok(Some(many::doubled(session, &all, cx).await?)),
+        _ => Ok(None),
+    }
 }
 
-/// Leaves the many touches of a layout for later, but for those `doubled`; `users` tells a layout's users from its devices.
+/// Leaves the many touches for later, but for those `doubled`; `users` tells `PostHog`'s users from its devices.
 pub(super) fn leave(
     session: &mut Session,
-    layout: TouchLayout,
-    schema: &str,
+    warehouses: &[Warehouse<'_>],
     users: BTreeSet<String>,
     doubled: Vec<String>,
 ) {
     if let Some(resuming) = &mut session.resuming {
-        resuming.rest = Some(Rest { layout, schema: schema.to_owned(), users, doubled });
+        let of = warehouses.iter().map(|from| (from.layout, from.scope.schema.clone())).collect();
+        resuming.rest = Some(Rest { of, users, doubled });
     }
 }
 
-/// Where a layout keeps its touches; why they cannot be left unread, where that is so.
-pub(super) fn many<'c>(
-    layout: TouchLayout,
-    scope: &'c Scope<'_>,
+/// Where a schema keeps its touches; why they cannot be left unread, where that is so.
+fn many<'c>(
+    from: &'c Warehouse<'_>,
     catalog: &'c super::Catalog,
 ) -> Result<Result<Many<'c>, String>, SourceError> {
-    let many = match layout {
-        TouchLayout::Segment => segment::many(scope, catalog)?,
-        TouchLayout::Posthog => posthog::many(scope, catalog)?,
-        TouchLayout::Snowplow => snowplow::many(scope, catalog)?,
-    };
-    Ok(many)
+    match from.layout {
+        TouchLayout::Segment => segment::many(&from.scope, catalog),
+        TouchLayout::Posthog => posthog::many(&from.scope, catalog),
+        TouchLayout::Snowplow => snowplow::many(&from.scope, catalog),
+    }
 }
 
 /// Whether messages were loaded more than once.
@@ -151,14 +154,15 @@ pub async fn tallies(
     };
     let (since, standing) = (since.clone(), standing.clone());
     let Some(rest) = rest.take() else { return Ok(()) };
-    let scope = Scope::new(SYSTEM, rest.schema.clone(), options.of(SYSTEM));
     let catalog = session.catalog();
-    // It could be when the session began to read.
-    if let Ok(many) = many(rest.layout, &scope, &catalog)? {
+    for from in Warehouse::all(&rest.of, options.of(SYSTEM)) {
+        // It could be when the session began to read.
+        let Ok(many) = many(&from, &catalog)? else { continue };
         let mut see = |key: &str, [interest, attended, others, written, unstamped, nameless]: [i64; 6]| {
             see(Tally {
+                schema: from.nth,
                 key,
-                actor: rest.actor(key),
+                actor: rest.actor(from.layout, key),
                 edges: [interest as u64, attended as u64],
                 others: others as u64,
                 is_written: written > 0,
@@ -174,25 +178,27 @@ pub async fn tallies(
     Ok(())
 }
 
-/// Reads those of the touches that a session left that are by one of `keys`, or at none of `events`.
+/// Reads those of the touches that a session left that are by one of `keys`, told by schema, or at none of `events`.
 ///
 /// # Errors
 /// When the tables cannot be read or a row cannot be taken.
 pub async fn moved(
     session: &mut Session,
     options: &SourceOptions,
-    (keys, events): (&[String], &[String]),
+    (keys, events): (&[Vec<String>], &[String]),
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let Some(rest) = session.resuming.as_mut().and_then(|resuming| resuming.rest.take()) else {
         return Ok(());
     };
-    let scope = Scope::new(SYSTEM, rest.schema, options.of(SYSTEM));
-    let which = (keys, events, &rest.doubled[..]);
-    match rest.layout {
-        TouchLayout::Segment => segment::moved(session, &scope, which, into, cx).await,
-        TouchLayout::Posthog => posthog::moved(session, &scope, &rest.users, which, into, cx).await,
-        TouchLayout::Snowplow => snowplow::moved(session, &scope, which, into, cx).await,
+    for (from, keys) in Warehouse::all(&rest.of, options.of(SYSTEM)).iter().zip(keys) {
+        let wanted = Wanted { keys, events, doubled: &rest.doubled };
+        match from.layout {
+            TouchLayout::Segment => segment::moved(session, from, wanted, into, cx).await?,
+            TouchLayout::Posthog => posthog::moved(session, from, &rest.users, wanted, into, cx).await?,
+            TouchLayout::Snowplow => snowplow::moved(session, from, wanted, into, cx).await?,
+        }
     }
+    Ok(())
 }

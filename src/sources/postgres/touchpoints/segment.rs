@@ -1,7 +1,7 @@
 //! The warehouse tables of Segment, which `RudderStack` and Hightouch write as well: `tracks` with what all events share,
 //! one table per event name with its properties, `identifies`, `users` and `aliases`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
@@ -9,10 +9,10 @@ use super::super::columns::{Instant, Wire};
 use super::super::scope::Scope;
 use super::super::select::{Field, Row, Select};
 use super::actions::{self, ACTIONS, Action, EVENT, NOBODYS, TIMELESS, Which};
-use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
+use super::many::{Many, Part, Wanted, as_touches, first_of, is_one_of, list, told};
 use super::nothing::{some_id, some_id_of};
-use super::{Aside, resume};
-use crate::config::{Naming, TouchLayout};
+use super::{Aside, Warehouse};
+use crate::config::Naming;
 use crate::context::Context;
 use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, UserRow};
@@ -38,38 +38,32 @@ pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str>
     schemas
 }
 
-/// Reads the layout; with it, what to tell the user.
+/// Reads the layout; tells what of it is not there.
 pub(super) async fn rows(
     session: &mut Session,
-    scope: &Scope<'_>,
+    from: &Warehouse<'_>,
     which: Which<'_>,
+    into: &mut Aside,
     cx: &Context,
-) -> Result<(Aside, Vec<String>), SourceError> {
+) -> Result<Vec<String>, SourceError> {
     let catalog = session.catalog();
     let mut notes = Vec::new();
     for action in ACTIONS {
-        if scope.table(&catalog, action.name, action.name)?.is_none() {
+        if from.scope.table(&catalog, action.name, action.name)?.is_none() {
             notes.push(format!("no {}", action.name));
         }
     }
-    let mut rows = Aside {
-        schema: scope.schema.clone(),
-        identifies: identifies(session, scope, cx).await?,
-        users: users(session, scope, cx).await?,
-        aliases: aliases(session, scope, cx).await?,
-        aliases_name_anyone: false,
-        touches: Spool::default(),
-    };
-    touches(session, scope, which, &mut rows.touches, cx).await?;
-    if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
-        let doubled = many.doubled(session, cx).await?;
+    identifies(session, from, &mut into.identifies, cx).await?;
+    users(session, from, &mut into.users, cx).await?;
+    into.aliases.extend(aliases(session, from, cx).await?);
+    touches(session, from, which, &mut into.touches, cx).await?;
+    if let (Which::Few(doubled), Ok(many)) = (which, many(&from.scope, &catalog)?) {
         if !doubled.is_empty() {
-            touches(session, scope, Which::These(&doubled), &mut rows.touches, cx).await?;
+            touches(session, from, Which::These(doubled), &mut into.touches, cx).await?;
         }
-        as_touches(many.sightings(session, &doubled, cx).await?, &mut rows.touches)?;
-        resume::leave(session, TouchLayout::Segment, &scope.schema, BTreeSet::new(), doubled);
+        as_touches(many.sightings(session, doubled, cx).await?, from.nth, &mut into.touches)?;
     }
-    Ok((rows, notes))
+    Ok(notes)
 }
 
 /// Where touches are.
@@ -152,12 +146,12 @@ impl Clocks {
 
 async fn identifies(
     session: &mut Session,
-    scope: &Scope<'_>,
+    from: &Warehouse<'_>,
+    into: &mut Spool<IdentifyRow>,
     cx: &Context,
-) -> Result<Spool<IdentifyRow>, SourceError> {
+) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let mut identifies = Spool::default();
-    let Some(table) = scope.table(&catalog, "identifies", "identifies")? else { return Ok(identifies) };
+    let Some(table) = from.scope.table(&catalog, "identifies", "identifies")? else { return Ok(()) };
     let (mut select, id) = Select::new(table, "id")?;
     let clocks = Clocks::of(&mut select)?;
     let anonymous_id = select.optional("anonymous_id", &["anonymous_id"])?;
@@ -171,42 +165,42 @@ async fn identifies(
             if anonymous_id.is_none() && user_id.is_none() {
                 return Ok(Taken::LeftOut(NOBODYS));
             }
-            let (id, email, name) = (row.need(id)?, row.get(email)?, row.get(name)?);
-            identifies.push(&IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name })?;
+            let (id, email, name, schema) = (row.need(id)?, row.get(email)?, row.get(name)?, from.nth);
+            into.push(&IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name, schema })?;
             Ok(Taken::Row(()))
         })
-        .await?;
-    Ok(identifies)
+        .await
+        .map(drop)
 }
 
 async fn users(
     session: &mut Session,
-    scope: &Scope<'_>,
+    from: &Warehouse<'_>,
+    into: &mut Spool<UserRow>,
     cx: &Context,
-) -> Result<Spool<UserRow>, SourceError> {
+) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let mut users = Spool::default();
-    let Some(table) = scope.table(&catalog, "users", "users")? else { return Ok(users) };
+    let Some(table) = from.scope.table(&catalog, "users", "users")? else { return Ok(()) };
     let (mut select, id) = Select::new(table, "id")?;
     let email = select.optional("email", &["email"])?;
     let name = select.optional("name", &["name"])?;
     session
         .read(&select, cx, |row| {
             let Some(id) = some_id(Some(row.need(id)?)) else { return Ok(Taken::LeftOut(NOBODYS)) };
-            users.push(&UserRow { id, email: row.get(email)?, name: row.get(name)? })?;
+            into.push(&UserRow { id, email: row.get(email)?, name: row.get(name)?, schema: from.nth })?;
             Ok(Taken::Row(()))
         })
-        .await?;
-    Ok(users)
+        .await
+        .map(drop)
 }
 
 async fn aliases(
     session: &mut Session,
-    scope: &Scope<'_>,
+    from: &Warehouse<'_>,
     cx: &Context,
 ) -> Result<Vec<AliasRow>, SourceError> {
     let catalog = session.catalog();
-    let Some(table) = scope.table(&catalog, "aliases", "aliases")? else { return Ok(Vec::new()) };
+    let Some(table) = from.scope.table(&catalog, "aliases", "aliases")? else { return Ok(Vec::new()) };
     let (mut select, id) = Select::new(table, "id")?;
     let clocks = Clocks::of(&mut select)?;
     let previous_id = select.optional("previous_id", &["previous_id"])?;
@@ -216,7 +210,8 @@ async fn aliases(
             let Some((at, _)) = clocks.read(row)? else { return Ok(Taken::LeftOut(TIMELESS)) };
             match (some_id(row.get(previous_id)?), some_id(row.get(user_id)?)) {
                 (Some(previous_id), Some(user_id)) => {
-                    Ok(Taken::Row(AliasRow { id: row.need(id)?, at, previous_id, user_id }))
+                    let (id, schema) = (row.need(id)?, from.nth);
+                    Ok(Taken::Row(AliasRow { id, at, previous_id, user_id, schema }))
                 }
                 _ => Ok(Taken::LeftOut("half-empty")),
             }
@@ -225,39 +220,39 @@ async fn aliases(
 }
 
 /// One statement per known event, joined to its own table, and one for all others: `tracks` has no properties.
-pub(super) async fn touches(
+async fn touches(
     session: &mut Session,
-    scope: &Scope<'_>,
+    from: &Warehouse<'_>,
     which: Which<'_>,
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     for action in ACTIONS.iter().map(Some).chain([None]).filter(|action| which.has(*action)) {
-        touches_of(session, scope, action, which, into, cx).await?;
+        touches_of(session, from, action, which, into, cx).await?;
     }
     Ok(())
 }
 
-/// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.
+/// Of the many touches those that are wanted.
 pub(super) async fn moved(
     session: &mut Session,
-    scope: &Scope<'_>,
-    (keys, events, doubled): (&[String], &[String], &[String]),
+    from: &Warehouse<'_>,
+    wanted: Wanted<'_>,
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let Ok(many) = many(scope, &catalog)? else { return Ok(()) };
+    let Ok(many) = many(&from.scope, &catalog)? else { return Ok(()) };
     for (action, part) in ACTIONS.iter().filter(|action| action.is_of_many()).zip(&many.parts) {
-        let condition = many.moved(part, events, doubled);
-        touches_of(session, scope, Some(action), Which::Moved(&condition, keys), into, cx).await?;
+        let condition = many.moved(part, wanted);
+        touches_of(session, from, Some(action), Which::Moved(&condition, wanted.keys), into, cx).await?;
     }
     Ok(())
 }
 
 async fn touches_of(
     session: &mut Session,
-    scope: &Scope<'_>,
+    Warehouse { scope, nth, .. }: &Warehouse<'_>,
     action: Option<&'static Action>,
     which: Which<'_>,
     into: &mut Spool<TouchRow>,
@@ -318,6 +313,7 @@ async fn touches_of(
                 medium: row.get(medium)?,
                 campaign: row.get(campaign)?,
                 session: row.get(session_id)?,
+                schema: *nth,
             })?;
             Ok(Taken::Row(()))
         })

@@ -2,8 +2,8 @@
 //!
 //! Written from the documentation of its columns, not against a live installation.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
 
 use super::super::catalog::Catalog;
 use super::super::client::{Session, Taken};
@@ -11,10 +11,10 @@ use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Select};
 use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
-use super::many::{Many, Part, as_touches, first_of, is_one_of, list, told};
+use super::many::{Many, Part, Wanted, as_touches, first_of, is_one_of, list, told};
 use super::nothing::{some_id, some_id_of};
-use super::{Aside, resume};
-use crate::config::{Naming, TouchLayout};
+use super::{Aside, Warehouse};
+use crate::config::Naming;
 use crate::context::Context;
 use crate::ontology::NameHash;
 use crate::sources::SourceError;
@@ -32,45 +32,43 @@ pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str>
     actions::schemas(catalog, naming, &["event_id", "event_name", "collector_tstamp", "domain_userid"])
 }
 
-/// Reads the layout; with it, what to tell the user.
+/// Reads the layout.
 pub(super) async fn rows(
     session: &mut Session,
-    scope: &Scope<'_>,
+    from: &Warehouse<'_>,
     which: Which<'_>,
+    into: &mut Aside,
     cx: &Context,
-) -> Result<(Aside, Vec<String>), SourceError> {
-    let catalog = session.catalog();
-    let mut rows = Aside { schema: scope.schema.clone(), ..Aside::default() };
+) -> Result<(), SourceError> {
+    let (catalog, scope) = (session.catalog(), &from.scope);
     let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
-        return Ok((rows, Vec::new()));
+        return Ok(());
     };
-    read(session, scope, events, which, &mut rows, cx).await?;
-    if let (Which::Few, Ok(many)) = (which, many(scope, &catalog)?) {
-        let doubled = many.doubled(session, cx).await?;
+    read(session, from, events, which, into, cx).await?;
+    if let (Which::Few(doubled), Ok(many)) = (which, many(scope, &catalog)?) {
         if !doubled.is_empty() {
-            read(session, scope, events, Which::These(&doubled), &mut rows, cx).await?;
+            read(session, from, events, Which::These(doubled), into, cx).await?;
         }
-        as_touches(many.sightings(session, &doubled, cx).await?, &mut rows.touches)?;
-        resume::leave(session, TouchLayout::Snowplow, &scope.schema, BTreeSet::new(), doubled);
+        as_touches(many.sightings(session, doubled, cx).await?, from.nth, &mut into.touches)?;
     }
-    identify_by_touches(&mut rows)?;
-    Ok((rows, Vec::new()))
+    Ok(identify_by_touches(into, from.nth)?)
 }
 
-/// The touches among the many that are by one of `keys`, or at none of `events`; without those loaded more than once.
+/// Of the many touches those that are wanted.
 pub(super) async fn moved(
     session: &mut Session,
-    scope: &Scope<'_>,
-    (keys, events, doubled): (&[String], &[String], &[String]),
+    from: &Warehouse<'_>,
+    wanted: Wanted<'_>,
     into: &mut Spool<TouchRow>,
     cx: &Context,
 ) -> Result<(), SourceError> {
     let catalog = session.catalog();
-    let Ok(many) = many(scope, &catalog)? else { return Ok(()) };
+    let Ok(many) = many(&from.scope, &catalog)? else { return Ok(()) };
     let mut rows = Aside { touches: std::mem::take(into), ..Aside::default() };
     for part in &many.parts {
-        let condition = many.moved(part, events, doubled);
-        read(session, scope, many.messages, Which::Moved(&condition, keys), &mut rows, cx).await?;
+        let condition = many.moved(part, wanted);
+        let which = Which::Moved(&condition, wanted.keys);
+        read(session, from, many.messages, which, &mut rows, cx).await?;
     }
     *into = rows.touches;
     Ok(())
@@ -180,7 +178,7 @@ pub(super) fn many<'c>(
 
 async fn read(
     session: &mut Session,
-    scope: &Scope<'_>,
+    Warehouse { scope, nth, .. }: &Warehouse<'_>,
     events: Named<'_>,
     which: Which<'_>,
     into: &mut Aside,
@@ -209,7 +207,7 @@ async fn read(
             let pages = pages.into_iter().map(str::to_owned).collect();
             select.clauses(format!("WHERE {quoted} <> ALL($1) OR {quoted} IS NULL"), Some(pages));
         }
-        Which::Few => {
+        Which::Few(_) => {
             let few = names.of(|action| !action.is_of_many()).into_iter().chain([IDENTIFY]);
             let few = few.map(str::to_owned).collect();
             select.clauses(format!("WHERE {quoted} = ANY($1)"), Some(few));
@@ -253,7 +251,8 @@ async fn read(
             };
             if event == IDENTIFY {
                 let (email, name) = (text(email_of)?, text(name_of)?);
-                let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name };
+                let schema = *nth;
+                let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name, schema };
                 into.identifies.push(&row)?;
                 return Ok(Taken::Row(()));
             }
@@ -268,6 +267,7 @@ async fn read(
                 medium: row.get(medium)?,
                 campaign: row.get(campaign)?,
                 session: row.get(number)?.as_deref().map(session_number),
+                schema: *nth,
             })?;
             Ok(Taken::Row(()))
         })
@@ -287,13 +287,13 @@ fn inner(Json(mut value): Json) -> Json {
 }
 
 /// A user id beside a device id links both: the first such touch of each pair stands for an identify, unless one came
-/// before it.
-fn identify_by_touches(rows: &mut Aside) -> Result<(), SpoolError> {
+/// before it. Of rows of the `nth` schema.
+fn identify_by_touches(rows: &mut Aside, nth: u8) -> Result<(), SpoolError> {
     let pair = |device: &str, user: &str| (NameHash::of(device), NameHash::of(user));
     let mut told: HashMap<(NameHash, NameHash), i64> = HashMap::new();
     for row in &rows.identifies {
         let row = row?;
-        if let (Some(device), Some(user)) = (&row.anonymous_id, &row.user_id) {
+        if let (true, Some(device), Some(user)) = (row.schema == nth, &row.anonymous_id, &row.user_id) {
             let at = told.entry(pair(device, user)).or_insert(row.at);
             *at = (*at).min(row.at);
         }
@@ -302,9 +302,12 @@ fn identify_by_touches(rows: &mut Aside) -> Result<(), SpoolError> {
     let mut first: HashMap<(NameHash, NameHash), (i64, Place)> = HashMap::new();
     for touch in rows.touches.placed() {
         let (place, touch) = touch?;
-        let TouchRow { id, at, anonymous_id: Some(device), user_id: Some(user), .. } = touch else {
+        let TouchRow { id, at, anonymous_id: Some(device), user_id: Some(user), schema, .. } = touch else {
             continue;
         };
+        if schema != nth {
+            continue;
+        }
         let pair = pair(&device, &user);
         if told.get(&pair).is_some_and(|told| at >= *told) {
             continue;
@@ -328,8 +331,9 @@ fn identify_by_touches(rows: &mut Aside) -> Result<(), SpoolError> {
         let touches = same_time.iter().map(|(_, place)| rows.touches.get(*place));
         let mut touches = touches.collect::<Result<Vec<TouchRow>, SpoolError>>()?;
         touches.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        for TouchRow { id, at, received_at, anonymous_id, user_id, .. } in touches {
-            let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email: None, name: None };
+        for TouchRow { id, at, received_at, anonymous_id, user_id, schema, .. } in touches {
+            let (email, name) = (None, None);
+            let row = IdentifyRow { id, at, received_at, anonymous_id, user_id, email, name, schema };
             rows.identifies.push(&row)?;
         }
     }

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::super::client::Session;
-use super::super::scope::Scope;
+use super::super::scope::{Scope, choose_schema};
 use super::SYSTEM;
-use crate::config::Naming;
+use crate::config::{Naming, Schemas};
 use crate::sources::SourceError;
 
 /// What was found of the workspace to read.
@@ -43,9 +43,9 @@ pub(super) async fn discover<'o>(
             Some(workspace) => Some(workspace.schema.clone()),
             None => return Err(missing(session, &format!("`{wanted}` as a"), workspaces.iter().flatten())),
         }
-    } else if naming.schema.is_some() {
+    } else if !naming.schema.is_empty() {
         // A configured schema is taken at its word, even where `core` does not list it.
-        session.choose_schema(SYSTEM, naming.schema.as_ref(), &holding)?
+        choose_schema(session.place(), SYSTEM, &naming.schema, &holding)?
     } else if let Some(listed) = &workspaces {
         let (active, others): (Vec<_>, Vec<_>) = listed
             .iter()
@@ -67,7 +67,7 @@ pub(super) async fn discover<'o>(
         }
     } else {
         let named: Vec<&str> = holding.iter().copied().filter(|s| s.starts_with("workspace_")).collect();
-        session.choose_schema(SYSTEM, None, &named)?
+        choose_schema(session.place(), SYSTEM, &Schemas::default(), &named)?
     };
     let Some(schema) = schema else { return Ok(None) };
     let known = workspaces.iter().flatten().find(|workspace| workspace.schema == schema);
@@ -108,7 +108,8 @@ async fn company_of(
     }
     let object = table.strip_prefix('_').unwrap_or(table).to_owned();
     let parameter = vec![object, workspace.to_owned()];
-    let found = session.texts(include_str!("../sql/twenty_company.sql"), metadata, Some(&parameter)).await?;
+    let of = (metadata, "fieldMetadata");
+    let found = session.texts(include_str!("../sql/twenty_company.sql"), of, Some(&parameter)).await?;
     Ok(found.into_iter().flatten().flatten().next())
 }
 
@@ -161,7 +162,7 @@ async fn workspaces(session: &mut Session) -> Result<Option<Vec<Workspace>>, Sou
     let sql = include_str!("../sql/twenty_workspaces.sql")
         .replace("{subdomain}", &or_null("subdomain"))
         .replace("{status}", &or_null("activationStatus"));
-    let rows = session.texts(&sql, "core", None).await?;
+    let rows = session.texts(&sql, ("core", "workspace"), None).await?;
     Ok(Some(rows.into_iter().filter_map(Workspace::from_row).collect()))
 }
 
