@@ -67,7 +67,14 @@ async fn a_copy_read_beside_a_writer_is_one_state_the_graph_was_in() {
         let cost = Cost::of(&mut client, &graph).await.expect("a cost");
         let scanned = copy::with(&mut client, &graph, &cost, &cx, async |client, copy| {
             assert!(copy.starts_with(&format!("{graph}:sonograph:copy:")));
-            assert_eq!(left(&url, &graph).len(), 2, "the copy, and whose it is");
+            let keys = left(&url, &graph);
+            assert_eq!(keys.len(), 2, "the copy, and whose it is");
+            let mut raw =
+                redis::Client::open(url.as_str()).expect("a URL").get_connection().expect("it answers");
+            for key in keys {
+                let lapses: i64 = redis::cmd("TTL").arg(&key).query(&mut raw).expect("a time");
+                assert!((500..=600).contains(&lapses), "{key} lapses by itself, in {lapses} s");
+            }
             scan_typed(client, copy, &cx).await
         });
         let scanned = scanned.await.expect("a scan of a copy");

@@ -161,6 +161,32 @@ async fn a_copy_is_made_for_who_agrees_and_is_gone_after_it_however_the_run_ends
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn writes_that_no_count_shows_are_told_and_their_absence_is_noted() {
+    let server = Server::up();
+    town(server.url()).await;
+    let writes = |name: &str| {
+        let positions = Run::read(&server.at(name)).expect("a run").positions;
+        positions["falkordb"]["writes_meanwhile"].as_u64().expect("a number")
+    };
+    let calm = server.take(&["--out", "calm"]);
+    assert!(calm.status.success() && !said(&calm).contains("written to"), "{}", said(&calm));
+    assert_eq!(writes("calm"), 0);
+
+    let mut child = server.start(&["--out", "beside"]);
+    let mut raw = server.raw();
+    while child.try_wait().expect("it is ours").is_none() {
+        let query = "MATCH (n:Person) WHERE id(n) = 7 SET n.name = n.name + '.'";
+        redis::cmd("GRAPH.QUERY").arg("town").arg(query).exec(&mut raw).expect("written");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let beside = child.wait_with_output().expect("it ends");
+    assert!(beside.status.success(), "{}", said(&beside));
+    assert!(said(&beside).contains("no count of it changed, a property may have"), "{}", said(&beside));
+    assert!(writes("beside") > 0);
+    assert_eq!(whole(&server.at("beside")).manifest.sources[0].detail.get("drift"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replica_is_read_only_where_it_is_one_and_follows_its_primary() {
     let (primary, replica) = (Server::up(), Server::up());
     town(primary.url()).await;

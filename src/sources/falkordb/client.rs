@@ -334,3 +334,14 @@ async fn dial(
 fn doing(verb: &str, graph: &str) -> String {
     format!("{verb} on graph `{graph}`")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_is_told_by_the_version_and_not_guessed_of_a_build_that_is_no_release() {
+        let engine = |major| Version { major, ..OLDEST }.engine();
+        assert_eq!([4, 5, 6, 7, 99].map(engine), ["C", "C", "Rust", "Rust", "unknown"]);
+    }
+}
