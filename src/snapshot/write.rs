@@ -103,11 +103,11 @@ fn whole(frame: &DataFrame) -> [Result<DataFrame, Infallible>; 1] {
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use polars::prelude::{DataFrame, df};
+/// use polars::prelude::df;
 /// use sonograph::snapshot::{ManifestInput, Writing};
 ///
 /// let dir = tempfile::tempdir()?;
-/// let person = |id: i64, uid: &str| df!("node" => [id], "uid" => [uid], "name" => [uid]).map_err(Box::new);
+/// let person = |id: i64, uid: &str| df!("node" => [id], "uid" => [uid], "name" => [uid]);
 /// let mut writing = Writing::begin(&dir.path().join("two"), &ManifestInput::of(vec![]))?;
 /// writing.nodes("Person", [person(0, "ana")?, person(1, "ben")?].map(Ok::<_, Infallible>))?;
 /// writing.edges("FOLLOWS", [Ok::<_, Infallible>(df!("src" => [0i64], "dst" => [1i64])?)])?;

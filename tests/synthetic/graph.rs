@@ -165,6 +165,13 @@ fn a_loaded_and_ranked_graph_takes_little_more_than_eight_bytes_an_edge() {
     // From the first on a whole batch is read at once.
     let (few, many) = (take(128), take(512));
     let per_edge = (many.saturating_sub(few)) as f64 * 1024.0 / (384.0 * 16_384.0);
+    let mut estimate = Command::new(env!("CARGO_BIN_EXE_sonograph"));
+    let words = "estimate --snapshot d512 --format csv influence --metrics pagerank";
+    estimate.current_dir(temp.path()).args(words.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (told, _) = done(estimate);
+    let peak = |line: &str| line.strip_prefix("peak,")?.split(',').next()?.parse::<u64>().ok();
+    let told = told.lines().find_map(peak).expect("a row for the peak") / 1024;
+    assert!((many..3 * many).contains(&told), "{many} KiB were taken, {told} told");
     assert!(
         few > 0 && per_edge < 9.5,
         "{few} KiB of 2 M edges, {many} KiB of 8 M: {per_edge:.1} bytes an edge"

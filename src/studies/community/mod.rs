@@ -75,17 +75,19 @@ impl Study for Params {
         let nodes = sizes.node_count();
         let part = self.projecting.memory(sizes, &Weighing::none());
         let components = part + 8 * nodes + scores_memory(sizes, 1);
+        if !self.asks(Metric::CoAttendance) {
+            return components;
+        }
         // Who attended what as arcs, the list of it, and the arcs sorted once more; the pairs that come out on top.
         components.max(part + 8 * nodes + 20 * sizes.edges.values().map(|table| table.rows).sum::<u64>())
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
-        let asks = |metric| self.metrics.is_empty() || self.metrics.contains(&metric);
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        if asks(Metric::Component) {
+        if self.asks(Metric::Component) {
             self.components(graph, cx, &mut findings)?;
         }
-        if asks(Metric::CoAttendance) {
+        if self.asks(Metric::CoAttendance) {
             match self.attendance(graph)? {
                 Some(csr) => self.coattendance(graph, &csr, cx, &mut findings)?,
                 None if self.metrics.contains(&Metric::CoAttendance) => {
@@ -103,6 +105,10 @@ impl Study for Params {
 }
 
 impl Params {
+    fn asks(&self, metric: Metric) -> bool {
+        self.metrics.is_empty() || self.metrics.contains(&metric)
+    }
+
     fn components(
         &self,
         graph: &BusinessGraph,

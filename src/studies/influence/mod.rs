@@ -283,11 +283,10 @@ fn top_share(ranks: &[f64]) -> Option<Fact> {
 /// The people at the top, or the nodes where nobody is a person.
 fn most_influential(part: &Part, ranks: &[f64]) -> Option<Chart> {
     const BARS: usize = 15;
+    let by_rank = |&a: &usize, &b: &usize| ranks[b].total_cmp(&ranks[a]).then(a.cmp(&b));
     let of = |people: bool| {
         let is_wanted = |v: NodeId| !people || part.graph.has_label(v, Label::Person.name());
-        let mut all: Vec<usize> = (0..ranks.len()).filter(|&i| is_wanted(part.nodes[i])).collect();
-        all.sort_unstable_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(a.cmp(&b)));
-        all
+        (0..ranks.len()).filter(|&i| is_wanted(part.nodes[i])).collect::<Vec<_>>()
     };
     let mut order = of(true);
     let who = if order.is_empty() { "nodes" } else { "people" };
@@ -298,13 +297,19 @@ fn most_influential(part: &Part, ranks: &[f64]) -> Option<Chart> {
         // One is no ranking.
         return None;
     }
-    let (first, typical) = (ranks[order[0]], ranks[order[order.len() / 2]]);
-    let bars = order.iter().take(BARS).map(|&i| (part.graph.name(part.nodes[i]).to_owned(), ranks[i] * 1e3));
+    let count = order.len();
+    let typical = ranks[*order.select_nth_unstable_by(count / 2, by_rank).1];
+    // Only the first of them are put in order.
+    order.select_nth_unstable_by(BARS.min(count) - 1, by_rank);
+    order.truncate(BARS);
+    order.sort_unstable_by(by_rank);
+    let first = ranks[order[0]];
+    let bars = order.iter().map(|&i| (part.graph.name(part.nodes[i]).to_owned(), ranks[i] * 1e3));
     let name = part.graph.name(part.nodes[order[0]]);
     let caption = format!(
         "{name} ranks first of {} {who}, {:.0} times the one in the middle; reach them first, and compare with degrees \
          before calling anybody an influencer.",
-        grouped(order.len() as u64),
+        grouped(count as u64),
         first / typical
     );
     Some(Chart {
