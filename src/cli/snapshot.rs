@@ -4,6 +4,7 @@ pub(super) mod consistency;
 mod diff;
 pub(super) mod export;
 mod graphml;
+mod incremental;
 mod memory;
 mod prune;
 pub(super) mod take;

@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 use super::SnapshotError;
 use super::manifest::{ColumnType, TableFile, columns, hex};
 use super::tables::{INSTANT, instants};
+use super::verify::{Problem, differs};
+use crate::context::regular;
 
 /// Rows of a row group: what is compressed, and read again, at once. A file has the same groups in whatever batches its
 /// rows came.
@@ -48,6 +50,29 @@ pub(super) fn write_table(
     out.flush().map_err(SnapshotError::writing)?;
     out.inner.get_ref().sync_all().map_err(SnapshotError::writing)?;
     Ok(TableFile { file, rows, bytes: out.bytes, sha256: hex(&out.hash.finalize()), columns })
+}
+
+/// Copies the file of a table from another snapshot to the same place below `dir`, if its bytes are those that were written.
+pub(super) fn copy_table(from: &Path, file: &TableFile, dir: &Path) -> Result<(), SnapshotError> {
+    let source = file.located(from)?;
+    regular(&source).map_err(SnapshotError::reading)?;
+    let mut source = fs_err::File::open(source).map_err(SnapshotError::reading)?;
+    let target = fs_err::File::create(dir.join(&file.file)).map_err(SnapshotError::writing)?;
+    let mut out = Hashing { inner: BufWriter::new(target), hash: Sha256::new(), bytes: 0, refused: None };
+    let copied = io::copy(&mut source, &mut out).and_then(|_| out.flush());
+    match (copied, out.refused.take()) {
+        (_, Some(refused)) => return Err(SnapshotError::writing(refused)),
+        (Err(error), None) => return Err(SnapshotError::reading(error)),
+        (Ok(()), None) => {}
+    }
+    out.inner.get_ref().sync_all().map_err(SnapshotError::writing)?;
+    match differs(file, out.bytes, &out.hash.finalize()) {
+        Some(what) => {
+            let problem = Problem { place: file.file.clone(), what };
+            Err(SnapshotError::Damaged { dir: from.to_owned(), problem })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Rows written, and their columns.

@@ -74,6 +74,26 @@ pub fn verify(dir: &Path, cx: &Context) -> Result<Verification, SnapshotError> {
     Ok(Verification { manifest: Some(manifest), files: total + 1, problems })
 }
 
+/// The first of these files of a snapshot whose bytes are not those that were written.
+///
+/// # Errors
+///
+/// When somebody asked to stop.
+pub fn damage<'a>(
+    dir: &Path,
+    files: impl Iterator<Item = &'a TableFile>,
+    cx: &Context,
+) -> Result<Option<Problem>, SnapshotError> {
+    let step = cx.step("verify snapshot", None);
+    for (file, done) in files.zip(0..) {
+        step.tick(done, None)?;
+        if let Err(what) = check_bytes(dir, file) {
+            return Ok(Some(Problem { place: file.file.clone(), what }));
+        }
+    }
+    Ok(None)
+}
+
 fn check_bytes(dir: &Path, file: &TableFile) -> Result<(), String> {
     let path = file.path(dir).ok_or("the manifest points out of the snapshot folder")?;
     regular(&path).map_err(|error| error.to_string())?;

@@ -12,7 +12,8 @@ use super::manifest::{MANIFEST, Manifest, ManifestInput, RUN, Run, SCHEMA_VERSIO
 use super::memory::{FOLDER, MENTIONS, Memory, MemoryFiles, wrong_mention};
 use super::order::{EdgeOrder, NodeOrder};
 use super::partial::{Partial, check_target};
-use super::table_file::write_table;
+use super::read::loaded;
+use super::table_file::{copy_table, write_table};
 use super::tables::{Clock, Tables};
 use super::{SnapshotError, verify};
 use crate::context::{Context, Step};
@@ -47,6 +48,54 @@ pub fn write_with(
     input: &ManifestInput,
     cx: &Context,
 ) -> Result<Manifest, SnapshotError> {
+    write_over(dir, None, tables, memory, input, cx)
+}
+
+/// An earlier snapshot of the same graph, and the companions that are as they were, too.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// Its folder.
+    pub dir: &'a Path,
+    /// What it says about itself.
+    pub manifest: &'a Manifest,
+    /// Companions that are taken over.
+    pub companions: &'a [&'a str],
+}
+
+impl Earlier<'_> {
+    /// The files that are taken over.
+    pub fn files(&self) -> impl Iterator<Item = &TableFile> {
+        let companions = self.companions.iter().filter_map(|name| self.manifest.tables.get(*name));
+        self.manifest.nodes.values().chain(self.manifest.edges.values()).chain(companions)
+    }
+
+    /// Its nodes by label.
+    ///
+    /// # Errors
+    ///
+    /// When a file is not the one that was written.
+    pub fn nodes(&self) -> Result<BTreeMap<String, DataFrame>, SnapshotError> {
+        let files = self.manifest.nodes.iter();
+        files.map(|(label, file)| Ok((label.clone(), loaded(self.dir, file)?))).collect()
+    }
+}
+
+/// [`write_with`], with the nodes and edges of an earlier snapshot instead of those of `tables`, whose companions are written.
+///
+/// What is taken over is copied, so that each of the two snapshots is whole without the other. The companions taken over must
+/// not be among those of `tables`.
+///
+/// # Errors
+///
+/// As [`write_with`]; also when a file that is taken over is not the one that was written.
+pub fn write_over(
+    dir: &Path,
+    earlier: Option<Earlier<'_>>,
+    tables: &Tables,
+    memory: &BTreeMap<String, Memory>,
+    input: &ManifestInput,
+    cx: &Context,
+) -> Result<Manifest, SnapshotError> {
     check_target(dir, input.replace)?;
     let mentions = |memory: &Memory| {
         wrong_mention(tables, memory).map(|what| verify::Problem { place: MENTIONS.into(), what })
@@ -56,7 +105,8 @@ pub fn write_with(
         return Err(SnapshotError::NotWhole(problem));
     }
     let count = |tables: &Tables| (tables.nodes.len() + tables.edges.len() + tables.companions.len()) as u64;
-    let total = count(tables) + memory.values().map(|memory| count(&memory.tables)).sum::<u64>();
+    let taken_over = earlier.map_or(0, |earlier| earlier.files().count() as u64);
+    let total = taken_over + count(tables) + memory.values().map(|memory| count(&memory.tables)).sum::<u64>();
     let mut written = Written { step: cx.step("write snapshot", Some(total)), tables: 0 };
     let mut writing = Writing::begin(dir, input)?;
     let mut stems = Stems::default();
@@ -69,7 +119,10 @@ pub fn write_with(
         let files = MemoryFiles { node_count, edge_count, nodes, edges, mentions };
         writing.memory.insert(graph.clone(), files);
     }
-    writing.part.all(tables, &mut written)?;
+    match earlier {
+        Some(earlier) => writing.take_over(earlier, &mut written)?,
+        None => writing.part.all(tables, &mut written)?,
+    }
     for (name, frame) in &tables.companions {
         writing.companion(name, whole(frame))?;
         written.tick()?;
@@ -181,6 +234,22 @@ impl Writing {
         let place = format!("tables/{}", self.companions.0.next(name));
         let file = self.part.table(name, &place, batches)?;
         self.companions.1.insert(name.to_owned(), file);
+        Ok(())
+    }
+
+    /// Copies what an earlier snapshot of the same graph holds.
+    fn take_over(&mut self, earlier: Earlier<'_>, written: &mut Written) -> Result<(), SnapshotError> {
+        for file in earlier.files() {
+            copy_table(earlier.dir, file, &self.partial.path)?;
+            written.tick()?;
+        }
+        let Manifest { nodes, edges, tables, node_count, edge_count, as_of, .. } = earlier.manifest.clone();
+        self.part.order.count = node_count as usize;
+        self.part.edge_count = edge_count;
+        self.part.clock = Clock::standing(as_of.map(Timestamp::as_microsecond));
+        (self.part.nodes, self.part.edges) = (nodes, edges);
+        let companions = tables.into_iter().filter(|(name, _)| earlier.companions.contains(&name.as_str()));
+        self.companions.1.extend(companions);
         Ok(())
     }
 

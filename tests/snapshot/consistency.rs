@@ -16,24 +16,24 @@ use crate::support::graph::all;
 use crate::take::{Place, run, said, sonograph, whole};
 
 /// A FalkorDB of a test's own.
-struct Server {
+pub struct Server {
     dir: tempfile::TempDir,
     guard: Guard,
 }
 
 impl Server {
-    fn up() -> Self {
+    pub fn up() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let options = Options { dir: dir.path().join("servers"), fast: true };
         let guard = Guard::up(&options, &Context::silent()).expect("the servers start");
         Self { dir, guard }
     }
 
-    fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         self.guard.running().falkordb_url.expose()
     }
 
-    fn raw(&self) -> redis::Connection {
+    pub fn raw(&self) -> redis::Connection {
         redis::Client::open(self.url()).expect("a URL").get_connection().expect("it answers")
     }
 
@@ -42,11 +42,11 @@ impl Server {
         command.args(["snapshot", "take"]).args(args).spawn().expect("it runs")
     }
 
-    fn take(&self, args: &[&str]) -> Output {
+    pub fn take(&self, args: &[&str]) -> Output {
         self.start(args).wait_with_output().expect("it ends")
     }
 
-    fn at(&self, name: &str) -> std::path::PathBuf {
+    pub fn at(&self, name: &str) -> std::path::PathBuf {
         self.dir.path().join(name)
     }
 
@@ -175,7 +175,7 @@ async fn writes_that_no_count_shows_are_told_and_their_absence_is_noted() {
     let mut child = server.start(&["--out", "beside"]);
     let mut raw = server.raw();
     while child.try_wait().expect("it is ours").is_none() {
-        let query = "MATCH (n:Person) WHERE id(n) = 7 SET n.name = n.name + '.'";
+        let query = "MATCH (n:Person) WHERE id(n) = 8 SET n.name = n.name + '.'";
         redis::cmd("GRAPH.QUERY").arg("town").arg(query).exec(&mut raw).expect("written");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -228,6 +228,11 @@ async fn a_replica_is_read_only_where_it_is_one_and_follows_its_primary() {
     let paged = primary.take(&["--out", "s"]);
     assert!(paged.status.success(), "{}", said(&paged));
     assert_eq!(files(&replica.at("s")), files(&primary.at("s")));
+    // All it holds may come anew from its primary, and it counts no write.
+    let again = replica.take(&["--out", "u", "--consistency", "replica", "--incremental", "--against", "s"]);
+    assert!(again.status.success() && said(&again).contains("a replica may be given"), "{}", said(&again));
+    let again = replica.take(&["--out", "v", "--incremental", "--against", "s"]);
+    assert!(again.status.success() && said(&again).contains("does not tell how far"), "{}", said(&again));
     // A replica lets nobody copy.
     let copied = replica.take(&["--out", "c", "--consistency", "copy", "--yes"]);
     assert_eq!(copied.status.code(), Some(3), "{}", said(&copied));

@@ -58,11 +58,14 @@ async fn a_take_that_is_killed_leaves_no_half_snapshot_and_the_next_no_trace_of_
     let made = "UNWIND range(0, 9999) AS i CREATE (a:Person {uid: 'p' + toString(i), name: 'somebody'}), \
                 (b:Venue {uid: 'v' + toString(i)}), (a)-[:FOLLOWS {timestamp: i}]->(b)";
     all(&mut client, &place.graph, &[made]).await;
-    for named in [true, false] {
+    for (named, incremental) in [(true, false), (false, false), (true, true)] {
         let dir = tempfile::tempdir().expect("a folder");
         killed_all_over(&dir.path().join("snapshots"), &|round| {
             let mut command = sonograph(dir.path(), &place.falkordb, &place.graph);
             command.args(["snapshot", "take"]);
+            if incremental {
+                command.arg("--incremental");
+            }
             if named {
                 command.arg("--out").arg(format!("snapshots/{}", if round == 0 { "whole" } else { "again" }));
                 command.arg("--force");

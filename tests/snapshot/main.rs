@@ -9,6 +9,7 @@ mod folder;
 mod graphml;
 mod graphs;
 mod import;
+mod incremental;
 mod kills;
 mod retention;
 mod take;

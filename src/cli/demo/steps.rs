@@ -96,6 +96,7 @@ impl Loop<'_> {
             memory: None,
             consistency: Consistency::Paged,
             agreed: false,
+            against: None,
         };
         let dir = stage.dir.join("snapshot");
         freeze(from, &dir, ManifestInput::of(Vec::new()), self.session, self.cx).await?;

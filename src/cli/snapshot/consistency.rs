@@ -29,6 +29,8 @@ pub(super) struct Frozen {
     pub lag: Option<[Lag; 2]>,
     /// How often anybody wrote to the server meanwhile, as far as it tells this user; nothing that is in a copy.
     pub writes: Option<u64>,
+    /// How far the server was written to, where it tells and nobody wrote meanwhile.
+    pub written: Option<Written>,
 }
 
 impl Consistency {
@@ -56,12 +58,12 @@ impl Consistency {
         }
         match self {
             Self::Paged => {
-                let (scanned, writes) = paged(client, graph, printer, cx).await?;
-                Ok(Frozen { scanned, mark: settled(client, graph).await?, lag: None, writes })
+                let (scanned, writes, written) = paged(client, graph, printer, cx).await?;
+                Ok(Frozen { scanned, mark: settled(client, graph).await?, lag: None, writes, written })
             }
             Self::Replica => {
                 let before = server::lag(client).await?;
-                let (scanned, writes) = paged(client, graph, printer, cx).await?;
+                let (scanned, writes, written) = paged(client, graph, printer, cx).await?;
                 let mark = settled(client, graph).await?;
                 let lag = [before, server::lag(client).await?];
                 for Lag { heard_seconds, behind_bytes } in &lag[1..] {
@@ -69,7 +71,7 @@ impl Consistency {
                         "the replica heard of its primary {heard_seconds} s ago and is {behind_bytes} bytes behind"
                     ));
                 }
-                Ok(Frozen { scanned, mark, lag: Some(lag), writes })
+                Ok(Frozen { scanned, mark, lag: Some(lag), writes, written })
             }
             Self::Copy => {
                 let cost = Cost::of(client, graph).await?;
@@ -83,7 +85,7 @@ impl Consistency {
                     // What the mirror does from here on is not in the copy.
                     let mark = settled(client, graph).await?;
                     let scanned = scan_typed(client, key, cx).await?;
-                    Ok(Frozen { scanned, mark, lag: None, writes: Some(0) })
+                    Ok(Frozen { scanned, mark, lag: None, writes: Some(0), written: None })
                 })
                 .await
             }
@@ -97,15 +99,18 @@ async fn paged(
     graph: &str,
     printer: Printer,
     cx: &Context,
-) -> Result<(Scanned, Option<u64>), Failure> {
+) -> Result<(Scanned, Option<u64>, Option<Written>), Failure> {
     let before = Written::now(client).await?;
     let scanned = scan_typed(client, graph, cx).await?;
     let after = Written::now(client).await?;
-    let writes = before.zip(after).and_then(|(before, after)| after.after(before));
+    let told = before.zip(after);
+    let writes = told.as_ref().and_then(|(before, after)| after.after(before));
     if let Some(writes) = writes.filter(|writes| *writes > 0 && scanned.drift.is_empty()) {
         printer.note(format_args!(
             "the server was written to {writes} times while graph `{graph}` was read: no count of it changed, a property may have"
         ));
     }
-    Ok((scanned, writes))
+    let written =
+        told.filter(|(before, after)| after.unwritten_since(before).is_ok()).map(|(_, after)| after);
+    Ok((scanned, writes, written))
 }

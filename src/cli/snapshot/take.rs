@@ -11,6 +11,7 @@ use jiff::civil::DateTime;
 use serde_json::json;
 
 use super::consistency::{Consistency, Frozen};
+use super::incremental::{FALKORDB, Incremental, LATEST, WRITTEN};
 use super::memory::Memories;
 use super::told;
 use crate::cli::{Failure, Outcome, Session, connect};
@@ -25,6 +26,7 @@ use crate::sources::{self, Databases, SourceOptions};
 pub(super) const COUNTS: &str = "counts";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(
     after_help = "The graph is read by short pages with queries that cannot write, PostgreSQL in one read-only \
     transaction. What others write meanwhile is noticed where it changes a count, said, and noted in the manifest: such a \
@@ -33,6 +35,12 @@ pub(super) const COUNTS: &str = "counts";
     graph's memory, which has to be free, and stops the server for a while, about 3 s for 10 million edges; what it would cost \
     is told first, and where that can be felt nothing is done without `--yes`. `--consistency replica` reads as paged, \
     from a server that has to be a replica that follows its primary; how far it is behind is noted in run.json.\n\n\
+    `--incremental` reads nothing of a graph that certainly is as it was: it copies labels, relations and internal ids from the \
+    newest snapshot of the same graph, or the one `--against` names, and reads the sources in PostgreSQL and agent memory. Nothing in \
+    FalkorDB tells of one label or relation that nobody set a property in it, only the server's count of writes does, for all that \
+    it holds. So one write to any of its keys, also that of a `mirror apply` which finds nothing to do or of another program, a \
+    restart, or a save without an append-only file in between has the whole graph read; so do replicas and snapshots of a copy, and a \
+    user without `+info`. Which it was, and why, is said, and noted by table in run.json.\n\n\
     A graph whose last mirror run did not come to its end is refused; where this user may not read the mark that tells \
     (`~<graph>:sonograph +hgetall`), or a graph that the mirror wrote has none, that is said, and noted as \
     `mirror_run: unknown`.\n\n\
@@ -41,7 +49,7 @@ pub(super) const COUNTS: &str = "counts";
     merged and neither graph is written. It is read through SONOGRAPH_MEMORY_URL where that is set; a user with \
     `~cognee* -@all +graph.ro_query +graph.list` is enough.\n\n\
     Examples:\n  sonograph snapshot take --out snapshots/monday\n  sonograph snapshot take --consistency copy --yes\n  \
-    sonograph snapshot take --memory cognee_graph"
+    sonograph snapshot take --memory cognee_graph\n  sonograph snapshot take --incremental"
 )]
 pub(in crate::cli) struct TakeArgs {
     /// Folder to write [default: the folder of snapshots, named by the time in UTC]
@@ -53,6 +61,12 @@ pub(in crate::cli) struct TakeArgs {
     /// What the graph is read from
     #[arg(long, value_enum, default_value_t = Consistency::Paged)]
     consistency: Consistency,
+    /// Take the graph over from an earlier snapshot if the server was not written to since
+    #[arg(long)]
+    incremental: bool,
+    /// That snapshot: folder, name of one in the folder of snapshots, or `latest` of the same graph
+    #[arg(long, value_name = "DIR", default_value = LATEST, requires = "incremental")]
+    against: String,
     /// Have the graph copied though the server will stand still for a while
     #[arg(long)]
     yes: bool,
@@ -164,6 +178,7 @@ fn take(
             memory,
             consistency: args.consistency,
             agreed: args.yes,
+            against: args.incremental.then_some(args.against.as_str()),
         };
         freeze(from, out, input, session, &session.cx).await
     })??;
@@ -187,6 +202,8 @@ pub(in crate::cli) struct Systems<'a> {
     pub consistency: Consistency,
     /// Whether somebody agreed to a server that stands still.
     pub agreed: bool,
+    /// The snapshot that the graph is taken over from, if that is still what the server holds; `None`: it is read.
+    pub against: Option<&'a str>,
 }
 
 /// Freezes graph and companions into `out`; what `input` says is kept, its sources and positions are filled in.
@@ -200,15 +217,27 @@ pub(in crate::cli) async fn freeze(
     cx: &Context,
 ) -> Result<Manifest, Failure> {
     snapshot::check_target(out, input.replace)?;
-    let Systems { client, graph, databases, options, memory, consistency, agreed } = from;
+    let Systems { client, graph, databases, options, memory, consistency, agreed, against } = from;
     let before = settled(client, graph).await?;
-    let Frozen { scanned, mark: after, lag, writes } =
-        consistency.read(client, graph, agreed, session.printer, cx).await?;
+    let (incremental, taken_over) = match against {
+        Some(against) => {
+            let found = Incremental::of(client, graph, (against, consistency), session, cx).await?;
+            (Some(found.0), found.1)
+        }
+        None => (None, None),
+    };
+    let Frozen { scanned, mark: after, lag, writes, written } = match taken_over {
+        Some(frozen) => frozen,
+        None => consistency.read(client, graph, agreed, session.printer, cx).await?,
+    };
+    let earlier = incremental.as_ref().and_then(Incremental::earlier);
     let mut drift = scanned.drift;
     if before != after {
         drift.push("a mirror run came to its end while the graph was being read".to_owned());
     }
-    let unknown = before.unknown(graph, &scanned.tables);
+    let was_mirrored =
+        was_mirrored(&scanned.tables) || incremental.as_ref().is_some_and(Incremental::was_mirrored);
+    let unknown = before.unknown(graph, was_mirrored);
     if let Some(why) = &unknown {
         session.printer.warn(format_args!(
             "cannot tell whether the last mirror run into `{graph}` came to its end: {why}"
@@ -223,7 +252,7 @@ pub(in crate::cli) async fn freeze(
     let version = scanned.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     let engine = scanned.version.map_or("unknown", Version::engine);
     let [counted_before, counted_after] = &scanned.counted;
-    let mut origin = Origin::new("falkordb", version)
+    let mut origin = Origin::new(FALKORDB, version)
         .with("engine", engine)
         .with("graph", graph)
         .with(COUNTS, json!({"before": counted_before, "after": counted_after}));
@@ -248,7 +277,10 @@ pub(in crate::cli) async fn freeze(
     if let Some([before, after]) = lag {
         position["replica"] = json!({"before": before, "after": after});
     }
-    input.positions.insert("falkordb".into(), position);
+    if let Some(written) = written {
+        position[WRITTEN] = json!(written);
+    }
+    input.positions.insert(FALKORDB.into(), position);
     let mut tables = scanned.tables;
     if let Some(databases) = databases {
         let facts = sources::read_facts(databases, options, cx).await?;
@@ -265,11 +297,18 @@ pub(in crate::cli) async fn freeze(
     }
     let mut remembered = BTreeMap::new();
     if let Some(memory) = memory {
+        if let Some(earlier) = &earlier {
+            tables.nodes = earlier.nodes()?;
+        }
         let (graphs, positions) = memory.read(&tables, &mut input.sources, session, cx).await?;
         remembered = graphs;
         input.positions.insert("memory".into(), positions);
     }
-    Ok(snapshot::write_with(out, &tables, &remembered, &input, cx)?)
+    if let Some(incremental) = &incremental {
+        let told = incremental.told(&tables, remembered.keys(), session.printer);
+        input.positions.insert("incremental".into(), told);
+    }
+    Ok(snapshot::write_over(out, earlier, &tables, &remembered, &input, cx)?)
 }
 
 /// What is known of the last mirror run into a graph; it is not running.
@@ -289,14 +328,14 @@ impl Mark {
         }
     }
 
-    /// Why nobody can tell how the last mirror run into a graph of these tables ended, where that is so.
-    fn unknown(self, graph: &str, tables: &Tables) -> Option<String> {
+    /// Why nobody can tell how the last mirror run into a graph ended, where that is so.
+    fn unknown(self, graph: &str, was_mirrored: bool) -> Option<String> {
         match self {
             Self::Withheld => Some(format!(
                 "this user may not read the mark of it, for which `~{} +hgetall` is enough",
                 marker::key(graph)
             )),
-            Self::Settled(None) if was_mirrored(tables) => Some(
+            Self::Settled(None) if was_mirrored => Some(
                 "its nodes carry the `gen` of such a run, but it has no mark, which `sonograph mirror apply` leaves"
                     .to_owned(),
             ),

@@ -90,6 +90,11 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// One that stands where another did.
+    pub fn standing(at: Option<i64>) -> Self {
+        Self { any: at, ..Self::default() }
+    }
+
     /// Takes the times of some edges of a relation.
     pub fn see(&mut self, relation: &str, edges: &DataFrame) {
         let times = edges.column(TIMESTAMP).and_then(microseconds).ok();
