@@ -17,6 +17,8 @@ use polars::prelude::{
     TimeUnit, TimeZone,
 };
 
+use rayon::prelude::*;
+
 use crate::ontology::Relation;
 
 /// Name of the dense node id column, `Int64`, over the whole snapshot.
@@ -182,7 +184,7 @@ pub fn edge_table(ends: &[(u32, u32)], properties: Vec<Column>) -> PolarsResult<
         .zip(0..)
         .map(|(&(src, dst), row)| ((u64::from(src) << 32) | u64::from(dst), row))
         .collect();
-    order.sort_unstable();
+    order.par_sort_unstable();
     if !properties.is_empty() {
         let columns: Vec<&Column> = properties.iter().collect();
         for parallel in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {

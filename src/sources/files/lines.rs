@@ -108,6 +108,13 @@ impl Text {
         Ok(())
     }
 
+    /// Has what was read already read again, before anything else.
+    pub(super) fn give_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.extend_from_slice(&self.ahead[self.given..]);
+        self.ahead = bytes;
+        self.given = 0;
+    }
+
     /// What was read, once everything is.
     pub(super) fn finish(self, path: &Path) -> Result<FileRead, FileError> {
         match self.body {
@@ -177,8 +184,7 @@ impl Lines {
             if !self.read()? {
                 return Ok(None);
             }
-            let line = self.buffer.trim_ascii();
-            if !line.is_empty() && !line.starts_with(b"#") && !line.starts_with(b"%") {
+            if !says_nothing(self.buffer.trim_ascii()) {
                 break;
             }
         }
@@ -206,6 +212,11 @@ impl Lines {
         }
         Ok(read > 0)
     }
+}
+
+/// Whether a line without the blanks around it is empty or a comment.
+pub(super) fn says_nothing(line: &[u8]) -> bool {
+    line.is_empty() || line.starts_with(b"#") || line.starts_with(b"%")
 }
 
 pub(super) fn wrong_line(file: &Path, number: u64, what: String) -> FileError {

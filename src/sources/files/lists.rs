@@ -12,7 +12,7 @@ use super::columns::{instants, seconds_to_micros, timestamp, typed, weight};
 use super::kind::{Header, Kind};
 use super::lines::{Lines, Text, wrong_line};
 use super::quotes::{Broken, Quotes};
-use super::{FileError, FileRead, Ids, ImportOptions, Layout};
+use super::{FileError, FileRead, Ids, ImportOptions, Layout, numbers, text};
 use crate::context::{Context, Step, TICK_EVERY};
 use crate::snapshot::tables::{self, DST, LABELS, NAME, NODE, SRC, TIMESTAMP, UID, WEIGHT};
 
@@ -62,10 +62,9 @@ impl EdgeList {
             _ => {}
         }
         if kind == Kind::Text {
-            let lines = Lines::of(text, path, options.skip_lines);
             return match options.layout {
-                Layout::Edges => text_edges(lines, path, ids, &step),
-                Layout::Adjacency => adjacency(lines, path, ids, &step),
+                Layout::Edges => text::edges(text, path, options.skip_lines, ids, &step),
+                Layout::Adjacency => text::adjacency(text, path, options.skip_lines, ids, &step),
             };
         }
         let (table, file) = Rows::read(kind, text, path, options.skip_lines, &step)?;
@@ -88,12 +87,19 @@ impl EdgeList {
         let sources = table.texts(src)?;
         let targets = table.texts(dst)?;
         let mut list = Self::default();
-        for (row, (src, dst)) in sources.iter().zip(targets.iter()).enumerate() {
-            let mut end = |id: Option<&str>, name| match id {
-                Some(id) if !id.is_empty() => ids.number(id).ok_or_else(|| table.not_listed(row, id)),
-                _ => Err(table.wrong(row, format!("the {name} is missing"))),
-            };
-            list.ends.push((end(src, SRC)?, end(dst, DST)?));
+        let plain = if ids.closed { None } else { numbers::pairs(sources.iter(), targets.iter()) };
+        if let Some(mut ends) = plain
+            && numbers::name(&mut ends, ids).is_some()
+        {
+            list.ends = ends;
+        } else {
+            for (row, (src, dst)) in sources.iter().zip(targets.iter()).enumerate() {
+                let mut end = |id: Option<&str>, name| match id {
+                    Some(id) if !id.is_empty() => ids.number(id).ok_or_else(|| table.not_listed(row, id)),
+                    _ => Err(table.wrong(row, format!("the {name} is missing"))),
+                };
+                list.ends.push((end(src, SRC)?, end(dst, DST)?));
+            }
         }
         for (at, column) in table.columns.iter().enumerate() {
             match column.name().as_str() {
@@ -111,83 +117,7 @@ impl EdgeList {
     }
 }
 
-fn text_edges(
-    mut lines: Lines,
-    path: &Path,
-    ids: &mut Ids,
-    step: &Step,
-) -> Result<(EdgeList, FileRead), FileError> {
-    let mut list = EdgeList::default();
-    let (mut weights, mut times) = (Vec::new(), Vec::new());
-    while let Some((number, line)) = lines.next()? {
-        let mut words = line.split_ascii_whitespace();
-        let (Some(src), Some(dst)) = (words.next(), words.next()) else {
-            let hint = line.contains(',').then_some(
-                "a table with a header is known by `.csv` in the file's name, or in a stream by `src` and `dst` in the header; \
-                 `--src COLUMN --dst COLUMN` name others",
-            );
-            let what = "an edge needs two ids".into();
-            return Err(FileError::Line { file: path.into(), unit: "line", number, what, hint });
-        };
-        let wrong = |what| wrong_line(path, number, what);
-        let (weight_word, time_word) = (words.next(), words.next());
-        if words.next().is_some() {
-            let hint = "`--layout adjacency` reads `v n1 n2 …`, `--skip-lines 1` passes over a header";
-            let what = "more than `src dst [weight [timestamp]]`".into();
-            return Err(FileError::Line { file: path.into(), unit: "line", number, what, hint: Some(hint) });
-        }
-        let end =
-            |ids: &mut Ids, id: &str| ids.number(id).ok_or_else(|| not_listed(path, "line", number, id));
-        let row = list.ends.len();
-        list.ends.push((end(ids, src)?, end(ids, dst)?));
-        // Columns that no line fills are not made; the first that is filled finds all before it missing.
-        if let Some(word) = weight_word {
-            weights.resize(row, None);
-            weights.push(Some(weight(word).map_err(wrong)?));
-        }
-        if let Some(word) = time_word {
-            times.resize(row, None);
-            times.push(Some(timestamp(word).map_err(wrong)?));
-        }
-        if (row as u64).is_multiple_of(TICK_EVERY) {
-            step.tick(row as u64, None)?;
-        }
-    }
-    if !weights.is_empty() {
-        weights.resize(list.ends.len(), None);
-        list.properties.push(Column::new(WEIGHT.into(), weights));
-    }
-    if !times.is_empty() {
-        times.resize(list.ends.len(), None);
-        list.properties.push(instants(TIMESTAMP, times));
-    }
-    Ok((list, lines.finish()?))
-}
-
-fn adjacency(
-    mut lines: Lines,
-    path: &Path,
-    ids: &mut Ids,
-    step: &Step,
-) -> Result<(EdgeList, FileRead), FileError> {
-    let mut list = EdgeList::default();
-    while let Some((number, line)) = lines.next()? {
-        let mut src = None;
-        for id in line.split_ascii_whitespace() {
-            let id = ids.number(id).ok_or_else(|| not_listed(path, "line", number, id))?;
-            match src {
-                None => src = Some(id),
-                Some(src) => list.ends.push((src, id)),
-            }
-        }
-        if number.is_multiple_of(TICK_EVERY) {
-            step.tick(list.ends.len() as u64, None)?;
-        }
-    }
-    Ok((list, lines.finish()?))
-}
-
-fn not_listed(file: &Path, unit: &'static str, number: u64, id: &str) -> FileError {
+pub(super) fn not_listed(file: &Path, unit: &'static str, number: u64, id: &str) -> FileError {
     let what = format!("`{id}` is not in the file of nodes");
     FileError::Line { file: file.to_owned(), unit, number, what, hint: Some(NOT_LISTED) }
 }

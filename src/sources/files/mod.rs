@@ -9,7 +9,11 @@ mod error;
 mod kind;
 mod lines;
 mod lists;
+mod numbers;
+#[cfg(test)]
+mod numbers_tests;
 mod quotes;
+mod text;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -18,6 +22,7 @@ use polars::prelude::{Column, DataFrame, DataType, IdxCa, IdxSize, NewChunkedArr
 
 pub use error::FileError;
 use lists::{EdgeList, NodeList};
+pub use numbers::Numbers;
 
 use crate::context::Context;
 use crate::snapshot::tables::{NAME, NODE, Tables, UID, edge_table};
@@ -116,7 +121,7 @@ pub fn import(options: &ImportOptions, cx: &Context) -> Result<Imported, FileErr
     };
     let nodes_file = options.nodes.as_deref().unwrap_or(&options.edges);
     let (nodes, dense) = node_tables(&nodes, &ids.names(), &options.label).map_err(fail(nodes_file))?;
-    let edges = edge_tables(&edges, &dense, options).map_err(fail(&options.edges))?;
+    let edges = edge_tables(edges, &dense, options).map_err(fail(&options.edges))?;
     let tables = Tables { nodes, edges, companions: BTreeMap::new(), undirected: options.undirected };
     Ok(Imported { tables, files, notes })
 }
@@ -212,10 +217,22 @@ fn node_tables(
 
 /// Tables by relation in canonical order.
 fn edge_tables(
-    list: &EdgeList,
+    mut list: EdgeList,
     dense: &[u32],
     options: &ImportOptions,
 ) -> Result<BTreeMap<String, DataFrame>, PolarsError> {
+    for end in list.ends.iter_mut().flat_map(|(src, dst)| [src, dst]) {
+        *end = dense[*end as usize];
+    }
+    if list.relations.is_empty() && !options.dedup {
+        // The usual case, in which no row needs to be picked.
+        if list.ends.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        list.properties.retain(|column| column.null_count() < column.len());
+        let table = edge_table(&list.ends, list.properties)?;
+        return Ok(BTreeMap::from([(options.relation.clone(), table)]));
+    }
     let mut by_relation: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     if list.relations.is_empty() {
         by_relation.insert(&options.relation, (0..list.ends.len()).collect());
@@ -230,7 +247,6 @@ fn edge_tables(
         let mut ends = Vec::with_capacity(all.len());
         for row in all {
             let (src, dst) = list.ends[row];
-            let (src, dst) = (dense[src as usize], dense[dst as usize]);
             let pair = if options.undirected { (src.min(dst), src.max(dst)) } else { (src, dst) };
             if !options.dedup || seen.insert(pair) {
                 rows.push(row as IdxSize);
