@@ -103,14 +103,13 @@ fn step(what: &str, words: &[String]) -> Result<(), Failed> {
     match what {
         "read" => {
             let numbers = Numbers::of_file(&path(0)?, &cx)?;
-            let graph = Csr::directed(numbers.node_count(), &numbers.ends, vec![]);
+            let graph = Csr::of_pairs(numbers.node_count(), numbers.ends, vec![]);
             told(graph.node_count(), graph.edge_count());
         }
         "weigh" => {
             let numbers = Numbers::of_file(&path(0)?, &cx)?;
             let weights = (0..numbers.ends.len()).map(|edge| (edge % 64) as f64 / 4.0).collect();
-            let graph = Csr::directed(numbers.node_count(), &numbers.ends, weights);
-            drop(numbers);
+            let graph = Csr::of_pairs(numbers.node_count(), numbers.ends, weights);
             println!("{} {}", graph.bytes(), memory("self", "RssAnon") * 1_048_576.0);
         }
         "import" => {

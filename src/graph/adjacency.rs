@@ -103,14 +103,17 @@ impl BothWays {
 
     /// The same of pairs, whose order shows in the order of parallel edges alone; which edge each became is told where
     /// somebody asks. O(nodes + edges) time; 8 bytes per edge and 8 per node.
-    pub fn pairs(nodes: usize, pairs: &[(u32, u32)], with_edges: bool) -> Self {
-        assert!(u32::try_from(pairs.len() * 2).is_ok(), "at most 2^31 edges");
-        let arcs = Pairs(pairs);
+    pub fn pairs(nodes: usize, pairs: impl AsRef<[(u32, u32)]>, with_edges: bool) -> Self {
+        let arcs = Pairs(pairs.as_ref());
+        let count = arcs.len();
+        assert!(u32::try_from(count * 2).is_ok(), "at most 2^31 edges");
         let offsets = counted(nodes, &arcs);
         let dst = sorted(&offsets, &arcs, |to, _| to).into();
-        let edge_of = with_edges.then(|| edges_of(pairs.iter().map(|pair| pair.0), offsets.clone()));
+        let edge_of = with_edges.then(|| edges_of(arcs.0.iter().map(|pair| pair.0), offsets.clone()));
+        // Pairs that are given away make room for the other direction.
+        drop(pairs);
         let ways = Self::directed(nodes, &Sources::counted(offsets.into()), &dst);
-        let is_whole = [&ways.out, &ways.into].map(|way| way.offsets[nodes] as usize == pairs.len());
+        let is_whole = [&ways.out, &ways.into].map(|way| way.offsets[nodes] as usize == count);
         assert!(is_whole == [true; 2], "every end is below the number of nodes");
         Self { edge_of, ..ways }
     }

@@ -45,7 +45,7 @@ pub struct Csr {
 
 impl Csr {
     /// Builds a directed graph from `(src, dst)` pairs, with one weight per pair or none. Arcs that enter a node come in the
-    /// order of their edges. O(nodes + edges) time; without weights no more memory than the graph's own.
+    /// order of their edges. O(nodes + edges) time; without weights no memory but the graph's own.
     ///
     /// ```
     /// use sonograph::graph::{Csr, NodeId};
@@ -60,9 +60,19 @@ impl Csr {
     ///
     /// When an id is not below `nodes`, or `weights` is neither empty nor as long as `edges`.
     pub fn directed(nodes: usize, edges: &[(u32, u32)], weights: Vec<f64>) -> Self {
-        assert!(weights.is_empty() || weights.len() == edges.len(), "one weight per edge, or none");
+        Self::of_pairs(nodes, edges, weights)
+    }
+
+    /// [`Csr::directed`] of pairs that nobody needs any more: they go before the second direction is made.
+    ///
+    /// # Panics
+    ///
+    /// As [`Csr::directed`].
+    pub fn of_pairs(nodes: usize, edges: impl AsRef<[(u32, u32)]>, weights: Vec<f64>) -> Self {
+        let count = edges.as_ref().len();
+        assert!(weights.is_empty() || weights.len() == count, "one weight per edge, or none");
         let ways = BothWays::pairs(nodes, edges, !weights.is_empty());
-        Self::of_ways(ways, edges.len(), Weights::exact(weights), false).0
+        Self::of_ways(ways, count, Weights::exact(weights), false).0
     }
 
     /// Builds the undirected view: every pair stands for an arc each way, a self-loop for one arc. O(nodes + edges).

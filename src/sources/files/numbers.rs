@@ -51,7 +51,7 @@ impl Numbers {
     /// let file = dir.path().join("ring.txt");
     /// std::fs::write(&file, "# a ring\n0 1\n1 2\n2 0\n")?;
     /// let edges = Numbers::of_file(&file, &Context::silent())?;
-    /// let ring = Csr::directed(edges.node_count(), &edges.ends, vec![]);
+    /// let ring = Csr::of_pairs(edges.node_count(), edges.ends, vec![]);
     /// assert_eq!((ring.node_count(), ring.edge_count()), (3, 3));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -207,8 +207,8 @@ fn a_border_may_fall_on_every_byte() {
 
 #[test]
 fn any_number_of_threads_reads_the_same_edges() {
-    let text: String =
-        (0..20_000u32).map(|i| format!("{} {}\n", i.wrapping_mul(2_654_435_761) >> 12, i % 77)).collect();
+    let line = |i: u32| format!("{} {}\n", i.wrapping_mul(2_654_435_761) >> 12, i % 77);
+    let text = (0..20_000).map(line).collect::<Vec<_>>().concat();
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         pool.install(|| read(text.as_bytes(), (1 << 14, 1 << 9)))

@@ -158,7 +158,7 @@ impl Params {
             let (table, row) = projected.origin(graph, position);
             (table.src.at(row), table.dst[row])
         });
-        let csr = Csr::directed(graph.node_count(), &edges.collect::<Vec<_>>(), vec![]);
+        let csr = Csr::of_pairs(graph.node_count(), edges.collect::<Vec<_>>(), vec![]);
         let two_kinds = csr.nodes().all(|v| csr.out_degree(v) == 0 || csr.in_degree(v) == 0);
         Ok((two_kinds && csr.edge_count() > 0).then_some(csr))
     }

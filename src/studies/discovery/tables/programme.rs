@@ -228,7 +228,7 @@ pub fn also_attended(
     cx: &Context,
     findings: &mut Findings,
 ) -> Result<(), StudyError> {
-    let csr = Csr::directed(graph.node_count(), &pairs(graph, Relation::Attended), vec![]);
+    let csr = Csr::of_pairs(graph.node_count(), pairs(graph, Relation::Attended), vec![]);
     let mut found = coattendance(&csr, params, cx)?;
     found.pairs.retain(|pair| event.is_none_or(|event| event.0 == pair.event));
     let number = |value: fn(&CoAttendance, Pair) -> f64| {
