@@ -179,26 +179,51 @@ fn compare(a: &AnyValue<'_>, b: &AnyValue<'_>) -> Ordering {
 ///
 /// When the properties are not as long as the ends, or one is called like an end.
 pub fn edge_table(ends: &[(u32, u32)], properties: Vec<Column>) -> PolarsResult<DataFrame> {
-    let mut order: Vec<(u64, IdxSize)> = ends
-        .iter()
-        .zip(0..)
-        .map(|(&(src, dst), row)| ((u64::from(src) << 32) | u64::from(dst), row))
-        .collect();
-    order.par_sort_unstable();
-    if !properties.is_empty() {
-        let columns: Vec<&Column> = properties.iter().collect();
-        for parallel in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
-            parallel.sort_by(|a, b| compare_rows(&columns, a.1 as usize, b.1 as usize));
-        }
+    let key = |&(src, dst): &(u32, u32)| (u64::from(src) << 32) | u64::from(dst);
+    let end = |name: &str, ids: Vec<i64>| Column::new(name.into(), ids);
+    let (src, dst) = (|key: u64| (key >> 32) as i64, |key: u64| i64::from(key as u32));
+    if properties.is_empty() {
+        // Parallel edges are the same edge: no row needs to be known.
+        let mut keys: Vec<u64> = ends.iter().map(key).collect();
+        keys.par_sort_unstable();
+        let of = |end: fn(u64) -> i64| keys.iter().map(|&key| end(key)).collect();
+        return DataFrame::new(ends.len(), vec![end(SRC, of(src)), end(DST, of(dst))]);
     }
-    let end = |name: &str, shift: u32| {
-        let ids: Vec<i64> = order.iter().map(|(key, _)| i64::from((key >> shift) as u32)).collect();
-        Column::new(name.into(), ids)
-    };
+    let mut order: Vec<(u64, IdxSize)> = ends.iter().map(key).zip(0..).collect();
+    order.par_sort_unstable();
+    let columns: Vec<&Column> = properties.iter().collect();
+    for parallel in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+        parallel.sort_by(|a, b| compare_rows(&columns, a.1 as usize, b.1 as usize));
+    }
+    let of = |end: fn(u64) -> i64| order.iter().map(|&(key, _)| end(key)).collect();
+    let mut columns = vec![end(SRC, of(src)), end(DST, of(dst))];
     let rows = IdxCa::from_vec("row".into(), order.iter().map(|&(_, row)| row).collect());
-    let mut columns = vec![end(SRC, 32), end(DST, 0)];
     for property in properties {
         columns.push(property.take(&rows)?);
     }
     DataFrame::new(ends.len(), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn edges_lie_by_their_ends_with_properties_and_without(
+            ends in proptest::collection::vec((0u32..9, prop_oneof![0u32..9, Just(u32::MAX)]), 0..60),
+        ) {
+            let ones = Column::new(WEIGHT.into(), vec![1.0; ends.len()]);
+            let (bare, weighted) = (edge_table(&ends, vec![]), edge_table(&ends, vec![ones]));
+            let bare = bare.expect("a table");
+            prop_assert!(bare.equals(&weighted.expect("a table").drop(WEIGHT).expect("a weight")));
+            let column = |name: &str| bare.column(name).expect("an end").i64().expect("whole").clone();
+            let found: Vec<_> = column(SRC).iter().flatten().zip(column(DST).iter().flatten()).collect();
+            let mut sorted: Vec<_> = ends.iter().map(|&(src, dst)| (i64::from(src), i64::from(dst))).collect();
+            sorted.sort_unstable();
+            prop_assert_eq!(found, sorted);
+        }
+    }
 }
