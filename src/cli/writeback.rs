@@ -1,16 +1,16 @@
 //! `sonograph writeback`: scores become node properties, and can be taken back.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
+use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Failure, Format, Outcome, Session, connect, print_frame, tell_damaged};
 use crate::context::{Fault, regular};
-use crate::snapshot::tables::{Tables, UID};
+use crate::snapshot::tables::{Tables, UID, parquet};
 use crate::snapshot::{self, sha256};
 use crate::sources::falkordb::{Client, lock};
 use crate::studies::Question;
@@ -237,7 +237,7 @@ fn read_family(folder: &Path) -> Result<Option<Scores>, Failure> {
         return Err(Failure::input(format!("cannot read `{}`: {why}", file.display()))
             .with_hint("run the study again: it writes both"));
     }
-    let frame = ParquetReader::new(Cursor::new(bytes)).finish().map_err(unreadable)?;
+    let frame = parquet::decode(bytes).map_err(unreadable)?;
     let frame = frame.select([UID, "label"].into_iter().chain(names)).map_err(unreadable)?;
     Ok(Some(Scores { columns, frame }))
 }

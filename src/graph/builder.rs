@@ -97,7 +97,7 @@ impl GraphBuilder {
         rows: usize,
         batches: impl IntoIterator<Item = Result<DataFrame, E>>,
     ) -> Result<(), E> {
-        small_enough(self.edges + rows, "edges")?;
+        small_enough(self.edges.saturating_add(rows), "edges")?;
         let mut src = Collected::new(self.graph.count, rows);
         let mut dst = Vec::with_capacity(rows);
         let mut properties: Option<DataFrame> = None;

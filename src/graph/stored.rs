@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::adjacency::{Adjacency, BothWays, Numbers};
 use super::build::NodeTable;
 use super::{BusinessGraph, Deleted, EdgeTable, Sources};
+use crate::snapshot::tables::UID;
 use crate::snapshot::tables::columns::StoredFrame;
 use crate::snapshot::tables::mapped::{Mapped, Part, Unusable, Writer};
 
@@ -85,7 +86,8 @@ impl BusinessGraph {
         })
     }
 
-    /// The graph in a cache, in place: O(labels + relations) and a look at every byte.
+    /// The graph in a cache, in place: O(labels + relations) and a look at every byte. Whatever is in it, nothing leads
+    /// out of the graph; that it is the graph of its snapshot is what its sums say.
     ///
     /// # Errors
     ///
@@ -95,20 +97,33 @@ impl BusinessGraph {
         for (label, frame) in &stored.nodes {
             let frame = frame.get(from)?;
             let height = frame.height();
+            if !frame.column(UID).and_then(|uids| uids.str()).is_ok_and(|uids| uids.null_count() == 0) {
+                return Err(Unusable::Not("a table of nodes is without uids"));
+            }
             nodes.push(NodeTable { label: label.clone(), start, frame });
             start += height;
         }
-        let (count, mut first) = (start, 0);
+        let (count, mut first) = (start, 0_u32);
+        if count > i32::MAX as usize {
+            return Err(Unusable::Not("it has more nodes than a graph"));
+        }
+        let nodes_of = |part: &Part, length: usize| {
+            let found: Buffer<u32> = from.get(part, length)?;
+            let is_inside = found.iter().max().is_none_or(|&node| (node as usize) < count);
+            if is_inside { Ok(found) } else { Err(Unusable::Not("a node is not of the graph")) }
+        };
         let mut edges = Vec::with_capacity(stored.edges.len());
         for table in &stored.edges {
             let (frame, rows) = (table.frame.get(from)?, table.frame.rows());
-            let dst = from.get::<u32>(&table.dst, rows)?;
-            let mut src = table.src.map(|src| from.get(&src, rows).map(Sources::listed)).transpose()?;
+            let dst = nodes_of(&table.dst, rows)?;
+            let mut src = table.src.map(|src| nodes_of(&src, rows).map(Sources::listed)).transpose()?;
             let ways = OnceLock::new();
             if let Some([starts, into_starts, ends]) = &table.ways {
                 let offsets = |part: &Part| {
                     let offsets: Buffer<u32> = from.get(part, count + 1)?;
-                    let is_whole = offsets.first() == Some(&0) && offsets.last() == Some(&(rows as u32));
+                    let is_whole = offsets.first() == Some(&0)
+                        && offsets.last() == Some(&(rows as u32))
+                        && offsets.is_sorted();
                     if is_whole {
                         Ok(offsets)
                     } else {
@@ -119,18 +134,20 @@ impl BusinessGraph {
                 src.get_or_insert_with(|| Sources::counted(starts.clone()));
                 let out = Adjacency { offsets: starts, ends: dst.clone(), edges: Numbers::Same };
                 let (offsets, edges) = (offsets(into_starts)?, Numbers::Later(Arc::default()));
-                let into = Adjacency { offsets, ends: from.get(ends, rows)?, edges };
+                let into = Adjacency { offsets, ends: nodes_of(ends, rows)?, edges };
                 ways.get_or_init(|| BothWays { out, into, edge_of: None });
             }
             let src = src.ok_or(Unusable::Not("a table is without sources"))?;
             edges.push(EdgeTable { relation: table.relation.clone(), src, dst, frame, first, ways });
-            first += rows as u32;
+            // Each takes four bytes of the file and more, but as many as a graph numbers there may not be.
+            let after = u32::try_from(rows).ok().and_then(|rows| first.checked_add(rows));
+            first = after.ok_or(Unusable::Not("it has more edges than a graph"))?;
         }
         let companions = stored.companions.iter().map(|(name, frame)| Ok((name.clone(), frame.get(from)?)));
         let further = stored
             .further
             .iter()
-            .map(|(label, (part, nodes))| Ok((label.clone(), from.get::<u32>(part, *nodes)?.to_vec())));
+            .map(|(label, (part, nodes))| Ok((label.clone(), nodes_of(part, *nodes)?.to_vec())));
         Ok(Self {
             nodes,
             edges,

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use polars::prelude::{
     BooleanChunked, ChunkCompareEq, Column, DataFrame, DataType, IdxCa, IdxSize, NamedFrom, PolarsResult,
-    Series,
+    Series, polars_err,
 };
 
 use super::SnapshotError;
@@ -209,7 +209,14 @@ fn keys(frame: &DataFrame, numbers: &[u32]) -> PolarsResult<Vec<u64>> {
     }
     let end = |name| -> PolarsResult<Vec<u32>> {
         let ids = frame.column(name)?.i64()?;
-        Ok(ids.iter().map(|id| numbers[id.and_then(|id| usize::try_from(id).ok()).unwrap_or(0)]).collect())
+        let number = |(row, id): (usize, Option<i64>)| {
+            let number = id.and_then(|id| numbers.get(usize::try_from(id).ok()?)).copied();
+            number.ok_or_else(|| {
+                let found = id.map_or("nothing".to_owned(), |id| id.to_string());
+                polars_err!(OutOfBounds: "row {row} has {found} as `{name}`, outside the {} nodes", numbers.len())
+            })
+        };
+        ids.iter().enumerate().map(number).collect()
     };
     let (src, dst) = (end(SRC)?, end(DST)?);
     Ok(src.into_iter().zip(dst).map(|(src, dst)| (u64::from(src) << 32) | u64::from(dst)).collect())

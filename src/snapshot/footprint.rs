@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use polars::prelude::ParquetReader;
-use polars::prelude::SerReader;
-
 use super::SnapshotError;
 use super::manifest::{MANIFEST, Manifest, TableFile};
 use super::tables::mapped::Of;
+use super::tables::parquet;
 use super::tables::size::{Sizes, TableSize};
+use super::verify::{Problem, wrong_height};
 use crate::context::regular;
 
 /// What the tables of the snapshot in `dir` take in memory. Reads the ends of its files alone.
@@ -38,10 +37,17 @@ fn size(dir: &Path, file: &TableFile) -> Result<TableSize, SnapshotError> {
     const VIEW: u64 = 16;
     let path = file.located(dir)?;
     let decode = |source| SnapshotError::Decode { file: path.clone(), source };
-    let input =
+    let mut input =
         regular(&path).and_then(|()| std::fs::File::open(&path)).map_err(|error| decode(error.into()))?;
-    let mut reader = ParquetReader::new(input);
-    let footer = reader.get_metadata().map_err(decode)?;
+    let footer = parquet::footer(&mut input).map_err(decode)?;
+    let length = input.metadata().map_err(|error| decode(error.into()))?.len();
+    // What is reckoned with below is what the file holds, whatever the manifest says.
+    let wrong_length =
+        (length != file.bytes).then(|| format!("has {length} bytes, the manifest says {}", file.bytes));
+    if let Some(what) = wrong_length.or_else(|| wrong_height(file, footer.num_rows as u64)) {
+        let problem = Problem { place: file.file.clone(), what };
+        return Err(SnapshotError::Damaged { dir: dir.to_owned(), problem });
+    }
     // Column → bytes before compression, and values, those within lists one by one.
     let mut encoded: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for group in &footer.row_groups {

@@ -1,14 +1,13 @@
 //! A snapshot folder → tables.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use polars::prelude::DataFrame;
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::manifest::{Manifest, Run, TableFile};
-use super::tables::Tables;
+use super::tables::{Tables, parquet};
 use super::verify::{Problem, differs, misfit};
 use crate::context::{leads_somewhere, regular};
 
@@ -73,9 +72,7 @@ pub(super) fn decode(dir: &Path, file: &TableFile) -> Result<DataFrame, Snapshot
         let problem = Problem { place: file.file.clone(), what };
         return Err(SnapshotError::Damaged { dir: dir.to_owned(), problem });
     }
-    ParquetReader::new(Cursor::new(bytes))
-        .finish()
-        .map_err(|source| SnapshotError::Decode { file: path, source })
+    parquet::decode(bytes).map_err(|source| SnapshotError::Decode { file: path, source })
 }
 
 /// A snapshot folder as the catalogue shows it.

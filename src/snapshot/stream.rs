@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, FileMetadataRef, ParquetReader, PolarsError, SerReader};
+use polars::prelude::{DataFrame, FileMetadataRef, PolarsError};
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
 use super::manifest::{Manifest, TableFile};
 use super::read::loaded;
+use super::tables::parquet;
 use super::verify::{HashWriter, Problem, differs, strange_columns, wrong_height};
 use crate::context::regular;
 
@@ -63,7 +64,12 @@ impl Reader {
             return Err(damaged(what, &file));
         }
         let mut rows = 0;
-        let mut batches = Batches::open(&self.dir, &file)?.peekable();
+        let batches = Batches::open(&self.dir, &file)?;
+        // Before anybody makes room for them.
+        if let Some(what) = wrong_height(&file, batches.footer.num_rows as u64) {
+            return Err(damaged(what, &file));
+        }
+        let mut batches = batches.peekable();
         Ok(std::iter::from_fn(move || {
             let batch = match batches.next()? {
                 Ok(batch) => batch,
@@ -97,18 +103,15 @@ impl Batches {
     pub fn open(dir: &Path, file: &TableFile) -> Result<Self, SnapshotError> {
         let path = file.located(dir)?;
         let decode = |source: PolarsError| SnapshotError::Decode { file: path.clone(), source };
-        let file = regular(&path).and_then(|()| File::open(&path)).map_err(|error| decode(error.into()))?;
-        let footer = ParquetReader::new(file.try_clone().map_err(|error| decode(error.into()))?)
-            .get_metadata()
-            .map_err(decode)?
-            .clone();
+        let mut file =
+            regular(&path).and_then(|()| File::open(&path)).map_err(|error| decode(error.into()))?;
+        let footer = parquet::footer(&mut file).map_err(decode)?;
+        parquet::check_pages(&mut file, &footer).map_err(decode)?;
         Ok(Self { path, file, footer, groups: 0, rows: 0, begun: false })
     }
 
     fn batch(&self, rows: usize) -> Result<DataFrame, PolarsError> {
-        let mut reader = ParquetReader::new(self.file.try_clone()?);
-        reader.set_metadata(self.footer.clone());
-        reader.with_slice(Some((self.rows, rows))).finish()
+        parquet::rows(self.file.try_clone()?, &self.footer, self.rows, rows)
     }
 }
 

@@ -173,7 +173,7 @@ fn look_at_rows(
     problems: &mut Vec<Problem>,
     cx: &Context,
 ) -> Result<(), SnapshotError> {
-    let step = cx.step("verify rows", Some(manifest.node_count + manifest.edge_count));
+    let step = cx.step("verify rows", Some(manifest.node_count.saturating_add(manifest.edge_count)));
     let mut seen = 0;
     let mut each = |file: &TableFile,
                     problems: &mut Vec<Problem>,

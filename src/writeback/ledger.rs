@@ -5,15 +5,15 @@
 //! off is seen as one.
 
 use std::fmt;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
+use polars::prelude::{Column, DataFrame, DataType};
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedNode, SCORE_AT, SCORE_RUN, Score, WritebackError};
 use crate::context::Unfinished;
 use crate::ontology::Value;
+use crate::snapshot::tables::parquet;
 use crate::snapshot::{parquet_bytes, sha256};
 
 /// How far a run is.
@@ -197,8 +197,7 @@ impl Ledger {
             if sha256(&bytes) != *noted {
                 return Err(WritebackError::Damaged { run: run.run.clone(), path });
             }
-            let frame =
-                ParquetReader::new(Cursor::new(bytes)).finish().map_err(|e| failed("read", &path, e))?;
+            let frame = parquet::decode(bytes).map_err(|e| failed("read", &path, e))?;
             Ok((frame, path))
         };
         let (before, before_path) = frame(BEFORE, run.before_sha256.as_ref())?;

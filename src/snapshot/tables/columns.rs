@@ -189,7 +189,7 @@ impl StoredArray {
                 Utf8ViewArray::try_new(ArrowDataType::Utf8View, views, buffers, validity)?.boxed()
             }
             Values::List { offsets, inner } => {
-                let offsets = OffsetsBuffer::try_from(from.get::<i64>(offsets, rows + 1)?)?;
+                let offsets = OffsetsBuffer::try_from(from.get::<i64>(offsets, rows.saturating_add(1))?)?;
                 let inner = inner.get(from)?;
                 let dtype = ListArray::<i64>::default_datatype(inner.dtype().clone());
                 ListArray::try_new(dtype, offsets, inner, validity)?.boxed()

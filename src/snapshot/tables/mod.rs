@@ -5,6 +5,7 @@ mod column;
 pub mod columns;
 pub mod gather;
 pub mod mapped;
+pub mod parquet;
 mod sieve;
 pub mod size;
 mod values;

@@ -123,7 +123,6 @@ fn a_name_that_came_later_and_an_id_nobody_asked_for_are_no_rows() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn answers_that_were_damaged_are_forgotten_without_trace(
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4), 1..5),

@@ -1,12 +1,10 @@
 //! Files of edges and of nodes, read into rows.
 
 use std::collections::BTreeSet;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{
-    Column, DataFrame, DataType, ParquetReader, SerReader, StringChunked, StringChunkedBuilder,
-};
+use polars::prelude::{Column, DataType, StringChunked, StringChunkedBuilder};
 
 use super::columns::{instants, seconds_to_micros, timestamp, typed, weight};
 use super::kind::{Header, Kind};
@@ -14,7 +12,7 @@ use super::lines::{Lines, Text, wrong_line};
 use super::quotes::{Broken, Quotes};
 use super::{FileError, FileRead, Ids, ImportOptions, Layout, numbers, text};
 use crate::context::{Context, Step, TICK_EVERY};
-use crate::snapshot::tables::{self, DST, LABELS, NAME, NODE, SRC, TIMESTAMP, UID, WEIGHT};
+use crate::snapshot::tables::{self, DST, LABELS, NAME, NODE, SRC, TIMESTAMP, UID, WEIGHT, parquet};
 
 const NOT_LISTED: &str = "`--add-missing` adds nodes that the file of nodes does not list";
 
@@ -218,9 +216,8 @@ impl Rows {
     fn parquet(mut input: Text, path: &Path) -> Result<(Self, FileRead), FileError> {
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes).map_err(|source| FileError::Read { file: path.to_owned(), source })?;
-        let frame: DataFrame = ParquetReader::new(Cursor::new(bytes))
-            .finish()
-            .map_err(|source| FileError::Parquet { file: path.to_owned(), source })?;
+        let frame =
+            parquet::decode(bytes).map_err(|source| FileError::Parquet { file: path.to_owned(), source })?;
         let rows = Self { file: path.to_owned(), columns: frame.columns().to_vec(), lines: Vec::new() };
         Ok((rows, input.finish(path)?))
     }
