@@ -132,7 +132,11 @@ fn what_a_parquet_file_claims_beyond_its_length_is_told_with_the_byte() {
 fn columns_within_columns_without_end_are_refused() {
     let nested = |levels: u32| {
         let mut footer = vec![0x15, 2, 0x19, 0xfc];
-        footer.extend([(levels + 2) as u8 | 0x80, (levels + 2 >> 7) as u8 | 0x80, (levels + 2 >> 14) as u8]);
+        footer.extend([
+            (levels + 2) as u8 | 0x80,
+            ((levels + 2) >> 7) as u8 | 0x80,
+            ((levels + 2) >> 14) as u8,
+        ]);
         // The root; groups of one; an integer: repetition, name, number of children.
         footer.extend([0x48, 1, b'r', 0x15, 2, 0]);
         (0..levels).for_each(|_| footer.extend([0x35, 0, 0x18, 1, b'g', 0x15, 2, 0]));
