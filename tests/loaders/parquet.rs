@@ -128,23 +128,21 @@ fn what_a_parquet_file_claims_beyond_its_length_is_told_with_the_byte() {
     assert!(refused(b"PAR1".to_vec()).contains("it does not end as Parquet does"));
 }
 
+/// A file of no rows and one column, so many structures deep.
+fn nested(levels: u32) -> Vec<u8> {
+    let mut footer = vec![0x15, 2, 0x19, 0xfc];
+    footer.extend([(levels + 2) as u8 | 0x80, ((levels + 2) >> 7) as u8 | 0x80, ((levels + 2) >> 14) as u8]);
+    // The root; groups of one; an integer: repetition, name, number of children.
+    footer.extend([0x48, 1, b'r', 0x15, 2, 0]);
+    (0..levels).for_each(|_| footer.extend([0x35, 0, 0x18, 1, b'g', 0x15, 2, 0]));
+    footer.extend([0x15, 2, 0x25, 0, 0x18, 1, b'i', 0]);
+    footer.extend([0x16, 0, 0x19, 0x0c, 0]);
+    let length = (footer.len() as u32).to_le_bytes();
+    [b"PAR1", &footer[..], &length, b"PAR1"].concat()
+}
+
 #[test]
 fn columns_within_columns_without_end_are_refused() {
-    let nested = |levels: u32| {
-        let mut footer = vec![0x15, 2, 0x19, 0xfc];
-        footer.extend([
-            (levels + 2) as u8 | 0x80,
-            ((levels + 2) >> 7) as u8 | 0x80,
-            ((levels + 2) >> 14) as u8,
-        ]);
-        // The root; groups of one; an integer: repetition, name, number of children.
-        footer.extend([0x48, 1, b'r', 0x15, 2, 0]);
-        (0..levels).for_each(|_| footer.extend([0x35, 0, 0x18, 1, b'g', 0x15, 2, 0]));
-        footer.extend([0x15, 2, 0x25, 0, 0x18, 1, b'i', 0]);
-        footer.extend([0x16, 0, 0x19, 0x0c, 0]);
-        let length = (footer.len() as u32).to_le_bytes();
-        [b"PAR1", &footer[..], &length, b"PAR1"].concat()
-    };
     assert_eq!(decode(nested(0)).expect("a column").shape(), (0, 1));
     let said = told(&decode(nested(3)).expect_err("no property is a structure"));
     assert!(said.contains("it cannot be decoded: ") && said.contains("struct"), "{said}");
@@ -164,4 +162,19 @@ fn files_that_say_one_thing_over_and_over_are_read() {
     assert_eq!(decode(ours).expect("whole").height(), rows);
     let none = written(&mut frame.clear(), ParquetCompression::Zstd(None), 9);
     assert_eq!(decode(none).expect("whole").shape(), (0, 2));
+}
+
+#[test]
+fn what_the_decoder_stumbles_over_is_told_once_and_as_an_error() {
+    let dir = tempfile::tempdir().expect("a folder");
+    put(dir.path(), &nested(3));
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_sonograph"));
+    command.current_dir(dir.path()).env_remove("SONOGRAPH_CONFIG").args(["snapshot", "import", "--out", "s"]);
+    let output = command.args(["--edges", "e.parquet"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("error: cannot read `e.parquet` as Parquet") && !said.contains("panicked"),
+        "{said}"
+    );
 }
