@@ -1,13 +1,15 @@
 //! A whole graph out of a server: nodes and edges per second, our CPU beside the server's, and how long others wait.
 //!
-//! `cargo bench --bench snapshot -- [EDGES]` (default 10,000,000, with 1.3 million nodes), each edge with a time and a weight,
-//! ends of power-law degrees. Server: that of `SONOGRAPH_FALKORDB_URL`, in a graph of its own that is deleted at the end, else a
+//! `cargo bench --bench snapshot -- [EDGES] [--peer PYTHON]` (default 10,000,000, with 1.3 million nodes), each edge with a time
+//! and a weight, ends of power-law degrees; `scripts/bench-snapshot` gives it a Python with FalkorDB's client, which is measured in
+//! the same way after us. Server: that of `SONOGRAPH_FALKORDB_URL`, in a graph of its own that is deleted at the end, else a
 //! private one. Loading it stops a server for a second at a time, so give it one that nobody needs. First a reading alone, then
 //! readings beside a writer of ten changes a second and a probe, each after as long a time with both and no reading. Not by
 //! criterion: one run takes a minute.
 #![allow(clippy::print_stdout)] // a bench prints its figures
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -216,15 +218,19 @@ fn load(server: &mut Connection, edges: u64) -> Result<(u64, u64), Failed> {
     Ok((nodes, all))
 }
 
-/// Milliseconds that a probe waited for the answer to `PING`, in order of size.
+/// Milliseconds that a probe waited for the answer to `PING`.
+#[derive(Debug, Clone, Default)]
 struct Waits(Vec<f64>);
 
 impl Waits {
+    fn add(&mut self, more: Self) {
+        self.0.extend(more.0);
+        self.0.sort_unstable_by(f64::total_cmp);
+    }
+
     fn quantile(&self, part: f64) -> f64 {
-        self.0
-            .get(((self.0.len() as f64 * part) as usize).min(self.0.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(0.0)
+        let at = ((self.0.len() as f64 * part) as usize).min(self.0.len().saturating_sub(1));
+        self.0.get(at).copied().unwrap_or(0.0)
     }
 
     fn told(&self, what: &str) {
@@ -237,13 +243,35 @@ impl Waits {
             self.0.len()
         );
     }
+
+    fn told_against(&self, what: &str, control: &Self) {
+        self.told(what);
+        let (high, more) = (self.quantile(0.999), self.quantile(1.0) - control.quantile(1.0));
+        println!("  p99.9 {high:.1} ms  {} ({WAIT_BAR} ms)", verdict(high <= WAIT_BAR));
+        println!("  max {more:+.1} ms against no reading  {} ({WAIT_BAR} ms)", verdict(more <= WAIT_BAR));
+    }
 }
 
-/// Somebody who changes ten nodes a second, and somebody who asks whether the server answers, until `over`.
-fn others(url: &str, nodes: u64, over: &Arc<AtomicBool>) -> Result<std::thread::JoinHandle<Waits>, Failed> {
+/// Somebody who changes ten nodes a second, and somebody who asks whether the server answers.
+struct Others {
+    over: Arc<AtomicBool>,
+    probe: std::thread::JoinHandle<Waits>,
+}
+
+impl Others {
+    /// What came of `work`, and how long the probe waited meanwhile.
+    async fn end_after<T>(self, work: impl Future<Output = T>) -> Result<(T, Waits), Failed> {
+        let outcome = work.await;
+        self.over.store(true, Ordering::Relaxed);
+        Ok((outcome, self.probe.join().map_err(|_| "the probe died")?))
+    }
+}
+
+fn others(url: &str, nodes: u64) -> Result<Others, Failed> {
     let server = redis::Client::open(url)?;
     let (mut writer, mut probe) = (server.get_connection()?, server.get_connection()?);
-    let writing = Arc::clone(over);
+    let over = Arc::new(AtomicBool::new(false));
+    let writing = Arc::clone(&over);
     std::thread::spawn(move || {
         let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(11);
         while !writing.load(Ordering::Relaxed) {
@@ -254,23 +282,80 @@ fn others(url: &str, nodes: u64, over: &Arc<AtomicBool>) -> Result<std::thread::
             std::thread::sleep(Duration::from_millis(100));
         }
     });
-    let asking = Arc::clone(over);
-    Ok(std::thread::spawn(move || {
-        let mut waits = Vec::new();
+    let asking = Arc::clone(&over);
+    let probe = std::thread::spawn(move || {
+        let mut waits = Waits::default();
         while !asking.load(Ordering::Relaxed) {
             let began = Instant::now();
             if redis::cmd("PING").exec(&mut probe).is_ok() {
-                waits.push(began.elapsed().as_secs_f64() * 1e3);
+                waits.0.push(began.elapsed().as_secs_f64() * 1e3);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        waits.sort_unstable_by(f64::total_cmp);
-        Waits(waits)
-    }))
+        waits.add(Waits::default());
+        waits
+    });
+    Ok(Others { over, probe })
 }
 
 fn verdict(holds: bool) -> &'static str {
     if holds { "holds" } else { "MISSED" }
+}
+
+/// What nodes and edges took of a reading beside which nobody did anything.
+fn told_alone(steps: [(Used, u64); 2]) {
+    for ((used, count), (what, bar)) in steps.iter().zip([("nodes", NODES_BAR), ("edges", EDGES_BAR)]) {
+        let (rate, each) = (*count as f64 / used.seconds, 1e6 / *count as f64);
+        println!("  {what}/s {rate:>10.0}  {} ({bar:.0})", verdict(rate >= bar));
+        println!(
+            "  {what}: server {:.2} µs, client {:.2} µs each = {:.1} %",
+            used.theirs * each,
+            used.ours * each,
+            used.ours / used.theirs * 100.0
+        );
+    }
+    let all = steps[0].0.plus(steps[1].0);
+    let share = all.ours / all.theirs;
+    println!(
+        "  client CPU from socket to columns {:.1} % of the server's  {} ({:.0} %)",
+        share * 100.0,
+        verdict(share <= CPU_BAR),
+        CPU_BAR * 100.0
+    );
+}
+
+/// A reading by FalkorDB's Python client, in a process of its own.
+struct Peer {
+    nodes: Used,
+    edges: Used,
+    longest_page_ms: f64,
+}
+
+impl Peer {
+    async fn read(python: &str, url: &str, nodes: u64, edges: u64) -> Result<Self, Failed> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/scan-with-falkordb.py");
+        let named = |names: [(&str, u64); 5]| names.map(|(name, _)| name).join(",");
+        let mut command = Command::new(python);
+        command
+            .args([script, GRAPH, &nodes.to_string(), &named(LABELS), &named(RELATIONS)])
+            .env("SCAN_URL", url);
+        let answer = tokio::task::spawn_blocking(move || command.output()).await??;
+        if !answer.status.success() {
+            return Err(format!("the peer failed: {}", String::from_utf8_lossy(&answer.stderr)).into());
+        }
+        let told: serde_json::Value = serde_json::from_slice(&answer.stdout)?;
+        let found = [&told["nodes"]["rows"], &told["edges"]["rows"]].map(serde_json::Value::as_u64);
+        if found != [Some(nodes), Some(edges)] {
+            return Err(format!("the peer read {found:?} instead of {nodes} nodes and {edges} edges").into());
+        }
+        let used = |what: &str| {
+            let number = |key: &str| told[what][key].as_f64().unwrap_or_default();
+            Used { seconds: number("seconds"), ours: number("ours"), theirs: number("theirs") }
+        };
+        let longest = |what: &str| told[what]["longest_ms"].as_f64().unwrap_or_default();
+        let longest_page_ms = longest("nodes").max(longest("edges"));
+        Ok(Self { nodes: used("nodes"), edges: used("edges"), longest_page_ms })
+    }
 }
 
 fn whole(scanned: &Scanned, nodes: u64, edges: u64) -> Result<(), Failed> {
@@ -281,7 +366,7 @@ fn whole(scanned: &Scanned, nodes: u64, edges: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn measure(url: &str, edges: u64) -> Result<(), Failed> {
+async fn measure(url: &str, edges: u64, peer: Option<&str>) -> Result<(), Failed> {
     let mut server = redis::Client::open(url)?.get_connection()?;
     let (nodes, edges) = load(&mut server, edges)?;
     let meter = Meter::default();
@@ -293,95 +378,71 @@ async fn measure(url: &str, edges: u64) -> Result<(), Failed> {
     let scanned = scan_typed(&mut client, GRAPH, &cx).await?;
     let (seconds, ours) = (began.elapsed(), our_cpu() - ours);
     whole(&scanned, nodes, edges)?;
-    let mut steps = meter.take();
-    let of_nodes = steps.remove("read nodes").unwrap_or_default();
-    let of_edges = steps.values().fold(Used::default(), |all, step| all.plus(*step));
-    let (node_rate, edge_rate) = (nodes as f64 / of_nodes.seconds, edges as f64 / of_edges.seconds);
-    let all = of_nodes.plus(of_edges);
     println!(
         "alone: {:.1} s, {ours:.1} s of our CPU with the order of all rows; {} pages",
         seconds.as_secs_f64(),
         scanned.pages
     );
-    println!("  nodes/s {node_rate:>10.0}  {} ({NODES_BAR:.0})", verdict(node_rate >= NODES_BAR));
-    println!("  edges/s {edge_rate:>10.0}  {} ({EDGES_BAR:.0})", verdict(edge_rate >= EDGES_BAR));
-    for (what, used, count) in [("nodes", of_nodes, nodes), ("edges", of_edges, edges)] {
-        let each = |seconds: f64| seconds / count as f64 * 1e6;
-        println!(
-            "  {what}: server {:.2} µs, ours {:.2} µs each = {:.1} %",
-            each(used.theirs),
-            each(used.ours),
-            used.ours / used.theirs * 100.0
-        );
-    }
-    let share = all.ours / all.theirs;
-    println!(
-        "  our CPU from socket to columns {:.1} % of the server's  {} ({:.0} %)",
-        share * 100.0,
-        verdict(share <= CPU_BAR),
-        CPU_BAR * 100.0
-    );
+    let mut steps = meter.take();
+    let of_nodes = steps.remove("read nodes").unwrap_or_default();
+    let of_edges = steps.values().fold(Used::default(), |all, step| all.plus(*step));
+    told_alone([(of_nodes, nodes), (of_edges, edges)]);
 
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let (mut with, mut without) = (Waits::default(), Waits::default());
     for _ in 0..ROUNDS {
-        let over = Arc::new(AtomicBool::new(false));
-        let probe = others(url, nodes, &over)?;
-        tokio::time::sleep(seconds.min(CONTROL)).await;
-        over.store(true, Ordering::Relaxed);
-        without.extend(probe.join().map_err(|_| "the probe died")?.0);
-
-        let over = Arc::new(AtomicBool::new(false));
-        let probe = others(url, nodes, &over)?;
-        let scanned = scan_typed(&mut client, GRAPH, &cx).await;
-        over.store(true, Ordering::Relaxed);
-        with.extend(probe.join().map_err(|_| "the probe died")?.0);
+        without.add(others(url, nodes)?.end_after(tokio::time::sleep(seconds.min(CONTROL))).await?.1);
+        let (scanned, waits) = others(url, nodes)?.end_after(scan_typed(&mut client, GRAPH, &cx)).await?;
+        with.add(waits);
         let scanned = scanned?;
         whole(&scanned, nodes, edges)?;
         println!("beside a writer: {} pages, the longest {:.1} ms", scanned.pages, scanned.longest_page_ms);
     }
-    for waits in [&mut with, &mut without] {
-        waits.sort_unstable_by(f64::total_cmp);
-    }
-    let (with, without) = (Waits(with), Waits(without));
     without.told("a writer and no reading");
-    with.told("a writer and a reading");
-    let more = with.quantile(1.0) - without.quantile(1.0);
-    println!(
-        "  p99.9 {:.1} ms  {} ({WAIT_BAR} ms)",
-        with.quantile(0.999),
-        verdict(with.quantile(0.999) <= WAIT_BAR)
-    );
-    println!("  max {more:+.1} ms against no reading  {} ({WAIT_BAR} ms)", verdict(more <= WAIT_BAR));
+    with.told_against("a writer and a reading", &without);
+
+    if let Some(python) = peer {
+        let alone = Peer::read(python, url, nodes, edges).await?;
+        println!("FalkorDB's Python client alone: {:.1} s", alone.nodes.seconds + alone.edges.seconds);
+        told_alone([(alone.nodes, nodes), (alone.edges, edges)]);
+        let (beside, waits) = others(url, nodes)?.end_after(Peer::read(python, url, nodes, edges)).await?;
+        println!("beside a writer: the longest page {:.1} ms", beside?.longest_page_ms);
+        waits.told_against("a writer and the peer", &without);
+    }
     Ok(())
 }
 
-async fn work(url: &str, edges: u64) -> Result<(), Failed> {
+async fn work(url: &str, edges: u64, peer: Option<&str>) -> Result<(), Failed> {
     let delete = || -> Result<(), Failed> {
         let mut server = redis::Client::open(url)?.get_connection()?;
         Ok(redis::cmd("UNLINK").arg(GRAPH).exec(&mut server)?)
     };
     delete()?;
-    let outcome = measure(url, edges).await;
+    let outcome = measure(url, edges, peer).await;
     delete()?;
     outcome
 }
 
 fn main() -> Result<(), Failed> {
-    let mut edges = 10_000_000;
-    // Cargo gives benches a flag of its own.
-    for argument in std::env::args().skip(1).filter(|argument| argument != "--bench") {
-        edges = argument.parse().map_err(|_| format!("{argument} is no number of edges"))?;
+    let mut arguments = std::env::args().skip(1);
+    let (mut edges, mut peer) = (10_000_000, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--peer" => peer = Some(arguments.next().ok_or("--peer names a Python")?),
+            // Cargo gives benches a flag of its own.
+            "--bench" => {}
+            number => edges = number.parse().map_err(|_| format!("{number} is no number of edges"))?,
+        }
     }
     // As the program itself does.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     if let Ok(falkordb) = Config::default().falkordb_url() {
-        return runtime.block_on(work(falkordb.expose(), edges));
+        return runtime.block_on(work(falkordb.expose(), edges, peer.as_deref()));
     }
     let dir = tempfile::tempdir()?;
     let options = Options { dir: dir.path().to_owned(), fast: true };
     let guard = Guard::up(&options, &Context::silent())?;
     let falkordb = guard.running().falkordb_url.clone();
-    let outcome = runtime.block_on(work(falkordb.expose(), edges));
+    let outcome = runtime.block_on(work(falkordb.expose(), edges, peer.as_deref()));
     guard.stop()?;
     outcome
 }
