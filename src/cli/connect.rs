@@ -40,6 +40,26 @@ pub(super) fn databases(session: &Session) -> Result<Databases, Failure> {
     Ok(own.iter().fold(common, |all, (name, url)| all.with(name, url.expose())))
 }
 
+/// The database of one source, or of `[postgres]` where none is named.
+pub(super) fn database(session: &Session, source: Option<&str>) -> Result<SecretUrl, Failure> {
+    let named = session.config.sources.named();
+    let own = match source {
+        None => None,
+        Some(source) => {
+            let Some((_, naming)) = named.iter().find(|(name, _)| *name == source) else {
+                let names = named.map(|(name, _)| name).join(", ");
+                return Err(Failure::input(format!("there is no source `{source}`"))
+                    .with_hint(format!("the sources are {names}")));
+            };
+            naming.url_env.as_ref()
+        }
+    };
+    Ok(match own {
+        Some(variable) => SecretUrl::from_env(variable, "PostgreSQL")?,
+        None => session.config.postgres_url()?,
+    })
+}
+
 /// How the configuration wants the sources read.
 pub(super) fn source_options(config: &Config) -> SourceOptions {
     let sources = &config.sources;

@@ -7,6 +7,7 @@ mod graphml;
 mod incremental;
 mod memory;
 mod prune;
+pub(super) mod raw;
 pub(super) mod take;
 mod verify;
 
@@ -249,11 +250,15 @@ fn show(args: &ShowArgs, session: &Session) -> Result<Outcome, Failure> {
     if format == Format::Table {
         about(&dir, &manifest, session)?;
     }
-    let mut all: Vec<(&str, String, &TableFile)> =
-        [("node", &manifest.nodes), ("edge", &manifest.edges), ("table", &manifest.tables)]
-            .into_iter()
-            .flat_map(|(kind, files)| files.iter().map(move |(name, file)| (kind, name.clone(), file)))
-            .collect();
+    let mut all: Vec<(&str, String, &TableFile)> = [
+        ("node", &manifest.nodes),
+        ("edge", &manifest.edges),
+        ("table", &manifest.tables),
+        ("raw table", &manifest.raw),
+    ]
+    .into_iter()
+    .flat_map(|(kind, files)| files.iter().map(move |(name, file)| (kind, name.clone(), file)))
+    .collect();
     for (graph, files) in &manifest.memory {
         for (kind, tables) in [("memory node", &files.nodes), ("memory edge", &files.edges)] {
             all.extend(tables.iter().map(|(name, file)| (kind, format!("{graph}/{name}"), file)));

@@ -49,6 +49,9 @@ pub struct Manifest {
     pub edges: BTreeMap<String, TableFile>,
     /// Companion → its file.
     pub tables: BTreeMap<String, TableFile>,
+    /// `schema.table` of `PostgreSQL` → its file: rows as they are, which no study reads.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub raw: BTreeMap<String, TableFile>,
     /// Key of a memory graph → its files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub memory: BTreeMap<String, MemoryFiles>,
@@ -176,9 +179,10 @@ impl Manifest {
         serde_json::from_slice(&text).map_err(parse)
     }
 
-    /// All files, in the order nodes, edges, companions, memory.
+    /// All files, in the order nodes, edges, companions, raw tables, memory.
     pub fn files(&self) -> impl Iterator<Item = &TableFile> {
         let own = self.nodes.values().chain(self.edges.values()).chain(self.tables.values());
+        let own = own.chain(self.raw.values());
         own.chain(self.memory.values().flat_map(MemoryFiles::files))
     }
 
@@ -249,12 +253,16 @@ pub(super) struct Stems(BTreeSet<String>);
 impl Stems {
     /// The stem for the next name.
     ///
-    /// Letters, digits, `_` and `-` stay, any other byte becomes `%XX`; what is too long for a file name ends in its hash.
+    /// Letters, digits, `_`, `-` and a `.` between two of them stay, any other byte becomes `%XX`; what is too long for a file name ends in its hash.
     pub fn next(&mut self, name: &str) -> String {
         const LONGEST: usize = 120;
         let mut stem = String::new();
-        for byte in name.bytes() {
-            if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let bytes = name.as_bytes();
+        for (at, &byte) in bytes.iter().enumerate() {
+            let is_inside =
+                at > 0 && is_plain(bytes[at - 1]) && bytes.get(at + 1).is_some_and(|next| is_plain(*next));
+            if is_plain(byte) || (byte == b'.' && is_inside) {
                 stem.push(char::from(byte));
             } else {
                 let _ = write!(stem, "%{byte:02X}");

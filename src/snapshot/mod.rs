@@ -29,4 +29,4 @@ pub use retention::{Aged, Retention, discard, retention};
 pub use stream::Reader;
 pub use table_file::{GROUP_ROWS, parquet_bytes};
 pub use verify::{Problem, Verification, damage, problems_of, verify};
-pub use write::{Earlier, Writing, write, write_over, write_with};
+pub use write::{Earlier, Writing, write};

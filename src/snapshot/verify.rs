@@ -227,7 +227,7 @@ fn look_at_rows(
             found.into_iter().collect()
         })?;
     }
-    for file in manifest.tables.values() {
+    for file in manifest.tables.values().chain(manifest.raw.values()) {
         each(file, problems, &mut |_| vec![])?;
     }
     look_at_memory(dir, manifest, &business, problems)?;

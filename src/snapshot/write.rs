@@ -33,22 +33,7 @@ pub fn write(
     input: &ManifestInput,
     cx: &Context,
 ) -> Result<Manifest, SnapshotError> {
-    write_with(dir, tables, &BTreeMap::new(), input, cx)
-}
-
-/// [`write`], with the memory graphs `memory` by key.
-///
-/// # Errors
-///
-/// As [`write`]; also when a mention's end is no node.
-pub fn write_with(
-    dir: &Path,
-    tables: &Tables,
-    memory: &BTreeMap<String, Memory>,
-    input: &ManifestInput,
-    cx: &Context,
-) -> Result<Manifest, SnapshotError> {
-    write_over(dir, None, tables, memory, input, cx)
+    Writing::of(dir, None, tables, &BTreeMap::new(), input, cx)?.finish(tables.undirected)
 }
 
 /// An earlier snapshot of the same graph, and the companions that are as they were, too.
@@ -78,56 +63,6 @@ impl Earlier<'_> {
         let files = self.manifest.nodes.iter();
         files.map(|(label, file)| Ok((label.clone(), loaded(self.dir, file)?))).collect()
     }
-}
-
-/// [`write_with`], with the nodes and edges of an earlier snapshot instead of those of `tables`, whose companions are written.
-///
-/// What is taken over is copied, so that each of the two snapshots is whole without the other. The companions taken over must
-/// not be among those of `tables`.
-///
-/// # Errors
-///
-/// As [`write_with`]; also when a file that is taken over is not the one that was written.
-pub fn write_over(
-    dir: &Path,
-    earlier: Option<Earlier<'_>>,
-    tables: &Tables,
-    memory: &BTreeMap<String, Memory>,
-    input: &ManifestInput,
-    cx: &Context,
-) -> Result<Manifest, SnapshotError> {
-    check_target(dir, input.replace)?;
-    let mentions = |memory: &Memory| {
-        wrong_mention(tables, memory).map(|what| verify::Problem { place: MENTIONS.into(), what })
-    };
-    let of_memory = |memory: &Memory| verify::shared_uid(&memory.tables).or_else(|| mentions(memory));
-    if let Some(problem) = verify::shared_uid(tables).or_else(|| memory.values().find_map(of_memory)) {
-        return Err(SnapshotError::NotWhole(problem));
-    }
-    let count = |tables: &Tables| (tables.nodes.len() + tables.edges.len() + tables.companions.len()) as u64;
-    let taken_over = earlier.map_or(0, |earlier| earlier.files().count() as u64);
-    let total = taken_over + count(tables) + memory.values().map(|memory| count(&memory.tables)).sum::<u64>();
-    let mut written = Written { step: cx.step("write snapshot", Some(total)), tables: 0 };
-    let mut writing = Writing::begin(dir, input)?;
-    let mut stems = Stems::default();
-    for (graph, memory) in memory {
-        let mut part = Part::begin(&writing.partial.path, format!("{FOLDER}/{}/", stems.next(graph)))?;
-        part.all(&memory.tables, &mut written)?;
-        let mentions = part.table(MENTIONS, MENTIONS, whole(&memory.mentions))?;
-        let Part { nodes, edges, order, edge_count, .. } = part;
-        let node_count = order.count as u64;
-        let files = MemoryFiles { node_count, edge_count, nodes, edges, mentions };
-        writing.memory.insert(graph.clone(), files);
-    }
-    match earlier {
-        Some(earlier) => writing.take_over(earlier, &mut written)?,
-        None => writing.part.all(tables, &mut written)?,
-    }
-    for (name, frame) in &tables.companions {
-        writing.companion(name, whole(frame))?;
-        written.tick()?;
-    }
-    writing.finish(tables.undirected)
 }
 
 /// How far a writing of whole tables is.
@@ -161,7 +96,7 @@ fn whole(frame: &DataFrame) -> [Result<DataFrame, Infallible>; 1] {
 ///
 /// let dir = tempfile::tempdir()?;
 /// let person = |id: i64, uid: &str| df!("node" => [id], "uid" => [uid], "name" => [uid]);
-/// let mut writing = Writing::begin(&dir.path().join("two"), &ManifestInput::of(vec![]))?;
+/// let mut writing = Self::begin(&dir.path().join("two"), &ManifestInput::of(vec![]))?;
 /// writing.nodes("Person", [person(0, "ana")?, person(1, "ben")?].map(Ok::<_, Infallible>))?;
 /// writing.edges("FOLLOWS", [Ok::<_, Infallible>(df!("src" => [0i64], "dst" => [1i64])?)])?;
 /// assert_eq!(writing.finish(false)?.node_count, 2);
@@ -174,6 +109,7 @@ pub struct Writing {
     input: ManifestInput,
     part: Part,
     companions: (Stems, BTreeMap<String, TableFile>),
+    raw: BTreeMap<String, TableFile>,
     memory: BTreeMap<String, MemoryFiles>,
 }
 
@@ -190,8 +126,59 @@ impl Writing {
         let partial = Partial::begin(&dir)?;
         let part = Part::begin(&partial.path, String::new())?;
         fs_err::create_dir(partial.path.join("tables")).map_err(SnapshotError::writing)?;
-        let (companions, memory) = Default::default();
-        Ok(Self { dir, partial, input: input.clone(), part, companions, memory })
+        let (companions, raw, memory) = Default::default();
+        Ok(Self { dir, partial, input: input.clone(), part, companions, raw, memory })
+    }
+
+    /// Begins the snapshot `dir` and writes `tables` and the memory graphs `memory` by key. Where there is an earlier snapshot,
+    /// nodes and edges are copied from it instead, so that each of the two is whole without the other, and of `tables` the
+    /// companions are written, of which none must be among those taken over.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`]; also when a mention's end is no node, or a file that is taken over is not the one that was written.
+    pub fn of(
+        dir: &Path,
+        earlier: Option<Earlier<'_>>,
+        tables: &Tables,
+        memory: &BTreeMap<String, Memory>,
+        input: &ManifestInput,
+        cx: &Context,
+    ) -> Result<Self, SnapshotError> {
+        check_target(dir, input.replace)?;
+        let mentions = |memory: &Memory| {
+            wrong_mention(tables, memory).map(|what| verify::Problem { place: MENTIONS.into(), what })
+        };
+        let of_memory = |memory: &Memory| verify::shared_uid(&memory.tables).or_else(|| mentions(memory));
+        if let Some(problem) = verify::shared_uid(tables).or_else(|| memory.values().find_map(of_memory)) {
+            return Err(SnapshotError::NotWhole(problem));
+        }
+        let count =
+            |tables: &Tables| (tables.nodes.len() + tables.edges.len() + tables.companions.len()) as u64;
+        let taken_over = earlier.map_or(0, |earlier| earlier.files().count() as u64);
+        let total =
+            taken_over + count(tables) + memory.values().map(|memory| count(&memory.tables)).sum::<u64>();
+        let mut written = Written { step: cx.step("write snapshot", Some(total)), tables: 0 };
+        let mut writing = Self::begin(dir, input)?;
+        let mut stems = Stems::default();
+        for (graph, memory) in memory {
+            let mut part = Part::begin(&writing.partial.path, format!("{FOLDER}/{}/", stems.next(graph)))?;
+            part.all(&memory.tables, &mut written)?;
+            let mentions = part.table(MENTIONS, MENTIONS, whole(&memory.mentions))?;
+            let Part { nodes, edges, order, edge_count, .. } = part;
+            let node_count = order.count as u64;
+            let files = MemoryFiles { node_count, edge_count, nodes, edges, mentions };
+            writing.memory.insert(graph.clone(), files);
+        }
+        match earlier {
+            Some(earlier) => writing.take_over(earlier, &mut written)?,
+            None => writing.part.all(tables, &mut written)?,
+        }
+        for (name, frame) in &tables.companions {
+            writing.companion(name, whole(frame))?;
+            written.tick()?;
+        }
+        Ok(writing)
     }
 
     /// Writes the nodes of the next label, in at least one batch.
@@ -253,13 +240,29 @@ impl Writing {
         Ok(())
     }
 
+    /// Writes a table of a database as it is, in at least one batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writing::companion`].
+    pub fn raw<E: Into<SnapshotError>>(
+        &mut self,
+        name: &str,
+        batches: impl IntoIterator<Item = Result<DataFrame, E>>,
+    ) -> Result<(), SnapshotError> {
+        let place = format!("tables/{}", self.companions.0.next(name));
+        let file = self.part.table(name, &place, batches)?;
+        self.raw.insert(name.to_owned(), file);
+        Ok(())
+    }
+
     /// Puts the snapshot in its place.
     ///
     /// # Errors
     ///
     /// When the disk refuses, or somebody put a snapshot there meanwhile.
     pub fn finish(self, undirected: bool) -> Result<Manifest, SnapshotError> {
-        let Self { dir, partial, input, part, companions: (_, tables), memory } = self;
+        let Self { dir, partial, input, part, companions: (_, tables), raw, memory } = self;
         let manifest = Manifest {
             schema_version: SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -272,6 +275,7 @@ impl Writing {
             nodes: part.nodes,
             edges: part.edges,
             tables,
+            raw,
             memory,
         };
         write_json(&partial.path.join(MANIFEST), &manifest)?;

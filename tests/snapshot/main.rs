@@ -11,6 +11,7 @@ mod graphs;
 mod import;
 mod incremental;
 mod kills;
+mod raw_tables;
 mod retention;
 mod take;
 mod verbs;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::stage::Stage;
 use crate::cli::snapshot::consistency::Consistency;
+use crate::cli::snapshot::raw::RawTables;
 use crate::cli::snapshot::take::{Systems, freeze};
 use crate::cli::{Failure, Format, Outcome, Session, connect, findings, report, study, target};
 use crate::context::Context;
@@ -94,6 +95,7 @@ impl Loop<'_> {
             databases: Some(&databases),
             options: &options,
             memory: None,
+            raw: RawTables::default(),
             consistency: Consistency::Paged,
             agreed: false,
             against: None,

@@ -14,7 +14,7 @@ use crate::cli::{Failure, Format, Outcome, Session};
 use crate::context::Unfinished;
 use crate::graph::{BusinessGraph, EdgeTable, NodeId};
 use crate::snapshot::tables::{DST, NODE, SRC};
-use crate::snapshot::{self, Manifest, Snapshot, TableFile};
+use crate::snapshot::{self, Manifest, Reader, Snapshot, TableFile};
 
 #[derive(Debug, Args)]
 #[command(
@@ -74,7 +74,7 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
         ExportFormat::Graphml => None,
     };
     if let Some(format) = format {
-        save_all(&partial, &graph, &manifest, &companions, format, session)?;
+        save_all(&partial, &dir, &graph, &manifest, &companions, format, session)?;
         save_memory(&partial, &dir, &manifest, format)?;
     } else {
         save_graphml(&partial, &graph, &dir, &manifest, session)?;
@@ -89,6 +89,7 @@ pub(super) fn run(args: &ExportArgs, session: &Session) -> Result<Outcome, Failu
 
 fn save_all(
     dir: &Path,
+    from: &Path,
     graph: &BusinessGraph,
     manifest: &Manifest,
     companions: &BTreeMap<String, DataFrame>,
@@ -112,6 +113,10 @@ fn save_all(
     }
     for (name, file) in &manifest.tables {
         save(file, &companions[name])?;
+    }
+    let snapshot = Reader::open(from)?;
+    for file in manifest.raw.values() {
+        save(file, &snapshot.whole(file)?)?;
     }
     Ok(())
 }

@@ -13,11 +13,12 @@ use serde_json::json;
 use super::consistency::{Consistency, Frozen};
 use super::incremental::{FALKORDB, Incremental, LATEST, WRITTEN};
 use super::memory::Memories;
+use super::raw::{Asked, RawTables};
 use super::told;
 use crate::cli::{Failure, Outcome, Session, connect};
 use crate::context::{Context, Fault};
 use crate::snapshot::tables::Tables;
-use crate::snapshot::{self, Manifest, ManifestInput, Origin};
+use crate::snapshot::{self, Manifest, ManifestInput, Origin, Writing};
 use crate::sources::falkordb::marker::{self, Marker, Progress};
 use crate::sources::falkordb::{Client, FalkorError, Version};
 use crate::sources::{self, Databases, SourceOptions};
@@ -48,8 +49,12 @@ pub(super) const COUNTS: &str = "counts";
     entities may mean, by equal name and fitting type, are listed in mentions.parquet with a confidence below 1; nothing is \
     merged and neither graph is written. It is read through SONOGRAPH_MEMORY_URL where that is set; a user with \
     `~cognee* -@all +graph.ro_query +graph.list` is enough.\n\n\
+    A table, view or partitioned table of PostgreSQL goes to tables/<SCHEMA.TABLE>.parquet as it is, by binary COPY over two \
+    connections that see one moment, which is not that of the graph. Text, numbers, times, lists and JSON keep their types; \
+    wall clocks without a zone, bytes and other types are the text that PostgreSQL writes. No study reads it.\n\n\
     Examples:\n  sonograph snapshot take --out snapshots/monday\n  sonograph snapshot take --consistency copy --yes\n  \
-    sonograph snapshot take --memory cognee_graph\n  sonograph snapshot take --incremental"
+    sonograph snapshot take --memory cognee_graph\n  \
+    sonograph snapshot take --table unified.entities:id,kind,name --table directus:public.events\n  sonograph snapshot take --incremental"
 )]
 pub(in crate::cli) struct TakeArgs {
     /// Folder to write [default: the folder of snapshots, named by the time in UTC]
@@ -58,6 +63,9 @@ pub(in crate::cli) struct TakeArgs {
     /// Also read this Cognee graph, the memory of agents; may be repeated [default: `falkordb.memory_graphs`]
     #[arg(long, value_name = "GRAPH")]
     memory: Vec<String>,
+    /// Also take this table as it is, all columns or those named, of JSON by COLUMN/KEY; may be repeated
+    #[arg(long, value_name = "[SOURCE:]SCHEMA.TABLE[:COLUMN,…]")]
+    table: Vec<Asked>,
     /// What the graph is read from
     #[arg(long, value_enum, default_value_t = Consistency::Paged)]
     consistency: Consistency,
@@ -164,6 +172,7 @@ fn take(
             None
         }
     };
+    let raw = RawTables::of(&args.table, args.skip_bad_rows, session)?;
     let manifest = session.block_on(async {
         let mut client = connect::falkordb(session).await?;
         let memory = Memories::of(&args.memory, session).await?;
@@ -176,6 +185,7 @@ fn take(
                 ..connect::source_options(&session.config)
             },
             memory,
+            raw,
             consistency: args.consistency,
             agreed: args.yes,
             against: args.incremental.then_some(args.against.as_str()),
@@ -198,6 +208,8 @@ pub(in crate::cli) struct Systems<'a> {
     pub options: &'a SourceOptions,
     /// The memory of agents, where it is read, too.
     pub memory: Option<Memories>,
+    /// Tables that are taken as they are.
+    pub raw: RawTables,
     /// What the graph is read from.
     pub consistency: Consistency,
     /// Whether somebody agreed to a server that stands still.
@@ -217,7 +229,8 @@ pub(in crate::cli) async fn freeze(
     cx: &Context,
 ) -> Result<Manifest, Failure> {
     snapshot::check_target(out, input.replace)?;
-    let Systems { client, graph, databases, options, memory, consistency, agreed, against } = from;
+    let Systems { client, graph, databases, options, memory, raw, consistency, agreed, against } = from;
+    Box::pin(raw.check(cx)).await?;
     let before = settled(client, graph).await?;
     let (incremental, taken_over) = match against {
         Some(against) => {
@@ -308,7 +321,10 @@ pub(in crate::cli) async fn freeze(
         let told = incremental.told(&tables, remembered.keys(), session.printer);
         input.positions.insert("incremental".into(), told);
     }
-    Ok(snapshot::write_over(out, earlier, &tables, &remembered, &input, cx)?)
+    let writing = Writing::of(out, earlier, &tables, &remembered, &input, cx)?;
+    let undirected = tables.undirected;
+    drop((tables, remembered));
+    Ok(Box::pin(raw.write(writing, session, cx)).await?.finish(undirected)?)
 }
 
 /// What is known of the last mirror run into a graph; it is not running.

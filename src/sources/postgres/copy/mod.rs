@@ -116,13 +116,15 @@ pub struct ScanOptions {
     pub part_blocks: u64,
     /// Times that no column can hold become null and are counted, instead of ending the scan.
     pub forgive_times: bool,
+    /// Wall clocks and bytes come as the text the server writes, for who keeps neither.
+    pub plain: bool,
     /// Bytes that the columns of [`scan_table`] may take.
     pub memory_limit: Option<u64>,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { connections: 2, part_blocks: 2_048, forgive_times: false, memory_limit: None }
+        Self { connections: 2, part_blocks: 2_048, forgive_times: false, plain: false, memory_limit: None }
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn estimate(
 ) -> Result<Estimate, CopyError> {
     stoppable(cx, async {
         let mut link = Link::lead(url, table).await?;
-        let plan = Plan::of(&mut link, table, picks).await?;
+        let plan = Plan::of(&mut link, table, picks, false).await?;
         link.close().await;
         Ok(plan.estimate)
     })
@@ -79,7 +79,8 @@ pub async fn scan_table(
     Ok(Scan { frame, report })
 }
 
-/// Reads the columns of a table and hands them on chunk by chunk, in the order of the blocks; no columns: all of them.
+/// Reads the columns of a table and hands them on chunk by chunk, in the order of the blocks, the first chunk being one without
+/// rows, whatever the table holds; no columns: all of them.
 ///
 /// Memory: a few chunks for every connection, each of at most 16 MiB of what the server sends, or one row where that is
 /// longer; while `take` works, reading goes on no further than that.
@@ -94,11 +95,10 @@ pub async fn scan_chunks(
     cx: &Context,
     mut take: impl FnMut(DataFrame) -> Result<(), Box<dyn Error + Send + Sync>> + Send,
 ) -> Result<ScanReport, CopyError> {
+    let mut hand = |rows| take(rows).map_err(|source| CopyError::Taking { table: table.qualified(), source });
     run(url, table, picks, options, cx, &mut |event| match event {
-        Event::Begin(_) => Ok(()),
-        Event::Rows(rows) => {
-            take(rows).map_err(|source| CopyError::Taking { table: table.qualified(), source })
-        }
+        Event::Begin(plan) => hand(Decoder::new(&plan.shape, false, 0).take()),
+        Event::Rows(rows) => hand(rows),
     })
     .await
 }
@@ -183,7 +183,7 @@ async fn begin(
     options: &ScanOptions,
 ) -> Result<Begun, CopyError> {
     let mut leader = Link::lead(url, table).await?;
-    let mut plan = Plan::of(&mut leader, table, picks).await?;
+    let mut plan = Plan::of(&mut leader, table, picks, options.plain).await?;
     let mut notes = Vec::new();
     let parts = usize::try_from(plan.part_count(options.part_blocks)).unwrap_or(usize::MAX);
     let mut connections = options.connections.clamp(1, parts.max(1));
@@ -201,7 +201,7 @@ async fn begin(
                 // The refusal ended the transaction.
                 leader.close().await;
                 leader = Link::lead(url, table).await?;
-                plan = Plan::of(&mut leader, table, picks).await?;
+                plan = Plan::of(&mut leader, table, picks, options.plain).await?;
             }
             Err(error) => return Err(error.into()),
         }

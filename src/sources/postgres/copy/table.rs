@@ -83,7 +83,12 @@ pub(super) struct Part {
 
 impl Plan {
     /// Looks a table up and settles how it is read.
-    pub(super) async fn of(link: &mut Link, table: &TableName, picks: &[Pick]) -> Result<Self, CopyError> {
+    pub(super) async fn of(
+        link: &mut Link,
+        table: &TableName,
+        picks: &[Pick],
+        plain: bool,
+    ) -> Result<Self, CopyError> {
         let qualified = table.qualified();
         let sql = format!(
             "SELECT c.oid::text, has_schema_privilege(n.oid, 'USAGE')::text, row_security_active(c.oid)::text
@@ -118,7 +123,7 @@ impl Plan {
             if !column.readable {
                 return Err(link.denied(&format!("{qualified}.{}", column.name)).into());
             }
-            let (kind, expression) = taken(pick, column, &qualified)?;
+            let (kind, expression) = taken(pick, column, plain, &qualified)?;
             let name = PlSmallStr::from(pick.name());
             if shape.iter().any(|other| other.name == name) {
                 return Err(CopyError::Twice { table: qualified, name: name.to_string() });
@@ -268,7 +273,7 @@ fn find<'d>(described: &'d [Described], name: &str, table: &str) -> Result<&'d D
 }
 
 /// How a column travels, and the expression that asks for it.
-fn taken(pick: &Pick, column: &Described, table: &str) -> Result<(Kind, String), CopyError> {
+fn taken(pick: &Pick, column: &Described, plain: bool, table: &str) -> Result<(Kind, String), CopyError> {
     let quoted = identifier(&column.name);
     Ok(match pick {
         Pick::Text(_) => (Kind::Text, format!("{quoted}::text")),
@@ -283,6 +288,9 @@ fn taken(pick: &Pick, column: &Described, table: &str) -> Result<(Kind, String),
             }
             let keys: Vec<String> = path.iter().map(|key| text_literal(key)).collect();
             (Kind::Text, format!("{quoted} #>> ARRAY[{}]::text[]", keys.join(", ")))
+        }
+        Pick::Column(_) if plain && [oid::BYTES, oid::CLOCK].contains(&column.oid) => {
+            (Kind::Text, format!("{quoted}::text"))
         }
         Pick::Column(_) => match (native(column.oid, &column.kind), &column.element) {
             (Some(kind), _) => (kind, quoted),
@@ -299,6 +307,9 @@ fn taken(pick: &Pick, column: &Described, table: &str) -> Result<(Kind, String),
 mod oid {
     pub const JSON: u32 = 114;
     pub const JSONB: u32 = 3802;
+    pub const BYTES: u32 = 17;
+    /// `timestamp`, which has no zone.
+    pub const CLOCK: u32 = 1114;
 }
 
 fn native(oid: u32, kind: &str) -> Option<Kind> {
@@ -311,9 +322,9 @@ fn native(oid: u32, kind: &str) -> Option<Kind> {
         19 | 25 | oid::JSON | 1042 | 1043 => Kind::Text,
         oid::JSONB => Kind::Jsonb,
         2950 => Kind::Uuid,
-        17 => Kind::Bytes,
+        oid::BYTES => Kind::Bytes,
         1082 => Kind::Date,
-        1114 => Kind::Clock,
+        oid::CLOCK => Kind::Clock,
         1184 => Kind::Instant,
         _ => return None,
     })
@@ -349,7 +360,7 @@ mod tests {
 
     fn column(oid: u32, kind: &str, element: Option<(u32, &str)>) -> (Kind, String) {
         let column = described(oid, kind, element);
-        taken(&Pick::Column(column.name.clone()), &column, "t").expect("every type is taken")
+        taken(&Pick::Column(column.name.clone()), &column, false, "t").expect("every type is taken")
     }
 
     #[test]
@@ -367,9 +378,9 @@ mod tests {
     fn a_path_into_json_cannot_end_its_quotes() {
         let pick =
             Pick::Json { column: "a\"b".into(), path: vec!["it's".into(), "\\".into()], name: "n".into() };
-        let (kind, sql) = taken(&pick, &described(3802, "b", None), "t").expect("it is JSON");
+        let (kind, sql) = taken(&pick, &described(3802, "b", None), false, "t").expect("it is JSON");
         assert_eq!((kind, sql.as_str()), (Kind::Text, r#""a""b" #>> ARRAY[E'it''s', E'\\']::text[]"#));
-        assert!(taken(&pick, &described(25, "b", None), "t").is_err());
+        assert!(taken(&pick, &described(25, "b", None), false, "t").is_err());
     }
 
     #[test]
