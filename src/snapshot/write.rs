@@ -96,7 +96,7 @@ fn whole(frame: &DataFrame) -> [Result<DataFrame, Infallible>; 1] {
 ///
 /// let dir = tempfile::tempdir()?;
 /// let person = |id: i64, uid: &str| df!("node" => [id], "uid" => [uid], "name" => [uid]);
-/// let mut writing = Self::begin(&dir.path().join("two"), &ManifestInput::of(vec![]))?;
+/// let mut writing = Writing::begin(&dir.path().join("two"), &ManifestInput::of(vec![]))?;
 /// writing.nodes("Person", [person(0, "ana")?, person(1, "ben")?].map(Ok::<_, Infallible>))?;
 /// writing.edges("FOLLOWS", [Ok::<_, Infallible>(df!("src" => [0i64], "dst" => [1i64])?)])?;
 /// assert_eq!(writing.finish(false)?.node_count, 2);
