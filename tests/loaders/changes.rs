@@ -51,15 +51,21 @@ pub fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// What `work` gives, if it held no more than so many bytes for each of `length`, and a little.
-pub fn within<T>(length: usize, each: usize, work: impl FnOnce() -> T) -> Result<T, TestCaseError> {
-    /// The heap is everybody's: one at a time looks at it.
+/// What `work` gives, while nobody looks at the heap, which is everybody's.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = HEAP.current_usage();
-    HEAP.reset_peak_usage();
-    let result = work();
-    let held = HEAP.peak_usage().saturating_sub(before);
+    work()
+}
+
+/// What `work` gives, if it held no more than so many bytes for each of `length`, and a little.
+pub fn within<T>(length: usize, each: usize, work: impl FnOnce() -> T) -> Result<T, TestCaseError> {
+    let (result, held) = alone(|| {
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let result = work();
+        (result, HEAP.peak_usage().saturating_sub(before))
+    });
     let most = (16 << 20) + each * length;
     prop_assert!(held <= most, "{held} bytes were held for {length}, {most} are allowed");
     Ok(result)

@@ -10,7 +10,7 @@ use sonograph::snapshot::problems_of;
 use sonograph::snapshot::tables::parquet::decode;
 use sonograph::sources::files::{FileError, ImportOptions, import};
 
-use crate::changes::{cases, changed, changes, told, within};
+use crate::changes::{alone, cases, changed, changes, told, within};
 
 /// What a byte of Parquet may take in memory: what it may claim, and as much again for what is made of it.
 const EACH: usize = 2 << 16;
@@ -143,25 +143,29 @@ fn nested(levels: u32) -> Vec<u8> {
 
 #[test]
 fn columns_within_columns_without_end_are_refused() {
-    assert_eq!(decode(nested(0)).expect("a column").shape(), (0, 1));
-    let said = told(&decode(nested(3)).expect_err("no property is a structure"));
-    assert!(said.contains("it cannot be decoded: ") && said.contains("struct"), "{said}");
-    let said = told(&decode(nested(200_000)).expect_err("without end"));
-    assert!(said.contains("its columns lie 200001 deep within each other"), "{said}");
+    alone(|| {
+        assert_eq!(decode(nested(0)).expect("a column").shape(), (0, 1));
+        let said = told(&decode(nested(3)).expect_err("no property is a structure"));
+        assert!(said.contains("it cannot be decoded: ") && said.contains("struct"), "{said}");
+        let said = told(&decode(nested(200_000)).expect_err("without end"));
+        assert!(said.contains("its columns lie 200001 deep within each other"), "{said}");
+    });
 }
 
 #[test]
 fn files_that_say_one_thing_over_and_over_are_read() {
-    let rows = 1_000_000;
-    let mut frame = df!("src" => vec![0_i64; rows], "dst" => vec!["b"; rows]).expect("a frame");
-    for codec in [ParquetCompression::Zstd(None), ParquetCompression::Snappy] {
-        let bytes = written(&mut frame, codec, 1 << 18);
-        assert_eq!(decode(bytes).expect("whole").height(), rows);
-    }
-    let ours = sonograph::snapshot::parquet_bytes(&frame).expect("encoded");
-    assert_eq!(decode(ours).expect("whole").height(), rows);
-    let none = written(&mut frame.clear(), ParquetCompression::Zstd(None), 9);
-    assert_eq!(decode(none).expect("whole").shape(), (0, 2));
+    alone(|| {
+        let rows = 1_000_000;
+        let mut frame = df!("src" => vec![0_i64; rows], "dst" => vec!["b"; rows]).expect("a frame");
+        for codec in [ParquetCompression::Zstd(None), ParquetCompression::Snappy] {
+            let bytes = written(&mut frame, codec, 1 << 18);
+            assert_eq!(decode(bytes).expect("whole").height(), rows);
+        }
+        let ours = sonograph::snapshot::parquet_bytes(&frame).expect("encoded");
+        assert_eq!(decode(ours).expect("whole").height(), rows);
+        let none = written(&mut frame.clear(), ParquetCompression::Zstd(None), 9);
+        assert_eq!(decode(none).expect("whole").shape(), (0, 2));
+    });
 }
 
 #[test]
