@@ -17,8 +17,9 @@ use crate::take::{Place, run, said, sonograph, whole};
 
 /// A FalkorDB of a test's own.
 pub struct Server {
-    dir: tempfile::TempDir,
+    /// Dropped before the folder, which it needs to stop the servers.
     guard: Guard,
+    dir: tempfile::TempDir,
 }
 
 impl Server {
