@@ -228,7 +228,7 @@ async fn postgres(session: &Session, checks: &mut Vec<Check>) {
         Err(failure) => return checks.push(Check::failed(POSTGRES, "reachable", &failure)),
     };
     let options = connect::source_options(&session.config);
-    let mut asked = Some(Vec::new());
+    let (mut asked, mut lacking) = (Some(Vec::new()), Vec::new());
     for database in sources::layouts(&databases, &options, &session.cx).await {
         match database {
             Err(error) => {
@@ -242,12 +242,15 @@ async fn postgres(session: &Session, checks: &mut Vec<Check>) {
                 if let Some(asked) = &mut asked {
                     asked.extend_from_slice(&database.asked);
                 }
+                for source in &database.sources {
+                    lacking.extend_from_slice(&source.lacking);
+                }
                 layouts(database, checks);
             }
         }
     }
     if let Some(asked) = asked {
-        footing::examine(&asked, session, checks).await;
+        footing::examine((&asked, &lacking), session, checks).await;
     }
 }
 
@@ -260,6 +263,11 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
     for source in database.sources {
         match source.found {
             Err(error) => checks.push(Check::failed(POSTGRES, source.name, &Failure::from(error))),
+            Ok(None) if !source.lacking.is_empty() => {
+                for lacking in &source.lacking {
+                    checks.push(Check::note(POSTGRES, source.name, lacking.to_string(), &lacking.hint()));
+                }
+            }
             Ok(None) => {
                 let hint = format!(
                     "name its schema or tables in [sources.{}] where it has another shape",

@@ -267,7 +267,8 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let Read { facts, footing, resolved, current, mut position, extent } = read;
     let before = footing_before(client, graph, session).await?;
     let mut guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
-    guard.let_go(before.iter().flat_map(|before| footing.lost_since(before)).collect())?;
+    let lost = before.iter().flat_map(|before| footing.lost_since(before));
+    guard.let_go(lost.map(|lost| lost.because_of(&facts.lacking)).collect())?;
     let mut plan = mirror::plan(&resolved, &current)?;
     guard.check_names(&plan, &facts.read)?;
     guard.hold_back(&mut plan)?;
@@ -399,6 +400,9 @@ fn tell(Done { summary, applied, facts, extent }: &Done, printer: Printer) {
         printer.note(format_args!(
             "{source}: no such layout was found, so nothing of it was read (`sonograph doctor` lists what is)"
         ));
+    }
+    for lacking in &facts.lacking {
+        printer.note(format_args!("{lacking}: {}", lacking.hint()));
     }
     if !facts.missing.is_empty() {
         printer.note(format_args!("not found: {}, which count as empty", facts.missing.join(", ")));

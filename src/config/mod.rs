@@ -18,7 +18,7 @@ use serde::Serialize;
 pub use environment::Unread;
 pub use layer::{FileLayer, PROJECT_FILE, TEMPLATE, json_schema, user_file};
 pub use secret::SecretUrl;
-pub use sources::{Archive, Naming, Schemas, TouchLayout, Vocabulary, vocabulary};
+pub use sources::{Archive, Naming, Schemas, TouchLayout, Vocabulary, nameable_tables, vocabulary};
 
 use crate::context::{Diagnose, Fault};
 

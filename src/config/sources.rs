@@ -187,6 +187,9 @@ macro_rules! source {
         )+];
 
         impl $layer {
+            /// The source, and its tables that may be named.
+            const TABLES: (&str, &[&str]) = ($name, &[$(stringify!($table)),*]);
+
             /// Lays what is given over `naming`; `take` is told every dotted key.
             pub(super) fn apply(self, naming: &mut Naming, take: &mut dyn FnMut(String)) {
                 let key = |rest: &str| format!("sources.{}.{rest}", $name);
@@ -351,6 +354,11 @@ source! {
         artist_followed: ArtistFollowedColumns { artist }
         user_followed: UserFollowedColumns { user }
     }
+}
+
+/// Every logical table that may be named, by source.
+pub fn nameable_tables() -> [(&'static str, &'static [&'static str]); 4] {
+    [DirectusLayer::TABLES, TwentyLayer::TABLES, UnifiedLayer::TABLES, TouchpointsLayer::TABLES]
 }
 
 /// Every logical column that may be named, by source and table.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::MirrorError;
+use super::fed::Fed;
 use crate::sources::falkordb::{Client, marker};
-use crate::sources::{ColumnAsked, column_key};
+use crate::sources::{ColumnAsked, Lacking, column_key, table_key};
 
 /// The columns that a run found, by source, schema and logical table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +32,29 @@ pub struct Lost {
     pub name: String,
     /// What it is, for the user to read.
     pub what: String,
-    /// What of the configuration can name it.
+    /// What of the configuration can name it; empty where nothing can.
     pub key: String,
     /// Whether another schema or table stands in its place, whose rows are other nodes.
     pub is_replaced: bool,
+    /// What goes with it.
+    pub fed: Fed,
+    /// Whether it is there still and lacks only a part, without which nothing of it is read.
+    pub is_there: bool,
+}
+
+impl Lost {
+    /// The same, where a schema is only not taken for its layout because of what it lacks: that is what is told.
+    #[must_use]
+    pub fn because_of(self, lacking: &[Lacking]) -> Self {
+        let of_it = |lacking: &&Lacking| format!("{}:{}", lacking.system, lacking.schema) == self.name;
+        let of_it: Vec<&Lacking> = lacking.iter().filter(of_it).collect();
+        let Some(first) = of_it.first() else { return self };
+        let clauses: Vec<&str> = of_it.iter().map(|lacking| &*lacking.what).collect();
+        let what =
+            format!("schema `{}` of {} is there, but {}", first.schema, first.system, clauses.join(", "));
+        let keys: Vec<&str> = of_it.iter().filter_map(|lacking| lacking.key.as_deref()).collect();
+        Self { what, key: keys.join(", "), is_there: true, ..self }
+    }
 }
 
 /// Names of columns that Directus's own settings choose, and that come and go with them.
@@ -103,6 +123,8 @@ impl Footing {
                         what: format!("schema `{schema}` of {system}, where {instead} found now"),
                         key: format!("sources.{system}.schema"),
                         is_replaced,
+                        fed: Fed::by_schema(system),
+                        is_there: false,
                     });
                     continue;
                 };
@@ -125,8 +147,10 @@ impl Table {
                 None => format!("table `{place}` of {system}"),
                 Some(other) => format!("table `{place}` of {system}, where `{other}` is read now"),
             },
-            key: format!("[sources.{system}]"),
+            key: table_key(system, logical).unwrap_or_default(),
             is_replaced: instead.is_some(),
+            fed: Fed::by_table(system, schema, logical),
+            is_there: false,
         };
         let names_rows = || NAMES_ROWS.iter().any(|(of, tables)| *of == system && tables.contains(&logical));
         match now {
@@ -139,6 +163,8 @@ impl Table {
                     what: format!("column `{called}` of {place}"),
                     key: column_key(system, logical, column).unwrap_or_else(|| format!("[sources.{system}]")),
                     is_replaced: false,
+                    fed: Fed::by_column(system, schema, (logical, &self.name), column),
+                    is_there: false,
                 });
                 gone.collect()
             }

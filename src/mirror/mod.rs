@@ -10,6 +10,7 @@ mod devices;
 mod digest;
 mod draft;
 mod elements;
+mod fed;
 mod footing;
 mod frozen;
 mod incremental;
@@ -39,6 +40,7 @@ use crate::sources::spool::SpoolError;
 
 pub use apply::{Applied, apply, apply_noting, state};
 pub use current::{Current, read_graph};
+pub use fed::Fed;
 pub use footing::{Footing, Lost};
 pub use incremental::{Extent, Read, read_since};
 pub use kept::{Kept, kept_uids};
@@ -152,7 +154,7 @@ pub enum MirrorError {
 
 /// Each once, in order.
 fn told(lost: &[Lost], what: fn(&Lost) -> &String) -> String {
-    let mut told: Vec<&str> = lost.iter().map(|lost| &**what(lost)).collect();
+    let mut told: Vec<&str> = lost.iter().map(|lost| &**what(lost)).filter(|told| !told.is_empty()).collect();
     told.dedup();
     told.join(", ")
 }
@@ -187,12 +189,31 @@ impl Diagnose for MirrorError {
                 } else {
                     ""
                 };
-                Some(format!(
-                    "nothing was written; {others}name what is called otherwise now in sonograph.toml ({}); what is meant to be \
-                     gone goes, with all that rests on it, by `sonograph mirror apply --allow-shrink {}`",
-                    told(lost, |lost| &lost.key),
-                    lost.iter().map(|lost| &*lost.name).collect::<Vec<_>>().join(",")
-                ))
+                let keys = told(lost, |lost| &lost.key);
+                let otherwise = if keys.is_empty() {
+                    "no configuration names it otherwise: it must be as before".to_owned()
+                } else {
+                    format!("name what is called otherwise now in sonograph.toml ({keys})")
+                };
+                let names = |is_there: bool| {
+                    let lost = lost.iter().filter(|lost| lost.is_there == is_there);
+                    lost.map(|lost| &*lost.name).collect::<Vec<_>>().join(",")
+                };
+                let (gone, there) = (names(false), names(true));
+                let gone = (!gone.is_empty()).then(|| {
+                    format!(
+                        "; what is meant to be gone goes, with all that rests on it, by `sonograph mirror apply \
+                         --allow-shrink {gone}`"
+                    )
+                });
+                let there = (!there.is_empty()).then(|| {
+                    format!(
+                        "; do not let go of what is only called otherwise: `--allow-shrink {there}` deletes all that the \
+                         schema told"
+                    )
+                });
+                let [gone, there] = [gone, there].map(Option::unwrap_or_default);
+                Some(format!("nothing was written; {others}{otherwise}{gone}{there}"))
             }
             Self::Ledger { .. } => Some("`mirror_dir` in the configuration names the folder".to_owned()),
             Self::Moved { .. } => {

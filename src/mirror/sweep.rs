@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::MirrorError;
 use super::current::{Current, property, refs};
 use super::footing::Lost;
-use super::keys::NameHash;
+use super::keys::{EdgeKey, NameHash};
 use super::plan::Plan;
 use super::resolved::Resolved;
 use crate::ontology::Relation;
@@ -31,13 +31,22 @@ pub struct SweepGuard {
     /// Rows were skipped because they could not be taken. They cannot be told from rows that are gone, so that nothing is
     /// swept but what is allowed to shrink.
     pub skipped_rows: bool,
-    /// What was [let go](Self::let_go): beginnings of the names of tables that may shrink as they like.
-    pub gone: Vec<String>,
+    /// What was [let go](Self::let_go), and what is called in the graph after it: names of tables, and of what stands in
+    /// them, that may shrink as they like.
+    pub gone: BTreeSet<String>,
+    /// Relations that it fed, which may shrink as they like.
+    pub fed: BTreeSet<Relation>,
 }
 
 impl Default for SweepGuard {
     fn default() -> Self {
-        Self { max_shrink: Self::MAX_SHRINK, allowed: BTreeSet::new(), skipped_rows: false, gone: Vec::new() }
+        Self {
+            max_shrink: Self::MAX_SHRINK,
+            allowed: BTreeSet::new(),
+            skipped_rows: false,
+            gone: BTreeSet::new(),
+            fed: BTreeSet::new(),
+        }
     }
 }
 
@@ -63,7 +72,11 @@ impl SweepGuard {
         // Whoever asks for less than the usual share means every row.
         let noticed = if self.max_shrink < Self::MAX_SHRINK { 1 } else { NOTICED };
         let much = self.skipped_rows || gone == before || (gone >= noticed && share > self.max_shrink);
-        let is_allowed = self.allowed.contains(of) || self.gone.iter().any(|name| of.starts_with(name));
+        // What stands in a schema or table goes with it.
+        let covers = |name: &String| {
+            of.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_allowed = self.allowed.iter().chain(&self.gone).any(covers);
         gone > 0 && much && !is_allowed
     }
 
@@ -74,9 +87,10 @@ impl SweepGuard {
     pub fn let_go(&mut self, lost: Vec<Lost>) -> Result<(), MirrorError> {
         let (gone, lost): (Vec<_>, Vec<_>) =
             lost.into_iter().partition(|lost| self.allowed.contains(&lost.name));
-        // What stands in a schema or table goes with it.
-        for Lost { name, .. } in gone {
-            self.gone.push(format!("{name}."));
+        for Lost { name, fed, .. } in gone {
+            self.gone.insert(name);
+            self.gone.extend(fed.refs);
+            self.fed.extend(fed.relations);
         }
         if lost.is_empty() { Ok(()) } else { Err(MirrorError::Lost { lost }) }
     }
@@ -91,7 +105,7 @@ impl SweepGuard {
     pub fn check_names(&self, plan: &Plan<'_>, read: &[TableRead]) -> Result<(), MirrorError> {
         let mut known: BTreeSet<String> =
             read.iter().map(|table| format!("{}:{}", table.system, table.table)).collect();
-        known.extend(self.gone.iter().map(|name| name.trim_end_matches('.').to_owned()));
+        known.extend(self.gone.iter().cloned());
         known.extend(Relation::ALL.iter().map(|relation| relation.name().to_owned()));
         if self.allowed.is_subset(&known) {
             return Ok(());
@@ -199,17 +213,23 @@ impl SweepGuard {
             .collect())
     }
 
-    /// Keeps the edges of nodes that stay, and those of relations that shrank too much.
+    /// Keeps the edges of nodes that stay, and those of relations that shrank too much; an edge of a node that goes, goes.
     fn edges(&self, plan: &mut Plan<'_>, staying: &Resting, held: &mut BTreeMap<String, HeldBack>) {
         let resolved = plan.resolved;
+        let deleted = plan.nodes.values().flat_map(|changes| &changes.delete).map(|delete| delete.held);
+        let deleted: HashSet<u32> = deleted.collect();
+        let follows = |key: &EdgeKey| deleted.contains(&key.src) || deleted.contains(&key.dst);
         for &relation in Relation::ALL {
             let changes = || plan.edges.iter().filter(|((of, ..), _)| *of == relation).map(|(_, c)| c);
             let deletes: u64 = changes().map(|c| c.delete.len() as u64).sum();
+            let following = changes().flat_map(|c| &c.delete).filter(|key| follows(key)).count() as u64;
             let creates: u64 = changes().map(|c| c.create.len() as u64).sum();
-            let before = plan.current.edges_of(relation);
+            // What follows its end is no loss of its own, unless it was re-hung.
+            let before = plan.current.edges_of(relation) - following.saturating_sub(creates);
             // Candidates come and go with the names of things; what was re-hung is not gone.
-            let gone = deletes.saturating_sub(creates);
-            let minded = relation != Relation::SameAs && self.minds(relation.name(), before, gone);
+            let gone = deletes.saturating_sub(creates.max(following));
+            let is_fed = relation == Relation::SameAs || self.fed.contains(&relation);
+            let minded = !is_fed && self.minds(relation.name(), before, gone);
             let mut count = 0;
             for ((of, ..), changes) in &mut plan.edges {
                 if *of != relation || changes.delete.is_empty() {
@@ -222,6 +242,7 @@ impl SweepGuard {
                 };
                 changes.delete.retain(|key| {
                     let stays = (minded || staying.has(key.src) || staying.has(key.dst))
+                        && !follows(key)
                         && !again.contains(&key.which);
                     count += u64::from(stays && minded);
                     !stays

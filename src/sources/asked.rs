@@ -1,6 +1,6 @@
 //! Which columns a layout asks of the tables of a database, and which of them are there.
 
-use crate::config::vocabulary;
+use crate::config::{nameable_tables, vocabulary};
 
 /// A column that is asked of a table that is there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,13 @@ pub fn column_key(system: &str, logical_table: &str, logical: &str) -> Option<St
     is_nameable.then(|| format!("sources.{system}.columns.{logical_table}.{logical}"))
 }
 
+/// The key of the configuration that can name a logical table.
+pub fn table_key(system: &str, logical_table: &str) -> Option<String> {
+    let mut nameable = nameable_tables().into_iter().filter(|(source, _)| *source == system);
+    let is_nameable = nameable.any(|(_, tables)| tables.contains(&logical_table));
+    is_nameable.then(|| format!("sources.{system}.{logical_table}"))
+}
+
 /// What identity and time rest on, as far as a layout may lack it: source, logical table, logical columns.
 const WHO_AND_WHEN: &[(&str, &str, &[&str])] = &[
     ("directus", "venues", &["google_place_id", "timezone"]),
@@ -79,5 +86,13 @@ mod tests {
             }
         }
         assert_eq!(column_key("directus", "events", "archive"), None);
+    }
+
+    #[test]
+    fn a_table_has_a_key_where_its_name_may_be_configured() {
+        assert_eq!(table_key("directus", "events").as_deref(), Some("sources.directus.events"));
+        let attended = table_key("touchpoints", "event_attended");
+        assert_eq!(attended.as_deref(), Some("sources.touchpoints.event_attended"));
+        assert_eq!([table_key("touchpoints", "tracks"), table_key("twenty", "person")], [None, None]);
     }
 }

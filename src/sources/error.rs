@@ -1,5 +1,6 @@
 //! What can go wrong while sources are read. No variant holds a password, a URL with credentials or the value of a row.
 
+use super::Lacking;
 use super::postgres::client::{POOLER, is_pooler};
 use super::postgres::touchpoints;
 use super::spool::SpoolError;
@@ -115,6 +116,8 @@ pub enum SourceError {
         place: String,
         /// Names of the sources looked for.
         looked_for: String,
+        /// What keeps schemas that look like them from being them.
+        lacking: Vec<Lacking>,
     },
     /// The configured schema does not hold the layout.
     #[error("schema `{schema}` at {place} does not hold the layout of {source_name}")]
@@ -296,6 +299,10 @@ impl Diagnose for SourceError {
             }
             Self::RowSecurity { user, .. } => {
                 format!("give the reader a role that sees all rows: ALTER ROLE \"{user}\" BYPASSRLS; {GRANTS}")
+            }
+            Self::LayoutMissing { lacking, .. } if !lacking.is_empty() => {
+                let told = lacking.iter().map(|lacking| format!("{lacking}; {}", lacking.hint()));
+                told.collect::<Vec<_>>().join("; ")
             }
             Self::LayoutMissing { .. } => {
                 "check that the URL names the database of the sources; `sonograph doctor` lists what is found"

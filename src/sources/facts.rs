@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Lacking;
 use super::spool::Spool;
 use crate::ontology::{Label, Relation, SourceRef, names};
 
@@ -139,6 +140,8 @@ pub struct Facts {
     pub read: Vec<TableRead>,
     /// Sources whose layout was looked for and is in no database.
     pub absent: Vec<&'static str>,
+    /// What keeps schemas that look like them from being them.
+    pub lacking: Vec<Lacking>,
     /// Tables that are not there though the rest of their layout is: `system:schema.table`.
     pub missing: Vec<String>,
     /// Rows that could not be taken and were skipped because that was asked for, at most [`BAD_ROWS_KEPT`] a table;

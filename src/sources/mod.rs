@@ -9,6 +9,7 @@ mod error;
 pub mod facts;
 pub mod falkordb;
 pub mod files;
+mod lacking;
 pub mod postgres;
 pub mod rows;
 pub mod spool;
@@ -22,9 +23,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::Naming;
 use crate::context::Context;
-pub use asked::{ColumnAsked, column_key};
+pub use asked::{ColumnAsked, column_key, table_key};
 pub use error::SourceError;
 use facts::{Facts, TableRead};
+pub use lacking::Lacking;
 use polars::prelude::DataFrame;
 use postgres::Session;
 use postgres::position::{Position, Since};
@@ -151,6 +153,8 @@ pub struct SourceLayout {
     pub name: &'static str,
     /// Where it is; `None` where it is not in this database.
     pub found: Result<Option<Found>, SourceError>,
+    /// What keeps a schema that looks like it from being it, where it is not found.
+    pub lacking: Vec<Lacking>,
     /// Its tables, in the order they are read.
     pub tables: Vec<TableLayout>,
 }
@@ -306,6 +310,7 @@ async fn read_databases(
                 source.read(&mut session, options, &mut Facts::default(), cx).await?;
             }
             asked.extend(session.stop_looking());
+            session.take_lacking();
         }
         if let Some(resuming) = resume() {
             session.resume(resuming);
@@ -316,16 +321,19 @@ async fn read_databases(
             let is_there = layout.is_some();
             let missing = layout.into_iter().flat_map(|found| found.missing);
             facts.missing.extend(missing.map(|table| format!("{}:{table}", source.name())));
+            let lacking = session.take_lacking();
+            facts.lacking.extend(lacking.iter().cloned());
             if !is_there && databases.own.contains_key(source.name()) {
                 let (place, looked_for) = (session.place().to_owned(), source.name().to_owned());
-                return Err(SourceError::LayoutMissing { place, looked_for });
+                return Err(SourceError::LayoutMissing { place, looked_for, lacking });
             }
             found += usize::from(is_there);
             facts.absent.extend((!is_there).then(|| source.name()));
         }
         if found == 0 {
             let looked_for = sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
-            return Err(SourceError::LayoutMissing { place: session.place().to_owned(), looked_for });
+            let (place, lacking) = (session.place().to_owned(), facts.lacking);
+            return Err(SourceError::LayoutMissing { place, looked_for, lacking });
         }
         facts.read.extend(session.take_reads());
         facts.bad_rows.extend(session.take_bad_rows());
@@ -373,7 +381,8 @@ async fn layout(
         if found.is_err() {
             session.restart().await?;
         }
-        layouts.push(SourceLayout { name: source.name(), found, tables: session.take_layouts() });
+        let (lacking, tables) = (session.take_lacking(), session.take_layouts());
+        layouts.push(SourceLayout { name: source.name(), found, lacking, tables });
     }
     let asked = session.stop_looking();
     let (place, version) = (session.place().to_owned(), session.version());

@@ -31,12 +31,12 @@ const COLUMNS: [(&str, &str, &str); 8] = [
 ];
 
 /// What a command says that ends with this code.
-fn told(command: &mut Command, code: i32) -> String {
+pub fn told(command: &mut Command, code: i32) -> String {
     String::from_utf8_lossy(&command.assert().code(code).get_output().stderr).into_owned()
 }
 
 /// The command with a configuration, and as on another machine: without the ledger of the runs before.
-fn elsewhere(scratch: &Scratch, graph: &str, dir: &Path, config: &str, arguments: &[&str]) -> Command {
+pub fn elsewhere(scratch: &Scratch, graph: &str, dir: &Path, config: &str, arguments: &[&str]) -> Command {
     let file = dir.join("sonograph.toml");
     std::fs::write(&file, config).expect("written");
     let mut command = mirror(&scratch.url(), graph, arguments);
@@ -45,12 +45,12 @@ fn elsewhere(scratch: &Scratch, graph: &str, dir: &Path, config: &str, arguments
 }
 
 /// `[a.b]` and `c = "name"` for the key `a.b.c`.
-fn named(key: &str, name: &str) -> String {
+pub fn named(key: &str, name: &str) -> String {
     let (table, key) = key.rsplit_once('.').expect("a dotted key");
     format!("[{table}]\n{key} = \"{name}\"\n")
 }
 
-fn doctor(scratch: &Scratch, graph: &str) -> Command {
+pub fn doctor(scratch: &Scratch, graph: &str) -> Command {
     let mut command = Command::cargo_bin("sonograph").expect("the binary is built");
     command.args(["--progress", "none", "doctor", "--format", "csv"]).current_dir(std::env::temp_dir());
     command.env("SONOGRAPH_FALKORDB_URL", url()).env("SONOGRAPH_GRAPH", graph);
@@ -58,7 +58,7 @@ fn doctor(scratch: &Scratch, graph: &str) -> Command {
     command
 }
 
-async fn number(client: &mut Client, graph: &str, query: &str) -> i64 {
+pub async fn number(client: &mut Client, graph: &str, query: &str) -> i64 {
     let reply = client.ro_query(graph, query, &Params::new()).await.expect("it is a query");
     reply.rows[0].first().and_then(CypherValue::as_int).expect("a number")
 }

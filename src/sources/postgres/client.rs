@@ -19,7 +19,7 @@ use super::tls::unencrypted_by_mistake;
 use super::touchpoints::Resuming;
 use crate::context::{Context, TICK_EVERY};
 use crate::sources::facts::{BAD_ROW, BAD_ROWS_KEPT, BadRow, TableRead};
-use crate::sources::{ColumnAsked, SourceError, TableLayout};
+use crate::sources::{ColumnAsked, Lacking, SourceError, TableLayout};
 
 /// Oldest major version that is read.
 pub const OLDEST: u32 = 12;
@@ -67,6 +67,8 @@ pub struct Session {
     manner: Manner,
     /// Columns that were asked for while tables were not read.
     asked: BTreeSet<ColumnAsked>,
+    /// What kept schemas from being layouts that they look like.
+    lacking: Vec<Lacking>,
     reads: Vec<TableRead>,
     /// Rows that cannot be taken are kept here instead of ending the run.
     bad_rows: Option<Vec<BadRow>>,
@@ -154,6 +156,7 @@ impl Session {
             catalog: Arc::default(),
             manner: Manner::Read,
             asked: BTreeSet::new(),
+            lacking: Vec::new(),
             reads: Vec::new(),
             bad_rows: None,
             layouts: Vec::new(),
@@ -208,6 +211,16 @@ impl Session {
     pub fn stop_looking(&mut self) -> Vec<ColumnAsked> {
         self.manner = Manner::Read;
         std::mem::take(&mut self.asked).into_iter().collect()
+    }
+
+    /// Notes what keeps schemas from being a layout that they look like.
+    pub fn lacks(&mut self, lacking: impl IntoIterator<Item = Lacking>) {
+        self.lacking.extend(lacking);
+    }
+
+    /// What was [noted](Self::lacks) until now.
+    pub fn take_lacking(&mut self) -> Vec<Lacking> {
+        std::mem::take(&mut self.lacking)
     }
 
     /// From now on a row that cannot be taken is left out, counted and listed.

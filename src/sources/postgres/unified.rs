@@ -2,7 +2,7 @@
 
 use polars::prelude::{DataFrame, PolarsResult};
 
-use super::catalog::Table;
+use super::catalog::{Catalog, Table};
 use super::client::{Session, Taken};
 use super::columns::{Instant, Json};
 use super::frame::{instants, texts};
@@ -15,7 +15,7 @@ use crate::ontology::{Label, SourceRef, Uid, safe_id};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
 use crate::sources::rows::{ClaimEventRow, CrosswalkRow, EntityRow, UnifiedRows};
 use crate::sources::spool::SpoolError;
-use crate::sources::{Found, SourceError, SourceOptions};
+use crate::sources::{Found, Lacking, SourceError, SourceOptions, column_key};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "unified";
@@ -28,7 +28,10 @@ pub async fn read(
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
     let naming = options.of(SYSTEM);
-    let Some(scope) = discover(session, naming)? else { return Ok(None) };
+    let Some(scope) = discover(session, naming)? else {
+        session.lacks(lacking(&session.catalog(), naming));
+        return Ok(None);
+    };
     let catalog = session.catalog();
     let companions = ["entity_sources", "claim_events"].map(|logical| (logical, logical));
     let missing = scope.missing(&catalog, &companions)?;
@@ -55,6 +58,38 @@ pub(super) fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Opti
     let candidates = catalog.schemas_with(&[scope("").name("entities", "entities")]);
     let candidates: Vec<&str> = candidates.into_iter().filter(|schema| ours(schema)).collect();
     Ok(choose_schema(session.place(), SYSTEM, &naming.schema, &candidates)?.map(|schema| scope(&schema)))
+}
+
+/// What keeps schemas from being ours: of one that has a companion, the table of the entities; of a table that has half of the
+/// columns that make it ours, the others.
+fn lacking(catalog: &Catalog, naming: &Naming) -> Vec<Lacking> {
+    let mut lacking = Vec::new();
+    for schema in catalog.schemas_with(&[]) {
+        let scope = Scope::new(SYSTEM, schema, naming);
+        let name = scope.name("entities", "entities");
+        let Some(table) = catalog.table(schema, name) else {
+            let is_companion = |logical| {
+                let table = catalog.table(schema, scope.name(logical, logical));
+                table.is_some_and(|table| table.has(&["entity_id"]))
+            };
+            if ["entity_sources", "claim_events"].into_iter().any(is_companion) {
+                let key = Some(format!("sources.{SYSTEM}.entities"));
+                lacking.push(Lacking::table(SYSTEM, schema, name, key));
+            }
+            continue;
+        };
+        let is_there = |column: &&&str| table.has(&[scope.column("entities", column).unwrap_or(column)]);
+        let (has, lacks): (Vec<&str>, Vec<&str>) = CONTRACT.iter().partition(|column| is_there(column));
+        if has.len() * 2 >= CONTRACT.len() {
+            lacking.extend(lacks.into_iter().map(|column| Lacking {
+                system: SYSTEM,
+                schema: schema.to_owned(),
+                what: format!("`{}` lacks `{column}`", table.qualified()),
+                key: column_key(SYSTEM, "entities", column),
+            }));
+        }
+    }
+    lacking
 }
 
 /// The columns that make a table `entities` ours.

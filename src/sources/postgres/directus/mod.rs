@@ -14,7 +14,7 @@ use crate::ontology::NameHash;
 use crate::sources::facts::Facts;
 use crate::sources::rows::{ArtistRow, DirectusTables, EventRow, LineupRow, VenueRow};
 use crate::sources::spool::Spool;
-use crate::sources::{Found, SourceError, SourceOptions};
+use crate::sources::{Found, Lacking, SourceError, SourceOptions};
 
 use claims::Claims;
 pub use claims::facts;
@@ -71,14 +71,21 @@ impl Junction {
     }
 }
 
+/// Tables of Directus's own by which a schema is known to be one of its.
+const TELLING: [&str; 2] = ["directus_collections", "directus_relations"];
+
 /// The collections by their logical names, which are the usual ones as well.
 const COLLECTIONS: [&str; 3] = ["venues", "artists", "events"];
 
 impl<'o> Layout<'o> {
     async fn discover(session: &mut Session, naming: &'o Naming) -> Result<Option<Self>, SourceError> {
         let catalog = session.catalog();
-        let candidates = catalog.schemas_with(&["directus_collections", "directus_relations"]);
+        let candidates = catalog.schemas_with(&TELLING);
         let Some(schema) = choose_schema(session.place(), SYSTEM, &naming.schema, &candidates)? else {
+            for [there, other] in [TELLING, [TELLING[1], TELLING[0]]] {
+                let schemas = catalog.schemas_with(&[there]).into_iter();
+                session.lacks(schemas.map(|schema| Lacking::table(SYSTEM, schema, other, None)));
+            }
             return Ok(None);
         };
         let scope = Scope::new(SYSTEM, schema.as_str(), naming);

@@ -124,6 +124,7 @@ fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Vec<Warehouse<'
         return Err(SourceError::LayoutMissing {
             place: session.place().to_owned(),
             looked_for: format!("{SYSTEM} as of {}", layout.name()),
+            lacking: Vec::new(),
         });
     }
     let named = chosen.join(", ");

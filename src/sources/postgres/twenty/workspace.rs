@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::super::catalog::Catalog;
 use super::super::client::Session;
 use super::super::scope::{Scope, choose_schema};
 use super::SYSTEM;
 use crate::config::{Naming, Schemas};
-use crate::sources::SourceError;
+use crate::sources::{Lacking, SourceError};
 
 /// What was found of the workspace to read.
 #[derive(Debug)]
@@ -69,7 +70,10 @@ pub(super) async fn discover<'o>(
         let named: Vec<&str> = holding.iter().copied().filter(|s| s.starts_with("workspace_")).collect();
         choose_schema(session.place(), SYSTEM, &Schemas::default(), &named)?
     };
-    let Some(schema) = schema else { return Ok(None) };
+    let Some(schema) = schema else {
+        session.lacks(lacking(&catalog, workspaces.as_deref()));
+        return Ok(None);
+    };
     let known = workspaces.iter().flatten().find(|workspace| workspace.schema == schema);
     notes.extend(
         known.map(|workspace| format!("workspace {workspace} of {}", workspaces.iter().flatten().count())),
@@ -89,6 +93,26 @@ pub(super) async fn discover<'o>(
         notes.push(format!("no custom object {table}"));
     }
     Ok(Some(Layout { scope, promoter: Promoter { table, company }, notes }))
+}
+
+/// What keeps schemas from being a workspace to read: tables that every one has, or that it is said to be deleted.
+fn lacking(catalog: &Catalog, listed: Option<&[Workspace]>) -> Vec<Lacking> {
+    let mut lacking = Vec::new();
+    for schema in catalog.schemas_with(&[]).into_iter().filter(|schema| schema.starts_with("workspace_")) {
+        let (has, lacks): (Vec<&str>, Vec<&str>) =
+            STANDARD.iter().partition(|table| catalog.table(schema, table).is_some());
+        if !has.is_empty() {
+            lacking.extend(lacks.into_iter().map(|table| Lacking::table(SYSTEM, schema, table, None)));
+        }
+        let deleted = listed.into_iter().flatten().find(|of| of.schema == schema && of.deleted);
+        lacking.extend(deleted.map(|workspace| Lacking {
+            system: SYSTEM,
+            schema: schema.to_owned(),
+            what: format!("`core.workspace` says that its workspace {} is deleted", workspace.name()),
+            key: Some(format!("sources.{SYSTEM}.schema")),
+        }));
+    }
+    lacking
 }
 
 /// The column by which a custom object names its company, where the metadata can be read.
@@ -135,6 +159,10 @@ impl Workspace {
         self.status.as_deref().is_none_or(|status| status == "ACTIVE")
     }
 
+    fn name(&self) -> &str {
+        self.subdomain.as_deref().unwrap_or(&self.id)
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.subdomain.as_deref() == Some(name) || self.id == name
     }
@@ -142,7 +170,7 @@ impl Workspace {
 
 impl fmt::Display for Workspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}", self.subdomain.as_deref().unwrap_or(&self.id), self.schema)?;
+        write!(f, "{} ({}", self.name(), self.schema)?;
         if !self.is_active() {
             write!(f, ", {}", self.status.as_deref().unwrap_or_default())?;
         }
