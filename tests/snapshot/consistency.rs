@@ -27,7 +27,7 @@ impl Server {
         let dir = tempfile::tempdir().expect("a folder");
         let options = Options { dir: dir.path().join("servers"), fast: true };
         let guard = Guard::up(&options, &Context::silent()).expect("the servers start");
-        Self { dir, guard }
+        Self { guard, dir }
     }
 
     pub fn url(&self) -> &str {
