@@ -4,6 +4,7 @@
 //! them back, [`verify()`] looks at every byte and every row.
 
 mod diff;
+mod earlier;
 mod error;
 mod footprint;
 mod manifest;
@@ -19,6 +20,7 @@ mod verify;
 mod write;
 
 pub use diff::{Diff, diff};
+pub use earlier::Earlier;
 pub use error::SnapshotError;
 pub use footprint::{identity, sizes};
 pub use manifest::{ColumnType, Manifest, ManifestInput, Origin, Run, SCHEMA_VERSION, TableFile, sha256};
@@ -29,4 +31,4 @@ pub use retention::{Aged, Retention, discard, retention};
 pub use stream::Reader;
 pub use table_file::{GROUP_ROWS, parquet_bytes};
 pub use verify::{Problem, Verification, damage, problems_of, verify};
-pub use write::{Earlier, Writing, write};
+pub use write::{Writing, write};

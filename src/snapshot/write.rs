@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use polars::prelude::DataFrame;
 
+use super::earlier::Earlier;
 use super::manifest::{MANIFEST, Manifest, ManifestInput, RUN, Run, SCHEMA_VERSION, Stems, TableFile};
 use super::memory::{FOLDER, MENTIONS, Memory, MemoryFiles, wrong_mention};
 use super::order::{EdgeOrder, NodeOrder};
 use super::partial::{Partial, check_target};
-use super::read::loaded;
 use super::table_file::{copy_table, write_table};
 use super::tables::{Clock, Tables};
 use super::{SnapshotError, verify};
@@ -34,35 +34,6 @@ pub fn write(
     cx: &Context,
 ) -> Result<Manifest, SnapshotError> {
     Writing::of(dir, None, tables, &BTreeMap::new(), input, cx)?.finish(tables.undirected)
-}
-
-/// An earlier snapshot of the same graph, and the companions that are as they were, too.
-#[derive(Debug, Clone, Copy)]
-pub struct Earlier<'a> {
-    /// Its folder.
-    pub dir: &'a Path,
-    /// What it says about itself.
-    pub manifest: &'a Manifest,
-    /// Companions that are taken over.
-    pub companions: &'a [&'a str],
-}
-
-impl Earlier<'_> {
-    /// The files that are taken over.
-    pub fn files(&self) -> impl Iterator<Item = &TableFile> {
-        let companions = self.companions.iter().filter_map(|name| self.manifest.tables.get(*name));
-        self.manifest.nodes.values().chain(self.manifest.edges.values()).chain(companions)
-    }
-
-    /// Its nodes by label.
-    ///
-    /// # Errors
-    ///
-    /// When a file is not the one that was written.
-    pub fn nodes(&self) -> Result<BTreeMap<String, DataFrame>, SnapshotError> {
-        let files = self.manifest.nodes.iter();
-        files.map(|(label, file)| Ok((label.clone(), loaded(self.dir, file)?))).collect()
-    }
 }
 
 /// How far a writing of whole tables is.
@@ -218,8 +189,7 @@ impl Writing {
         name: &str,
         batches: impl IntoIterator<Item = Result<DataFrame, E>>,
     ) -> Result<(), SnapshotError> {
-        let place = format!("tables/{}", self.companions.0.next(name));
-        let file = self.part.table(name, &place, batches)?;
+        let file = self.table(name, batches)?;
         self.companions.1.insert(name.to_owned(), file);
         Ok(())
     }
@@ -250,10 +220,18 @@ impl Writing {
         name: &str,
         batches: impl IntoIterator<Item = Result<DataFrame, E>>,
     ) -> Result<(), SnapshotError> {
-        let place = format!("tables/{}", self.companions.0.next(name));
-        let file = self.part.table(name, &place, batches)?;
+        let file = self.table(name, batches)?;
         self.raw.insert(name.to_owned(), file);
         Ok(())
+    }
+
+    fn table<E: Into<SnapshotError>>(
+        &mut self,
+        name: &str,
+        batches: impl IntoIterator<Item = Result<DataFrame, E>>,
+    ) -> Result<TableFile, SnapshotError> {
+        let place = format!("tables/{}", self.companions.0.next(name));
+        self.part.table(name, &place, batches)
     }
 
     /// Puts the snapshot in its place.
