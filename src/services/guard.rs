@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::{io::Write as _, mem};
+use std::{fmt, io::Write as _, mem};
 
 use crate::context::Context;
 
 use super::error::{Attempt as _, Error};
-use super::{Options, Running, process, remove, state, up};
+use super::{Options, Running, lodging, process, remove, state, stop_both, up};
 
 /// Waits on a pipe that only our process holds. A line says that all is well; its end without one says that we are gone, however
 /// that came about, and then the servers in the state file are stopped and what is theirs is removed. It starts before they do, so
@@ -38,9 +38,10 @@ done
 "#;
 
 /// A running pair of servers that is stopped, and its data removed, when this is dropped or its process dies, even by kill -9.
-#[derive(Debug)]
 pub struct Guard {
     running: Running,
+    /// What was started, for where its folder goes before it.
+    state: state::State,
     dir: PathBuf,
     watchdog: Child,
     armed: bool,
@@ -52,8 +53,10 @@ impl Guard {
         let dir = state::prepare(&options.dir)?;
         let first = state::State::load(&dir)?.is_none();
         let mut watchdog = watch(&dir)?;
-        match up(options, cx) {
-            Ok(running) => Ok(Self { running, dir, watchdog, armed: true }),
+        let started = up(options, cx)
+            .and_then(|running| Ok((running, state::State::load(&dir)?.unwrap_or_else(state::State::fresh))));
+        match started {
+            Ok((running, state)) => Ok(Self { running, state, dir, watchdog, armed: true }),
             Err(error) => {
                 // Who stops the first start wants nothing of it; after another error the log it names is of use.
                 if first && matches!(error, Error::Cancelled(_)) {
@@ -78,8 +81,16 @@ impl Guard {
 
     /// Stops the servers and removes their data now, where dropping would keep an error to itself.
     pub fn stop(mut self) -> Result<(), Error> {
-        remove(&self.dir)?;
+        self.end()?;
         self.disarm();
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        if !remove(&self.dir)? {
+            stop_both(&mut self.state)?;
+            lodging::raze(&self.dir, &mut self.state)?;
+        }
         Ok(())
     }
 
@@ -90,9 +101,19 @@ impl Guard {
     }
 }
 
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The state holds passwords.
+        f.debug_struct("Guard")
+            .field("running", &self.running)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.armed && remove(&self.dir).is_ok() {
+        if self.armed && self.end().is_ok() {
             self.disarm();
         }
         // Where that failed, the watchdog tries once more when its pipe ends with us.

@@ -126,6 +126,12 @@ fn a_dropped_guard_takes_its_servers_along_and_a_kept_one_does_not() {
     assert!(gone.into_iter().all(|pid| !is_there(pid)));
     assert!(!pair.path().exists());
 
+    let robbed = Guard::up(&options, &Context::silent()).expect("they start");
+    let gone = pids(&robbed.running().servers);
+    std::fs::remove_dir_all(pair.path()).expect("somebody removes their folder");
+    drop(robbed);
+    assert!(gone.into_iter().all(|pid| !is_there(pid)));
+
     let kept = Guard::up(&options, &Context::silent()).expect("they start").keep();
     assert!(rows(&kept, "RETURN 1").contains("int(1)"));
 }
