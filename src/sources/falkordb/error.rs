@@ -234,8 +234,11 @@ impl FalkorError {
             (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
                 Self::Password { address }
             }
-            (ErrorKind::Parse, _) => Self::NotRedis { address },
-            (ErrorKind::Io, _) => Self::Lost { address, doing, source: error },
+            // An answer that is cut short is a lost connection, too: the library's parser says that bytes were missing.
+            (ErrorKind::Parse, _) if !error.to_string().contains("end of input") => {
+                Self::NotRedis { address }
+            }
+            (ErrorKind::Parse | ErrorKind::Io, _) => Self::Lost { address, doing, source: error },
             (ErrorKind::Server(ServerErrorKind::NoPerm), _) => Self::Forbidden { address, doing, message },
             (
                 ErrorKind::Server(
