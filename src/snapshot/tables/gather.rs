@@ -59,6 +59,12 @@ impl Sheet {
         self.columns.iter_mut().for_each(|(_, held)| held.cut(rows));
     }
 
+    /// Takes these rows out, given ascending; those after them close up.
+    fn take_out(&mut self, rows: &[u32]) {
+        self.rows -= rows.len() as u32;
+        self.columns.iter_mut().for_each(|(_, held)| held.take_out_rows(rows));
+    }
+
     /// The columns in the order they stand: declared ones first, the others by name.
     fn typed(mut self, declared: &[Property]) -> Vec<(Arc<str>, Vec<Column>)> {
         let place = |name: &str| declared.iter().position(|property| property.name == name);
@@ -109,20 +115,23 @@ impl Nodes {
 pub struct Edges {
     relation: Arc<str>,
     ends: Vec<(u32, u32)>,
+    /// Internal ids of the ends of the rows after those, whose dense ids nobody has looked up yet.
+    unresolved: Vec<(u64, u64)>,
     /// Their properties.
     pub sheet: Sheet,
 }
 
 impl Edges {
-    /// The row is complete.
-    pub fn end_row(&mut self, ends: (u32, u32)) {
-        self.ends.push(ends);
+    /// The row is complete: internal ids of its ends, for [`Gathering::resolve`].
+    pub fn end_row(&mut self, ends: (u64, u64)) {
+        self.unresolved.push(ends);
         self.sheet.end_row();
     }
 
     /// Goes back to so many rows.
     pub fn cut(&mut self, rows: u32) {
         self.ends.truncate(rows as usize);
+        self.unresolved.truncate(rows as usize - self.ends.len());
         self.sheet.cut(rows);
     }
 }
@@ -185,7 +194,12 @@ impl Gathering {
     /// Number of the edges of a relation, which [`Gathering::edges`] finds.
     pub fn relation(&mut self, relation: &str) -> usize {
         self.edges.iter().position(|edges| *edges.relation == *relation).unwrap_or_else(|| {
-            self.edges.push(Edges { relation: relation.into(), ends: Vec::new(), sheet: Sheet::default() });
+            self.edges.push(Edges {
+                relation: relation.into(),
+                ends: Vec::new(),
+                unresolved: Vec::new(),
+                sheet: Sheet::default(),
+            });
             self.edges.len() - 1
         })
     }
@@ -196,8 +210,28 @@ impl Gathering {
     }
 
     /// Dense id of the node that has this internal id.
-    pub fn dense(&self, id: u64) -> Option<u32> {
+    fn dense(&self, id: u64) -> Option<u32> {
         self.dense.get(usize::try_from(id).ok()?).copied().filter(|dense| *dense != NOBODY)
+    }
+
+    /// Looks up the dense ids of the rows of a relation that came since it last did, and takes out those of which an end is no
+    /// node: how many these were.
+    ///
+    /// By many rows at once, because the lookups of a row by itself wait for memory one after the other.
+    pub fn resolve(&mut self, relation: usize) -> u32 {
+        let Edges { ends, unresolved, sheet, .. } = &mut self.edges[relation];
+        let (dense, before) = (&self.dense, ends.len());
+        let of = |id: u64| usize::try_from(id).ok().and_then(|id| dense.get(id)).copied().unwrap_or(NOBODY);
+        ends.extend(unresolved.drain(..).map(|(src, dst)| (of(src), of(dst))));
+        let is_lost = |&(src, dst): &(u32, u32)| src == NOBODY || dst == NOBODY;
+        if !ends[before..].iter().any(is_lost) {
+            return 0;
+        }
+        let rows = (0..).zip(&ends[..]).skip(before);
+        let lost: Vec<u32> = rows.filter(|(_, ends)| is_lost(ends)).map(|(row, _)| row).collect();
+        ends.retain(|ends| !is_lost(ends));
+        sheet.take_out(&lost);
+        lost.len() as u32
     }
 
     /// Puts a whole node.
@@ -213,14 +247,17 @@ impl Gathering {
 
     /// Puts a whole edge; `false` where an end of it is no node.
     pub fn put_edge(&mut self, relation: &str, ends: (u64, u64), properties: Vec<(Arc<str>, Value)>) -> bool {
-        let (Some(src), Some(dst)) = (self.dense(ends.0), self.dense(ends.1)) else { return false };
+        if self.dense(ends.0).is_none() || self.dense(ends.1).is_none() {
+            return false;
+        }
         let relation = self.relation(relation);
         let edges = &mut self.edges[relation];
         for (name, value) in properties {
             let column = edges.sheet.column(&name);
             edges.sheet.put(column, value);
         }
-        edges.end_row((src, dst));
+        edges.end_row(ends);
+        self.resolve(relation);
         true
     }
 
@@ -307,7 +344,7 @@ impl Gathering {
         let mut edges = std::mem::take(&mut self.edges);
         edges.retain(|edges| edges.sheet.rows > 0);
         edges.sort_unstable_by(|a, b| a.relation.cmp(&b.relation));
-        for Edges { relation, ends, sheet } in &mut edges {
+        for Edges { relation, ends, sheet, .. } in &mut edges {
             let mut sieve = Sieve::of(&[SRC, DST], of_relation(relation), typed, &sheet.columns);
             sieve.pass(&mut sheet.columns, |row| {
                 let (src, dst) = ends[row as usize];
@@ -321,7 +358,7 @@ impl Gathering {
             ids.extend(order.iter().map(|&row| nodes.ids[row as usize]));
             tables.nodes.insert(nodes.label.to_string(), node_table(nodes, order, first, &self.furthers)?);
         }
-        for Edges { relation, ends, sheet } in edges {
+        for Edges { relation, ends, sheet, .. } in edges {
             let declared = of_relation(&relation);
             let columns: Vec<Column> =
                 sheet.typed(&declared).into_iter().flat_map(|(_, columns)| columns).collect();

@@ -109,6 +109,19 @@ impl Held {
         }
     }
 
+    /// Takes out the values of these rows, given ascending; the rows after them close up.
+    pub(super) fn take_out_rows(&mut self, out: &[u32]) {
+        let from = self.rows.partition_point(|row| *row < out[0]);
+        let held: Vec<(u32, Value)> =
+            (from..self.rows.len()).map(|at| (self.rows[at], self.value(at))).collect();
+        self.cut(out[0]);
+        for (row, value) in held {
+            if let Err(before) = out.binary_search(&row) {
+                self.put(row - before as u32, value);
+            }
+        }
+    }
+
     fn value(&self, at: usize) -> Value {
         match &self.values {
             Values::Boolean(held) => Value::Boolean(held[at]),

@@ -141,7 +141,7 @@ impl Bulk {
         let mut reader = EdgeReader::of(self.gathering.relation(relation));
         let (mut from, mut pace) = (0, Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE));
         while from < self.bound {
-            step.tick(reader.mark.seen, Some(expected))?;
+            step.tick(reader.seen, Some(expected))?;
             let ids = from..from.saturating_add(pace.width()).min(self.bound);
             let query = Way::Sources.query(&quoted);
             match self.edge_page(&query, (Way::Sources, 0), ids.clone(), self.most(), &mut reader)? {
@@ -156,7 +156,7 @@ impl Bulk {
                 }
             }
         }
-        Ok((reader.mark.seen, reader.mark.lost))
+        Ok((reader.seen, reader.lost))
     }
 
     /// Reads the edges of a source that has more of them than a page.
@@ -171,7 +171,7 @@ impl Bulk {
         let (mut from, mut way, mut pace) = (0, Way::Walk, Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE));
         let mut most = self.most();
         while from < self.bound {
-            step.tick(reader.mark.seen, Some(expected))?;
+            step.tick(reader.seen, Some(expected))?;
             let width = if way == Way::Walk { self.bound } else { pace.width() };
             let ids = from..from.saturating_add(width).min(self.bound);
             match self.edge_page(&way.query(relation), (way, hub), ids.clone(), most, reader)? {
@@ -222,6 +222,7 @@ impl Bulk {
             reader.cut(None, &mut self.gathering);
             if page.ordered || ids.end - ids.start == 1 { Reached::Hub } else { Reached::Narrower }
         };
+        reader.keep(&mut self.gathering);
         Ok((reached, took))
     }
 

@@ -3,6 +3,7 @@
 //! Whole ones, because an answer then tells the type of every value: a column of texts in which somebody writes a number
 //! meanwhile stays exact. That costs a server no more than asking for every property by itself.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::ops::Range;
@@ -78,7 +79,7 @@ impl Frames {
                 (Column::Uid, Some(uid)) => {
                     if kind == TEXT {
                         uid.clear();
-                        uid.push_str(&String::from_utf8_lossy(wire.text()?));
+                        uid.push_str(&lossy(wire.text()?));
                         named = true;
                     } else {
                         wire.tree()?;
@@ -125,6 +126,11 @@ impl Frames {
     }
 }
 
+/// [`String::from_utf8_lossy`], which looks at every byte by itself where it need not.
+fn lossy(text: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
+}
+
 fn value<R: BufRead>(
     kind: i64,
     column: usize,
@@ -133,7 +139,7 @@ fn value<R: BufRead>(
     sheet: &mut Sheet,
 ) -> Result<(), Unread> {
     match kind {
-        TEXT => sheet.put_text(column, &String::from_utf8_lossy(wire.text()?)),
+        TEXT => sheet.put_text(column, &lossy(wire.text()?)),
         INTEGER | DATE..=DURATION => sheet.put(column, Value::Integer(wire.int()?)),
         BOOLEAN => sheet.put(column, Value::Boolean(wire.text()? == b"true")),
         FLOAT => {
@@ -313,24 +319,18 @@ pub(super) enum End {
     Target,
 }
 
-/// How far the edges of a relation were read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) rows: u32,
-    pub(super) seen: u64,
-    /// Edges of which an end is no node that was read.
-    pub(super) lost: u64,
-}
-
 /// How the edges of a relation are read.
 #[derive(Debug)]
 pub(super) struct EdgeReader {
     relation: usize,
-    pub(super) mark: Mark,
+    /// Edges that were read.
+    pub(super) seen: u64,
+    /// Those of which an end is no node that was read, but for the page that is being read.
+    pub(super) lost: u64,
     frames: Frames,
-    /// What the page is a range of, and how far was read before it.
+    /// What the page is a range of, and edges that were read before it.
     range: (End, Range<u64>),
-    start: Mark,
+    start: u64,
 }
 
 /// Edges of an answer.
@@ -339,25 +339,29 @@ pub(super) struct EdgePage {
     pub(super) edges: u64,
     /// Whether they came in the order of the end that the page is a range of.
     pub(super) ordered: bool,
-    /// That end of the last, and where the edges of it began.
-    pub(super) last: (u64, Mark),
+    /// That end of the last, and how many were read before the first of it.
+    pub(super) last: (u64, u64),
 }
 
 impl EdgeReader {
     pub(super) fn of(relation: usize) -> Self {
-        let (frames, mark) = (Frames::default(), Mark::default());
-        Self { relation, mark, frames, range: (End::Source, 0..0), start: mark }
+        Self { relation, seen: 0, lost: 0, frames: Frames::default(), range: (End::Source, 0..0), start: 0 }
     }
 
     /// The next page is of edges whose one end is of these ids.
     pub(super) fn begin(&mut self, end: End, ids: Range<u64>) {
-        (self.range, self.start) = ((end, ids), self.mark);
+        (self.range, self.start) = ((end, ids), self.seen);
     }
 
-    /// Forgets what came after `mark`, or all of the page.
-    pub(super) fn cut(&mut self, mark: Option<Mark>, into: &mut Gathering) {
-        self.mark = mark.unwrap_or(self.start);
-        into.edges(self.relation).cut(self.mark.rows);
+    /// Forgets what was read after so many, or all of the page.
+    pub(super) fn cut(&mut self, seen: Option<u64>, into: &mut Gathering) {
+        self.seen = seen.unwrap_or(self.start);
+        into.edges(self.relation).cut((self.seen - self.lost) as u32);
+    }
+
+    /// The page is whole and stays.
+    pub(super) fn keep(&mut self, into: &mut Gathering) {
+        self.lost += u64::from(into.resolve(self.relation));
     }
 }
 
@@ -371,8 +375,9 @@ impl Reader for EdgeReader {
         into: &mut Gathering,
     ) -> Result<(EdgePage, f64), Unread> {
         let (end, ids) = self.range.clone();
-        let mut page = EdgePage { edges: 0, ordered: true, last: (0, self.mark) };
+        let mut page = EdgePage { edges: 0, ordered: true, last: (0, self.seen) };
         page.edges = rows(wire)?;
+        let edges = into.edges(self.relation);
         for _ in 0..page.edges {
             opening(wire, EDGE, 7, 5)?;
             wire.id()?;
@@ -382,21 +387,13 @@ impl Reader for EdgeReader {
                 End::Target => (wire.id()?, within(wire, &ids)?),
             };
             let key = if end == End::Source { src } else { dst };
-            if key != page.last.0 || self.mark == page.last.1 {
+            if key != page.last.0 || self.seen == page.last.1 {
                 page.ordered &= key >= page.last.0;
-                page.last = (key, self.mark);
+                page.last = (key, self.seen);
             }
-            let ends = into.dense(src).zip(into.dense(dst));
-            let edges = into.edges(self.relation);
             self.frames.read(wire, names, &mut edges.sheet, None)?;
-            self.mark.seen += 1;
-            if let Some(ends) = ends {
-                edges.end_row(ends);
-                self.mark.rows += 1;
-            } else {
-                edges.cut(self.mark.rows);
-                self.mark.lost += 1;
-            }
+            edges.end_row((src, dst));
+            self.seen += 1;
         }
         Ok((page, time(wire)?))
     }

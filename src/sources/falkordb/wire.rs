@@ -49,12 +49,15 @@ pub(super) struct Wire<R> {
     from: R,
     /// Bytes of this answer that were taken.
     at: u64,
+    /// Bytes of those that still lie in the buffer, because somebody looks at the text that they are.
+    due: usize,
+    /// A text that did not lie in the buffer as a whole.
     text: Vec<u8>,
 }
 
 impl<R: BufRead> Wire<R> {
     pub(super) fn new(from: R) -> Self {
-        Self { from, at: 0, text: Vec::new() }
+        Self { from, at: 0, due: 0, text: Vec::new() }
     }
 
     /// Where the answers come from.
@@ -118,7 +121,7 @@ impl<R: BufRead> Wire<R> {
 
     /// Takes these bytes where they are what comes next and have come as a whole: most rows begin as the one before.
     pub(super) fn same(&mut self, tokens: &[u8]) -> bool {
-        let same = matches!(self.from.fill_buf(), Ok(arrived) if arrived.starts_with(tokens));
+        let same = matches!(self.arrived(), Ok(arrived) if arrived.starts_with(tokens));
         if same {
             self.take(tokens.len());
         }
@@ -160,6 +163,12 @@ impl<R: BufRead> Wire<R> {
             return Err(shape(self.at, "a text that a server can hold", format!("one of {length} bytes")));
         }
         let (length, mut missing) = (length as usize, length as usize + 2);
+        // Most lie in the buffer as a whole, and are looked at there.
+        if matches!(self.arrived(), Ok(arrived) if arrived.get(length..missing) == Some(b"\r\n")) {
+            self.at += missing as u64;
+            self.due = missing;
+            return Ok(&self.from.fill_buf()?[..length]);
+        }
         self.text.clear();
         while missing > 0 {
             self.buffered()?;
@@ -178,7 +187,7 @@ impl<R: BufRead> Wire<R> {
 
     /// A line of one number. Most lie in the buffer as a whole.
     fn number(&mut self, kind: u8, expected: &'static str) -> Result<i64, WireError> {
-        let found = match self.from.fill_buf() {
+        let found = match self.arrived() {
             Ok([first, line @ ..]) if *first == kind => digits(line),
             _ => None,
         };
@@ -196,9 +205,17 @@ impl<R: BufRead> Wire<R> {
             .ok_or_else(|| shape(at, expected, String::from_utf8_lossy(line.trim_ascii_end())))
     }
 
+    /// What has come and is not taken yet; nothing where the connection ended.
+    fn arrived(&mut self) -> io::Result<&[u8]> {
+        if self.due > 0 {
+            self.from.consume(std::mem::take(&mut self.due));
+        }
+        self.from.fill_buf()
+    }
+
     /// What has come and is not taken yet: at least a byte.
     fn buffered(&mut self) -> Result<&[u8], WireError> {
-        while let Err(error) = self.from.fill_buf() {
+        while let Err(error) = self.arrived() {
             if error.kind() != ErrorKind::Interrupted {
                 return Err(error.into());
             }
