@@ -101,6 +101,47 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn edges_that_are_looked_up_by_the_page_are_those_that_are_put_one_by_one(
+        edges in proptest::collection::vec((0u64..6, 0u64..8, properties(&["timestamp", "weight", "odd"])), 0..40),
+        page in 1usize..20,
+    ) {
+        let nodes = || {
+            let mut all = Gathering::default();
+            for id in 0..6u64 {
+                let row = NodeRow { uid: format!("u{id}").into(), labels: vec![], properties: vec![] };
+                all.put_node(id, "Person", row);
+            }
+            all.settle().expect("no twins");
+            all
+        };
+        let (mut single, mut paged, mut lost) = (nodes(), nodes(), [0, 0]);
+        for (src, dst, held_by) in &edges {
+            lost[0] += u32::from(!single.put_edge("FOLLOWS", (*src, *dst), held(held_by)));
+        }
+        let relation = paged.relation("FOLLOWS");
+        for page in edges.chunks(page) {
+            for (src, dst, held_by) in page {
+                let into = paged.edges(relation);
+                for (name, value) in held(held_by) {
+                    let column = into.sheet.column(&name);
+                    into.sheet.put(column, value);
+                }
+                into.end_row((*src, *dst));
+            }
+            lost[1] += paged.resolve(relation);
+        }
+        prop_assert_eq!(lost[0], lost[1]);
+        let [single, paged] = [single, paged].map(|all| all.finish(false).expect("a graph").0.edges);
+        prop_assert_eq!(single.len(), paged.len());
+        for (relation, table) in &single {
+            prop_assert_eq!(table.schema(), paged[relation].schema());
+            prop_assert!(table.equals_missing(&paged[relation]), "{}\nis not\n{}", table, &paged[relation]);
+        }
+    }
+}
+
 #[test]
 fn a_uid_twice_is_refused_with_both_labels() {
     let mut all = Gathering::default();
