@@ -159,7 +159,7 @@ impl Projecting {
         let is_weighted = weighing.half_life.is_some()
             || (column != "none"
                 && (column != WEIGHT || chosen.iter().any(|t| t.columns.contains_key(WEIGHT))));
-        let is_cut = !self.labels.is_empty() || self.node_where.is_some();
+        let is_cut = self.is_cut();
         let is_timed = self.since.is_some() || self.as_of.is_some() || weighing.half_life.is_some();
         // A single whole relation is no list, and shares the targets of its table.
         let is_shared = chosen.len() == 1 && !is_cut && !is_timed && !undirected;
@@ -176,6 +176,19 @@ impl Projecting {
         adjacency + cut + (list + weights + times) * edges
     }
 
+    fn is_cut(&self) -> bool {
+        !self.labels.is_empty() || self.node_where.is_some()
+    }
+
+    /// Bytes of scores of every node, and of the file they are written to: uid, label, and this many numbers.
+    pub(super) fn scores_memory(&self, sizes: &Sizes, numbers: u64) -> u64 {
+        // The texts of a whole graph of one label are those that were loaded.
+        let are_shared = sizes.nodes.len() == 1 && !self.is_cut();
+        let texts = if are_shared { 0 } else { sizes.uids() + 16 * sizes.node_count() };
+        // Beside a column of texts the list that it is made of; what is written is encoded beside what is kept.
+        2 * (texts + 8 * numbers * sizes.node_count())
+    }
+
     /// The part of `graph` that the flags ask for.
     pub(super) fn of<'g>(
         &self,
@@ -185,12 +198,6 @@ impl Projecting {
         let (csr, nodes) = graph.project(&self.projection(graph, weighing)?)?.part();
         Ok(Part { graph, csr, nodes })
     }
-}
-
-/// Bytes of scores of every node, and of the file they are written to: uid, label, and this many numbers.
-pub(super) fn scores_memory(sizes: &Sizes, numbers: u64) -> u64 {
-    // Beside a column of texts the list that it is made of; what is written is encoded beside what is kept.
-    2 * (sizes.uids() + sizes.node_count() * (16 + 8 * numbers))
 }
 
 /// Scores of `nodes`: their `uid` and `label`, then one column per declared score.

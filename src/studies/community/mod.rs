@@ -14,7 +14,7 @@ use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted};
-use super::projection::{Values, scores, scores_memory, uids};
+use super::projection::{Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Csr, NodeId};
@@ -74,7 +74,7 @@ impl Study for Params {
     fn memory(&self, sizes: &Sizes) -> u64 {
         let nodes = sizes.node_count();
         let part = self.projecting.memory(sizes, &Weighing::none());
-        let components = part + 8 * nodes + scores_memory(sizes, 1);
+        let components = part + 8 * nodes + self.projecting.scores_memory(sizes, 1);
         if !self.asks(Metric::CoAttendance) {
             return components;
         }

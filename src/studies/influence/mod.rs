@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, grouped};
-use super::projection::{Part, Values, scores, scores_memory};
+use super::projection::{Part, Values, scores};
 use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
@@ -143,7 +143,9 @@ impl Study for Params {
         let of = |metric: &Metric| if matches!(metric, Metric::Degree | Metric::Strength) { 2 } else { 1 };
         let columns = if self.metrics.is_empty() { 6 } else { self.metrics.iter().map(of).sum() };
         let kernels = kernels * sizes.node_count();
-        self.projecting.memory(sizes, &self.weighing) + kernels + scores_memory(sizes, columns)
+        self.projecting.memory(sizes, &self.weighing)
+            + kernels
+            + self.projecting.scores_memory(sizes, columns)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
