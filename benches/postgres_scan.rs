@@ -5,11 +5,18 @@
 //! about 70 bytes, and `n` int, which only the peer's partitions need. Server: that of `SONOGRAPH_POSTGRES_URL`, else a private
 //! one. `--peer` names a Python that has `connectorx` and `pyarrow`; `scripts/bench-postgres` sees to that. Runs alternate, so
 //! that what else the machine does falls on all alike; the median of three is told. Not by criterion: one run takes seconds.
+//!
+//! Two more take the same statements on as many connections and tell what is the machine's from what is ours: the driver alone,
+//! which drops the rows as they come, and the server alone, which writes them to its own `/dev/null` (where the role may): no
+//! client is faster than that. The server's CPU is that of all its processes, where it runs on this machine.
 #![allow(clippy::print_stdout)] // a bench prints its figures
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt as _;
 use serde_json::Value;
 use sonograph::config::Config;
 use sonograph::context::Context;
@@ -19,6 +26,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const DATABASE: &str = "sonograph_bench_scan";
 const RUNS: usize = 3;
+
+/// Between the end of a run and the server's CPU being looked at: its processes end after their connections.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Rows per second that two connections hold on five columns.
 const BAR: f64 = 2.0e6;
@@ -31,8 +41,22 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy)]
 struct Figures {
     rows_per_second: f64,
-    cpu_seconds: f64,
-    peak_mib: u64,
+    /// Of whoever reads; `None` where nobody does.
+    cpu_seconds: Option<f64>,
+    /// Of the server, where it runs here.
+    server_cpu_seconds: Option<f64>,
+    peak_mib: Option<u64>,
+}
+
+/// Who takes the rows.
+enum Reader {
+    Ours,
+    /// The peer, by its interpreter.
+    Peer(String),
+    /// The driver, and nobody keeps what it reads.
+    Driver,
+    /// The server writes to its own `/dev/null`.
+    Server,
 }
 
 /// What is compared.
@@ -40,8 +64,7 @@ struct Case {
     name: String,
     columns: Vec<Pick>,
     connections: usize,
-    /// Interpreter of the peer; ours where there is none.
-    peer: Option<String>,
+    reader: Reader,
     runs: Vec<Figures>,
 }
 
@@ -55,31 +78,55 @@ fn peak() -> u64 {
     kib / 1024
 }
 
+/// Name, parent and CPU seconds of a process, and those of its children that have ended.
+fn process(pid: &str) -> Option<(String, String, f64, f64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything; ticks are hundredths of a second.
+    let (before, after) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let seconds = |field: usize| fields.get(field)?.parse::<u64>().ok().map(|ticks| ticks as f64 / 100.0);
+    let name = before.split_once('(')?.1.to_owned();
+    let parent = (*fields.get(1)?).to_owned();
+    Some((name, parent, seconds(11)? + seconds(12)?, seconds(13)? + seconds(14)?))
+}
+
 /// CPU seconds of this process.
 fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Fields 14 and 15, counted after the name, which may hold anything; ticks are hundredths of a second.
-    let after = stat.rsplit_once(')').map(|(_, after)| after).unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-    ticks.sum::<u64>() as f64 / 100.0
+    process("self").map_or(0.0, |(_, _, own, _)| own)
+}
+
+/// CPU seconds of a server by its first process, and of all it has started.
+fn server_cpu(pid: &str) -> Option<f64> {
+    let (_, _, own, ended) = process(pid)?;
+    let running = std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
+        let (_, parent, own, _) = process(entry.file_name().to_str()?)?;
+        (parent == pid).then_some(own)
+    });
+    Some(own + ended + running.sum::<f64>())
+}
+
+/// The first process of a server, where it runs here.
+async fn server_pid(connection: &mut PgConnection) -> Result<Option<String>, Failed> {
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?;
+    Ok(process(&pid.to_string()).filter(|(name, ..)| name == "postgres").map(|(_, parent, ..)| parent))
 }
 
 impl Case {
-    fn ours(what: &str, columns: &[Pick], connections: usize) -> Self {
-        let name = format!("sonograph   {what:<18} {connections} connection(s)");
-        Self { name, columns: columns.to_vec(), connections, peer: None, runs: Vec::new() }
+    fn new(who: &str, what: &str, columns: &[Pick], connections: usize, reader: Reader) -> Self {
+        let name = format!("{who:<13} {what:<18} {connections} connection(s)");
+        Self { name, columns: columns.to_vec(), connections, reader, runs: Vec::new() }
     }
 
-    fn peer(what: &str, columns: &[Pick], connections: usize, python: &str) -> Self {
-        let name = format!("connectorx  {what:<18} {connections} partition(s)");
-        Self { name, peer: Some(python.to_owned()), ..Self::ours(what, columns, connections) }
-    }
-
-    async fn run(&mut self, url: &str, rows: u64) -> Result<(), Failed> {
-        let figures = match &self.peer {
-            Some(python) => self.run_peer(python, url, rows)?,
-            None => self.run_ours(url, rows).await?,
+    async fn run(&mut self, url: &str, rows: u64, server: Option<&str>) -> Result<(), Failed> {
+        let before = server.and_then(server_cpu);
+        let mut figures = match &self.reader {
+            Reader::Ours => self.run_ours(url, rows).await?,
+            Reader::Peer(python) => self.run_peer(python, url, rows)?,
+            Reader::Driver | Reader::Server => self.run_alone(url, rows).await?,
         };
+        tokio::time::sleep(SETTLE).await;
+        let after = server.and_then(server_cpu);
+        figures.server_cpu_seconds = after.zip(before).map(|(after, before)| after - before);
         self.runs.push(figures);
         Ok(())
     }
@@ -91,8 +138,12 @@ impl Case {
         let (began, before) = (Instant::now(), cpu());
         let scan = scan_table(url, &table, &self.columns, &options, &Context::silent()).await?;
         let seconds = began.elapsed().as_secs_f64();
-        let figures =
-            Figures { rows_per_second: rows as f64 / seconds, cpu_seconds: cpu() - before, peak_mib: peak() };
+        let figures = Figures {
+            rows_per_second: rows as f64 / seconds,
+            cpu_seconds: Some(cpu() - before),
+            server_cpu_seconds: None,
+            peak_mib: Some(peak()),
+        };
         // A small table is one part, which one connection reads.
         let connections = scan.report.parts.min(self.connections as u64);
         if scan.report.rows != rows || scan.report.connections != connections {
@@ -104,14 +155,9 @@ impl Case {
     }
 
     fn run_peer(&self, python: &str, url: &str, rows: u64) -> Result<Figures, Failed> {
-        let names: Vec<&str> = self
-            .columns
-            .iter()
-            .map(|pick| if let Pick::Column(name) = pick { name.as_str() } else { "n" })
-            .collect();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/scan-with-connectorx.py");
         let answer = Command::new(python)
-            .args([script, &self.connections.to_string(), &names.join(",")])
+            .args([script, &self.connections.to_string(), &self.names()])
             .env("SCAN_URL", url)
             .output()?;
         if !answer.status.success() {
@@ -124,9 +170,61 @@ impl Case {
         }
         Ok(Figures {
             rows_per_second: rows as f64 / number("seconds"),
-            cpu_seconds: number("cpu_seconds"),
-            peak_mib: number("peak_mib") as u64,
+            cpu_seconds: Some(number("cpu_seconds")),
+            server_cpu_seconds: None,
+            peak_mib: Some(number("peak_mib") as u64),
         })
+    }
+
+    /// The statements of [`run_ours`](Self::run_ours), with nobody who keeps the rows.
+    async fn run_alone(&self, url: &str, rows: u64) -> Result<Figures, Failed> {
+        let size = ScanOptions::default().part_blocks;
+        let mut connection = PgConnection::connect(url).await?;
+        let blocks = "SELECT pg_relation_size('attendance') / current_setting('block_size')::int8";
+        let blocks: i64 = sqlx::query_scalar(blocks).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        let next = Arc::new(AtomicU64::new(0));
+        let (began, before) = (Instant::now(), cpu());
+        let mut team = tokio::task::JoinSet::new();
+        let to = if matches!(self.reader, Reader::Server) { "'/dev/null'" } else { "STDOUT" };
+        for _ in 0..self.connections {
+            let (url, names, next) = (url.to_owned(), self.names(), Arc::clone(&next));
+            team.spawn(async move {
+                let mut connection = PgConnection::connect(&url).await?;
+                loop {
+                    let first = next.fetch_add(size, Ordering::Relaxed);
+                    if first >= blocks as u64 {
+                        return connection.close().await;
+                    }
+                    let sql = format!(
+                        "COPY (SELECT {names} FROM ONLY attendance WHERE ctid >= '({first},0)'::tid AND ctid < '({},0)'::tid)
+                         TO {to} (FORMAT binary)",
+                        first + size
+                    );
+                    if to == "STDOUT" {
+                        let mut bytes = connection.copy_out_raw(&sql).await?;
+                        while bytes.try_next().await?.is_some() {}
+                    } else {
+                        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
+                    }
+                }
+            });
+        }
+        while let Some(ended) = team.join_next().await {
+            ended??;
+        }
+        Ok(Figures {
+            rows_per_second: rows as f64 / began.elapsed().as_secs_f64(),
+            cpu_seconds: (to == "STDOUT").then(|| cpu() - before),
+            server_cpu_seconds: None,
+            peak_mib: None,
+        })
+    }
+
+    /// The columns as statements and the peer name them.
+    fn names(&self) -> String {
+        let name = |pick: &Pick| if let Pick::Column(name) = pick { name.clone() } else { "n".to_owned() };
+        self.columns.iter().map(name).collect::<Vec<_>>().join(",")
     }
 
     /// The run of middling speed.
@@ -171,42 +269,58 @@ async fn measure(url: &str, rows: u64, peer: Option<&str>) -> Result<(), Failed>
     let five = ["id", "at", "kind", "score", "props"].map(column);
     let source = Pick::Json { column: "props".into(), path: vec!["src".into()], name: "src".into() };
     let projected: Vec<Pick> = four.iter().cloned().chain([source]).collect();
+    let mut connection = PgConnection::connect(url).await?;
+    let may = "SELECT pg_has_role(current_user, 'pg_write_server_files', 'MEMBER')";
+    let to_null: bool = sqlx::query_scalar(may).fetch_one(&mut connection).await?;
+    let server = server_pid(&mut connection).await?;
+    connection.close().await?;
     let mut cases = Vec::new();
     for connections in [2, 1] {
-        cases.push(Case::ours("5 columns, jsonb", &five, connections));
-        cases.push(Case::ours("4 columns", &four, connections));
-        if let Some(python) = peer {
-            cases.push(Case::peer("5 columns, jsonb", &five, connections, python));
-            cases.push(Case::peer("4 columns", &four, connections, python));
+        for (what, columns) in [("5 columns, jsonb", &five[..]), ("4 columns", &four[..])] {
+            let case = |who, reader| Case::new(who, what, columns, connections, reader);
+            cases.push(case("sonograph", Reader::Ours));
+            cases.extend(peer.map(|python| case("connectorx", Reader::Peer(python.to_owned()))));
+            cases.push(case("driver alone", Reader::Driver));
+            if to_null {
+                cases.push(case("server alone", Reader::Server));
+            }
         }
     }
-    cases.push(Case::ours("4 columns, props.src", &projected, 2));
+    cases.push(Case::new("sonograph", "4 columns, props.src", &projected, 2, Reader::Ours));
     // A first read of each fills the caches of both sides.
-    Case::ours("", &five, 2).run(url, rows).await?;
+    Case::new("", "", &five, 2, Reader::Ours).run(url, rows, None).await?;
     for _ in 0..RUNS {
         for case in &mut cases {
-            case.run(url, rows).await?;
+            case.run(url, rows, server.as_deref()).await?;
         }
     }
     println!(
-        "{:<47} {:>12} {:>10} {:>9}   rows/s of every run",
-        "median of three", "rows/s", "client CPU", "peak MiB"
+        "{:<48} {:>9}  {:>18}  {:>18}  {:>8}   rows/s of every run",
+        "median of three", "rows/s", "client CPU", "server CPU", "peak MiB"
     );
+    let cpu = |seconds: Option<f64>| {
+        let told = |seconds: f64| format!("{seconds:.2} s {:.2} µs/row", seconds / rows as f64 * 1e6);
+        seconds.map_or("–".to_owned(), told)
+    };
     for case in &cases {
-        let Figures { rows_per_second, cpu_seconds, peak_mib } = case.median();
+        let Figures { rows_per_second, cpu_seconds, server_cpu_seconds, peak_mib } = case.median();
         let all: Vec<String> =
             case.runs.iter().map(|run| format!("{:.2} M", run.rows_per_second / 1e6)).collect();
         println!(
-            "{:<47} {rows_per_second:>12.0} {cpu_seconds:>8.2} s {peak_mib:>9}   {}",
+            "{:<48} {rows_per_second:>9.0}  {:>18}  {:>18}  {:>8}   {}",
             case.name,
+            cpu(cpu_seconds),
+            cpu(server_cpu_seconds),
+            peak_mib.map_or("–".to_owned(), |mib| mib.to_string()),
             all.join(", ")
         );
     }
-    let best = |peer: bool| {
-        let of = cases.iter().filter(|case| case.columns == five && case.peer.is_some() == peer);
-        of.map(|case| case.median().rows_per_second).fold(0.0, f64::max)
+    let best = |of: fn(&Reader) -> bool, connections: &[usize]| {
+        let cases = cases.iter().filter(|case| case.columns == five && of(&case.reader));
+        let cases = cases.filter(|case| connections.contains(&case.connections));
+        cases.map(|case| case.median().rows_per_second).fold(0.0, f64::max)
     };
-    let two = cases[0].median().rows_per_second;
+    let two = best(|reader| matches!(reader, Reader::Ours), &[2]);
     let verdict = |holds: bool| if holds { "holds" } else { "FAILS" };
     println!(
         "5 columns, 2 connections: {:.2} M rows/s (bar: {:.1} M): {}",
@@ -214,8 +328,27 @@ async fn measure(url: &str, rows: u64, peer: Option<&str>) -> Result<(), Failed>
         BAR / 1e6,
         verdict(two >= BAR)
     );
+    let ours = cases[0].median();
+    if let Some((client, server)) = ours.cpu_seconds.zip(ours.server_cpu_seconds) {
+        let (row, cores) = ((client + server) / rows as f64, std::thread::available_parallelism()?);
+        println!(
+            "a row costs {:.2} µs of CPU, client and server together: {cores} idle cores give {:.2} M rows/s at most",
+            row * 1e6,
+            cores.get() as f64 / row / 1e6
+        );
+    }
+    let driver = best(|reader| matches!(reader, Reader::Driver), &[2]);
+    println!("that is {:.0} % of the driver alone ({:.2} M rows/s)", two / driver * 100.0, driver / 1e6);
+    if to_null {
+        let server = best(|reader| matches!(reader, Reader::Server), &[2]);
+        println!(
+            "and {:.0} % of the server alone, which no reader exceeds ({:.2} M rows/s)",
+            two / server * 100.0,
+            server / 1e6
+        );
+    }
     if peer.is_some() {
-        let ratio = two / best(true);
+        let ratio = two / best(|reader| matches!(reader, Reader::Peer(_)), &[1, 2]);
         println!(
             "over the peer's best: {ratio:.1} times (bar: {BAR_OVER_PEER}): {}",
             verdict(ratio >= BAR_OVER_PEER)

@@ -1,7 +1,11 @@
 //! A connection within one read-only transaction, spoken to in whole statements only: it works through poolers that hand
 //! every transaction to another server process and keep no prepared statements.
 
-use futures_util::{TryStream, TryStreamExt as _};
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::task::{Poll, ready};
+
+use futures_util::{Stream, StreamExt as _};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
@@ -127,17 +131,16 @@ impl Link {
         Ok(lines.into_iter().next().and_then(|[value]| value))
     }
 
-    /// The bytes of a `COPY … TO STDOUT`, as they come. Dropped before its end, it leaves a connection of no use.
+    /// Begins a `COPY … TO STDOUT`. Dropped before its end, it leaves a connection of no use.
     pub(super) async fn copy(
         &mut self,
         sql: &str,
         what: &str,
-    ) -> Result<impl TryStream<Ok = impl AsRef<[u8]>, Error = SourceError> + Send + Unpin, SourceError> {
+    ) -> Result<Copy<impl Stream<Item = sqlx::Result<impl AsRef<[u8]>>> + Send + Unpin>, SourceError> {
         let (place, user, what) = (self.place.clone(), self.user.clone(), what.to_owned());
-        let failure = move |error| client::failure(&place, &user, error, &what);
         match self.connection.copy_out_raw(sql).await {
-            Ok(stream) => Ok(stream.map_err(failure)),
-            Err(error) => Err(failure(error)),
+            Ok(stream) => Ok(Copy { stream, place, user, what }),
+            Err(error) => Err(client::failure(&place, &user, error, &what)),
         }
     }
 
@@ -145,5 +148,41 @@ impl Link {
     pub(super) async fn close(self) {
         // Nothing was written: a connection that breaks now has lost nothing.
         drop(self.connection.close().await);
+    }
+}
+
+/// A running `COPY … TO STDOUT`.
+pub(super) struct Copy<S> {
+    stream: S,
+    place: String,
+    user: String,
+    what: String,
+}
+
+impl<B: AsRef<[u8]>, S: Stream<Item = sqlx::Result<B>> + Unpin> Copy<S> {
+    /// Hands `take` the bytes as they come until it breaks off, and answers with what; `None` at the end of the copy.
+    ///
+    /// What is there is taken at one go: rows come one by one, and a wait for each takes a sixth more of our CPU.
+    pub(super) async fn until<T>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<T>,
+    ) -> Result<Option<T>, SourceError> {
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.stream.poll_next_unpin(cx)) {
+                    Some(Ok(bytes)) => {
+                        if let ControlFlow::Break(value) = take(bytes.as_ref()) {
+                            return Poll::Ready(Ok(Some(value)));
+                        }
+                    }
+                    Some(Err(error)) => {
+                        let failure = client::failure(&self.place, &self.user, error, &self.what);
+                        return Poll::Ready(Err(failure));
+                    }
+                    None => return Poll::Ready(Ok(None)),
+                }
+            }
+        })
+        .await
     }
 }

@@ -4,10 +4,10 @@
 //! next part that nobody has taken, so that none waits for another; how far they run ahead of what was handed on is
 //! bounded.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::TryStreamExt as _;
 use polars::prelude::DataFrame;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
@@ -115,14 +115,19 @@ impl Work {
         let mut decoder = Decoder::new(&self.plan.shape, self.forgiving, *room);
         let flawed = |flaw| told(flaw, part);
         let sql = self.plan.copy(part);
-        let mut stream = link.copy(&sql, &self.plan.table).await?;
-        while let Some(bytes) = stream.try_next().await? {
-            decoder.feed(bytes.as_ref()).map_err(flawed)?;
-            if decoder.held_bytes() >= CHUNK && pieces.send(Piece::Rows(decoder.take())).await.is_err() {
+        let mut copy = link.copy(&sql, &self.plan.table).await?;
+        loop {
+            let chunk = copy.until(|bytes| match decoder.feed(bytes) {
+                Ok(()) if decoder.held_bytes() < CHUNK => ControlFlow::Continue(()),
+                fed => ControlFlow::Break(fed),
+            });
+            let Some(fed) = chunk.await? else { break };
+            fed.map_err(flawed)?;
+            if pieces.send(Piece::Rows(decoder.take())).await.is_err() {
                 return Ok(false);
             }
         }
-        drop(stream);
+        drop(copy);
         *room = decoder.held_rows();
         if *room > 0 && pieces.send(Piece::Rows(decoder.take())).await.is_err() {
             return Ok(false);
