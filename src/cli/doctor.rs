@@ -261,13 +261,12 @@ fn layouts(database: DatabaseLayout, checks: &mut Vec<Check>) {
     checks.push(Check::ok(POSTGRES, "reachable", database.place));
     checks.push(Check::ok(POSTGRES, "version", database.version.to_string()));
     for source in database.sources {
+        for lacking in &source.lacking {
+            checks.push(Check::note(POSTGRES, source.name, lacking.to_string(), &lacking.hint()));
+        }
         match source.found {
             Err(error) => checks.push(Check::failed(POSTGRES, source.name, &Failure::from(error))),
-            Ok(None) if !source.lacking.is_empty() => {
-                for lacking in &source.lacking {
-                    checks.push(Check::note(POSTGRES, source.name, lacking.to_string(), &lacking.hint()));
-                }
-            }
+            Ok(None) if !source.lacking.is_empty() => {}
             Ok(None) => {
                 let hint = format!(
                     "name its schema or tables in [sources.{}] where it has another shape",

@@ -275,13 +275,16 @@ source! {
         promoter,
     }
     columns TwentyColumns {
-        company: CompanyColumns { id, name, domain, city, country }
+        company: CompanyColumns { id, name, domain, city, country, created_at, updated_at, deleted_at }
         person: PersonColumns {
-            id, first_name, last_name, primary_email, additional_emails, phone, calling_code, job_title, instagram, company,
+            id, first_name, last_name, primary_email, additional_emails, phone, calling_code, additional_phones, job_title,
+            instagram, company, created_at, updated_at, deleted_at,
         }
-        opportunity: OpportunityColumns { id, name, stage, amount_micros, currency, close_date, contact, company }
-        timeline: TimelineColumns { id, opportunity, at, properties, name }
-        promoter: PromoterColumns { id, name, company }
+        opportunity: OpportunityColumns {
+            id, name, stage, amount_micros, currency, close_date, contact, company, created_at, updated_at, deleted_at,
+        }
+        timeline: TimelineColumns { id, opportunity, at, properties, name, created_at, updated_at, deleted_at }
+        promoter: PromoterColumns { id, name, company, created_at, updated_at, deleted_at }
     }
 }
 
@@ -309,8 +312,9 @@ source! {
 }
 
 source! {
-    /// Touchpoints: who did what, on which device. Names of events are the names of their tables (Segment) or the values
-    /// of the event's column (`PostHog`, Snowplow); columns of events are properties of theirs there.
+    /// Touchpoints: who did what, on which device. Names of events are the names of their tables (Segment, where messages may
+    /// go on to call them as usual) or the values of the event's column (`PostHog`, Snowplow); columns of events are properties
+    /// of theirs there.
     TouchpointsLayer "touchpoints" TOUCHPOINTS
     /// Schema that holds the layout; a list of several is read as one stream of touches.
     schema Schemas;
@@ -319,6 +323,8 @@ source! {
         layout: TouchLayout,
     }
     tables {
+        /// Table of all messages (Segment). Default `tracks`.
+        tracks,
         /// Table of all events (`PostHog`, Snowplow). Default `events`.
         events,
         /// Table of the persons (`PostHog`). Default `persons`.
@@ -340,19 +346,21 @@ source! {
     }
     columns TouchpointsColumns {
         tracks: TrackColumns {
-            id, timestamp, received_at, anonymous_id, user_id, event, source, medium, campaign, session,
-            properties,
+            id, timestamp, original_timestamp, received_at, collected_at, anonymous_id, network_id, user_id, event, source,
+            medium, campaign, session, properties, set,
         }
-        identifies: IdentifyColumns { id, timestamp, received_at, anonymous_id, user_id, email, name }
-        users: UserColumns { id, email, name, person, properties }
-        aliases: AliasColumns { id, timestamp, previous_id, user_id }
-        event_viewed: ViewedColumns { event }
-        event_saved: SavedColumns { event }
-        ticket_link_clicked: ClickedColumns { event }
-        event_attended: AttendedColumns { event }
-        content_shared: SharedColumns { url, event, channel, parent }
-        artist_followed: ArtistFollowedColumns { artist }
-        user_followed: UserFollowedColumns { user }
+        identifies: IdentifyColumns {
+            id, timestamp, original_timestamp, received_at, anonymous_id, user_id, email, name,
+        }
+        users: UserColumns { id, email, name, person, properties, created_at }
+        aliases: AliasColumns { id, timestamp, original_timestamp, received_at, previous_id, user_id }
+        event_viewed: ViewedColumns { id, event }
+        event_saved: SavedColumns { id, event }
+        ticket_link_clicked: ClickedColumns { id, event }
+        event_attended: AttendedColumns { id, event }
+        content_shared: SharedColumns { id, url, event, channel, parent }
+        artist_followed: ArtistFollowedColumns { id, artist }
+        user_followed: UserFollowedColumns { id, user }
     }
 }
 

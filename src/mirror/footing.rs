@@ -4,14 +4,14 @@
 //! look like one that holds nothing any more, and the graph would lose what rests on it, or who is who, without a word.
 //! What was read once must therefore be there, unless somebody lets it go by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::MirrorError;
 use super::fed::Fed;
 use crate::sources::falkordb::{Client, marker};
-use crate::sources::{ColumnAsked, Lacking, column_key, table_key};
+use crate::sources::{ColumnAsked, Lacking, SourceOptions, column_key, table_key};
 
 /// The columns that a run found, by source, schema and logical table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,24 +36,34 @@ pub struct Lost {
     pub key: String,
     /// Whether another schema or table stands in its place, whose rows are other nodes.
     pub is_replaced: bool,
+    /// Of a schema, the others that stand in its place.
+    pub instead: Vec<String>,
     /// What goes with it.
     pub fed: Fed,
-    /// Whether it is there still and lacks only a part, without which nothing of it is read.
+    /// Whether it is a schema that is there still and lacks only a part, without which nothing of it is read.
     pub is_there: bool,
 }
 
 impl Lost {
-    /// The same, where a schema is only not taken for its layout because of what it lacks: that is what is told.
+    /// Whether it is a schema that is in no database any more, and the configuration names those that stand in its place:
+    /// whoever does so knows that it was called otherwise. `schemas` are all that there are.
+    pub fn is_meant(&self, options: &SourceOptions, schemas: &BTreeSet<String>) -> bool {
+        let Some((system, schema)) = self.name.split_once(':') else { return false };
+        let named = options.of(system).schema.names();
+        !self.instead.is_empty()
+            && self.instead.iter().all(|other| named.contains(other))
+            && !schemas.contains(schema)
+    }
+
+    /// The same, where a schema or table is only not read because of what it lacks: that is what is told.
     #[must_use]
     pub fn because_of(self, lacking: &[Lacking]) -> Self {
-        let of_it = |lacking: &&Lacking| format!("{}:{}", lacking.system, lacking.schema) == self.name;
-        let of_it: Vec<&Lacking> = lacking.iter().filter(of_it).collect();
+        let of_it: Vec<&Lacking> = lacking.iter().filter(|lacking| lacking.name() == self.name).collect();
         let Some(first) = of_it.first() else { return self };
         let clauses: Vec<&str> = of_it.iter().map(|lacking| &*lacking.what).collect();
-        let what =
-            format!("schema `{}` of {} is there, but {}", first.schema, first.system, clauses.join(", "));
+        let what = format!("{} is there, but {}", first.subject(), clauses.join(", "));
         let keys: Vec<&str> = of_it.iter().filter_map(|lacking| lacking.key.as_deref()).collect();
-        Self { what, key: keys.join(", "), is_there: true, ..self }
+        Self { what, key: keys.join(", "), is_there: first.table.is_none(), ..self }
     }
 }
 
@@ -113,16 +123,19 @@ impl Footing {
                 let Some(held) = now.and_then(|now| now.get(schema)) else {
                     // One that was read before as well stands in no other's place.
                     let others = now.into_iter().flatten().filter(|(other, _)| !schemas.contains_key(*other));
-                    let others = others.map(|(other, _)| format!("`{other}`"));
-                    let others = others.collect::<Vec<_>>().join(", ");
+                    let others: Vec<String> = others.map(|(other, _)| other.clone()).collect();
                     let is_replaced = !others.is_empty();
-                    let instead =
-                        if is_replaced { format!("{others} is") } else { "nothing of it is".to_owned() };
+                    let found = if is_replaced {
+                        format!("`{}` is", others.join("`, `"))
+                    } else {
+                        "nothing of it is".to_owned()
+                    };
                     lost.push(Lost {
                         name: format!("{system}:{schema}"),
-                        what: format!("schema `{schema}` of {system}, where {instead} found now"),
+                        what: format!("schema `{schema}` of {system}, where {found} found now"),
                         key: format!("sources.{system}.schema"),
                         is_replaced,
+                        instead: others,
                         fed: Fed::by_schema(system),
                         is_there: false,
                     });
@@ -149,6 +162,7 @@ impl Table {
             },
             key: table_key(system, logical).unwrap_or_default(),
             is_replaced: instead.is_some(),
+            instead: Vec::new(),
             fed: Fed::by_table(system, schema, logical),
             is_there: false,
         };
@@ -161,8 +175,9 @@ impl Table {
                 let gone = gone.map(|(column, called)| Lost {
                     name: format!("{system}:{place}.{called}"),
                     what: format!("column `{called}` of {place}"),
-                    key: column_key(system, logical, column).unwrap_or_else(|| format!("[sources.{system}]")),
+                    key: column_key(system, logical, column).unwrap_or_default(),
                     is_replaced: false,
+                    instead: Vec::new(),
                     fed: Fed::by_column(system, schema, (logical, &self.name), column),
                     is_there: false,
                 });

@@ -158,8 +158,8 @@ pub enum SourceError {
         table: String,
         /// The names it may have.
         wanted: String,
-        /// Key of the configuration that can name it.
-        key: String,
+        /// Key of the configuration that can name it, where there is one.
+        key: Option<String>,
     },
     /// The column by which Directus tells archived rows is not there.
     #[error("table `{table}` of directus has no column `{column}`, by which its settings tell archived rows")]
@@ -182,6 +182,32 @@ pub enum SourceError {
         key: String,
         /// The tables that there are.
         there: String,
+    },
+    /// A table that the configuration names is another one than it must be.
+    #[error(
+        "table `{table}` of {source_name}, which the configuration names as `{key}`, has no column {lacks}"
+    )]
+    TableUnfit {
+        /// Name of the source.
+        source_name: &'static str,
+        /// Schema-qualified table.
+        table: String,
+        /// Key of the configuration.
+        key: String,
+        /// The columns without which it cannot be meant.
+        lacks: String,
+    },
+    /// The configuration has one name stand for two things.
+    #[error("`{name}` of {source_name} would be two things: `{one}` and `{other}`")]
+    OneForTwo {
+        /// Name of the source.
+        source_name: &'static str,
+        /// The name.
+        name: String,
+        /// Key of the configuration that gives or implies it; the name itself, where it cannot be another.
+        one: String,
+        /// The other.
+        other: String,
     },
     /// A column that the configuration names is not there.
     #[error(
@@ -256,6 +282,8 @@ impl Diagnose for SourceError {
             | Self::Ambiguous { .. }
             | Self::NotOneStream { .. }
             | Self::TableMissing { .. }
+            | Self::TableUnfit { .. }
+            | Self::OneForTwo { .. }
             | Self::NamedColumnMissing { .. }
             | Self::WorkspaceMissing { .. } => Fault::Input,
             Self::Cancelled(_) => Fault::Cancelled,
@@ -319,15 +347,24 @@ impl Diagnose for SourceError {
                 format!("name the right one as `schema` under [sources.{source_name}] in sonograph.toml")
             }
             Self::TableMissing { there, .. } => format!("there are {}", or_none(there)),
+            Self::TableUnfit { key, .. } => {
+                format!("name the right one as `{key}` in sonograph.toml; what its columns are called can be said there, too")
+            }
+            Self::OneForTwo { .. } => {
+                "say in sonograph.toml what each of the two is called; what is not there may have any name".to_owned()
+            }
             Self::NamedColumnMissing { there, .. } => format!("its columns are {}", or_none(there)),
             Self::WorkspaceMissing { .. } => {
                 "name it as `workspace` (its subdomain) or `schema` under [sources.twenty] in sonograph.toml"
                     .to_owned()
             }
-            Self::ColumnMissing { source_name, key, .. } => format!(
-                "where it has another name, say so as `{key}` in sonograph.toml; `sonograph doctor` lists what is \
-                 found of {source_name}"
-            ),
+            Self::ColumnMissing { source_name, key, .. } => {
+                let otherwise = match key {
+                    Some(key) => format!("where it has another name, say so as `{key}` in sonograph.toml"),
+                    None => "no configuration names it otherwise".to_owned(),
+                };
+                format!("{otherwise}; `sonograph doctor` lists what is found of {source_name}")
+            }
             Self::ArchiveMissing { key, .. } => format!(
                 "correct the collection's settings in Directus, or say in sonograph.toml what is archived: \
                  `{key} = {{ field = \"…\", value = \"…\" }}`"

@@ -2,6 +2,8 @@
 //!
 //! A fact says what one source row claims. Nothing is merged or normalised here: resolving is the mirror's work.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Lacking;
@@ -136,6 +138,8 @@ pub struct Facts {
     pub artists_table: String,
     /// Major version of every `PostgreSQL` server read, in the order of reading.
     pub servers: Vec<u32>,
+    /// Every schema of every database read, whatever is in it.
+    pub schemas: BTreeSet<String>,
     /// Rows read and left out, per table, for the plan and the data-health page.
     pub read: Vec<TableRead>,
     /// Sources whose layout was looked for and is in no database.

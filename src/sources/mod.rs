@@ -335,6 +335,7 @@ async fn read_databases(
             let (place, lacking) = (session.place().to_owned(), facts.lacking);
             return Err(SourceError::LayoutMissing { place, looked_for, lacking });
         }
+        facts.schemas.extend(session.catalog().schemas_with(&[]).into_iter().map(str::to_owned));
         facts.read.extend(session.take_reads());
         facts.bad_rows.extend(session.take_bad_rows());
         facts.servers.push(session.version());

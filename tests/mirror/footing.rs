@@ -166,6 +166,20 @@ fn a_schema_called_otherwise_is_named_before_everything_is_made_anew() {
         }
         assert_eq!(bytes(&read(client, graph).await), before, "nothing was written");
 
+        // Whoever names the new one knows; but not while the old one is there, beside which it may be a copy.
+        let dir = tempfile::tempdir().expect("a folder");
+        let cms = named("sources.directus.schema", "cms");
+        let plan =
+            elsewhere(&scratch, graph, dir.path(), &cms, &["plan", "--format", "json"]).assert().success();
+        let plan: serde_json::Value = serde_json::from_slice(&plan.get_output().stdout).expect("JSON");
+        let changed = &plan["nodes"]["Event"];
+        assert_eq!((&changed["create"], &changed["delete"]), (&events.into(), &events.into()), "{plan:#}");
+        assert_eq!(plan["held_back"], serde_json::json!([]));
+        scratch.run("CREATE SCHEMA directus; CREATE TABLE directus.x (id int)").await;
+        let said = told(&mut elsewhere(&scratch, graph, dir.path(), &cms, &["plan"]), 3);
+        assert!(said.contains("--allow-shrink directus:directus`"), "{said}");
+        scratch.run("DROP SCHEMA directus CASCADE").await;
+
         // Where it is meant, the old rows go and the new ones come, and that is all there is to say.
         let said = told(&mut mirror(&postgres, graph, &["apply", "--allow-shrink", "directus:directus"]), 0);
         assert!(!said.contains("held back"), "{said}");

@@ -17,6 +17,7 @@ mod letting_go;
 mod mistyped;
 mod odd_rows;
 mod orders;
+mod renamed;
 mod required;
 mod secrets;
 mod several_schemas;

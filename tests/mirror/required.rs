@@ -22,6 +22,9 @@ fn of_a_layout_that_lacks_one_required_part_that_part_is_named_with_its_key() {
         );
         // What is done, how it is undone, what is told, the key, and the name that leads out, where nothing is new under it.
         let metadata = "sources.unified.columns.entities.metadata";
+        let schemas = [("unified", "unified"), ("directus", "directus"), ("twenty", WORKSPACE)];
+        let schemas =
+            schemas.map(|(source, schema)| named(&format!("sources.{source}.schema"), schema)).concat();
         let cases: [(&str, &str, &str, &str, Option<&str>); 6] = [
             (
                 "ALTER TABLE unified.entities RENAME metadata TO md",
@@ -73,6 +76,12 @@ fn of_a_layout_that_lacks_one_required_part_that_part_is_named_with_its_key() {
                 assert!(said.contains(what) && said.contains(key), "{change}: {said}");
                 assert!(said.contains("do not let go") && !said.contains("is found now"), "{said}");
             }
+            // The same where the schemas are named. One that is named is read whether or not its workspace is deleted.
+            let said = told(
+                &mut elsewhere(&scratch, graph, dir.path(), &schemas, &["plan"]),
+                3 * i32::from(name != Some(WORKSPACE)),
+            );
+            assert!(name == Some(WORKSPACE) || said.contains(what) && said.contains(key), "{change}: {said}");
             let found = doctor(&scratch, graph).assert().code(3);
             let found = String::from_utf8_lossy(&found.get_output().stdout).into_owned();
             assert!(found.matches(what).count() > 1, "as a layout, and as what the last run read: {found}");

@@ -4,6 +4,7 @@ mod doctor;
 mod installations;
 mod layouts;
 mod losses;
+mod meant;
 mod migration;
 mod moved;
 mod names;
@@ -65,6 +66,7 @@ fn instant(text: &str) -> Value {
 fn told(mut facts: Facts) -> String {
     facts.read.clear();
     facts.missing.clear();
+    facts.schemas.clear();
     let mut touches = facts.touches.rows().expect("they read");
     touches.sort_by_key(|touch| touch.id.clone());
     let mut nodes = nodes(&facts);

@@ -21,7 +21,7 @@ pub async fn read(scratch: &Scratch, options: &SourceOptions) -> Result<Facts, S
     read_facts(&Databases::one(&scratch.url()), options, &Context::silent()).await
 }
 
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(logical, name)| ((*logical).to_owned(), (*name).to_owned())).collect()
 }
 
@@ -114,20 +114,24 @@ async fn every_column_that_can_be_named_is_looked_for_under_that_name() {
             "CREATE TABLE sonik_web.event_saved (id text, event_id bigint);
              CREATE SCHEMA ph; CREATE TABLE ph.events (uuid text, event text, distinct_id text, properties jsonb,
                \"timestamp\" timestamptz);
-             CREATE TABLE ph.persons (distinct_id text, person_id text, properties jsonb);",
+             CREATE TABLE ph.persons (distinct_id text, person_id text, properties jsonb);
+             CREATE SCHEMA atomic; CREATE TABLE atomic.events (event_id text, event_name text, collector_tstamp timestamp,
+               domain_userid text);",
         )
         .await;
     let mut seen = BTreeSet::new();
     for vocabulary in vocabulary() {
         for column in vocabulary.columns {
-            let of_json = matches!((vocabulary.table, *column), (_, "properties") | ("users", "person"));
+            let layout = match (vocabulary.table, *column) {
+                (_, "properties") | ("users", "person" | "created_at") | ("tracks", "set") => {
+                    TouchLayout::Posthog
+                }
+                ("tracks", "collected_at" | "network_id") => TouchLayout::Snowplow,
+                _ => TouchLayout::Segment,
+            };
             let is_touch = vocabulary.source == "touchpoints";
             let columns = BTreeMap::from([(vocabulary.table.to_owned(), map(&[(column, "no_such")]))]);
-            let naming_of = Naming {
-                columns,
-                layout: is_touch.then_some(if of_json { TouchLayout::Posthog } else { TouchLayout::Segment }),
-                ..Naming::default()
-            };
+            let naming_of = Naming { columns, layout: is_touch.then_some(layout), ..Naming::default() };
             let found = layouts(
                 &Databases::one(&scratch.url()),
                 &naming(vocabulary.source, naming_of),

@@ -213,6 +213,18 @@ impl Session {
         std::mem::take(&mut self.asked).into_iter().collect()
     }
 
+    /// Whether tables are not even looked into.
+    pub fn is_looking(&self) -> bool {
+        self.manner == Manner::Look
+    }
+
+    /// Notes which columns a statement would ask for that is not run.
+    pub fn asks(&mut self, select: &Select<'_>) {
+        if self.manner != Manner::Read {
+            self.asked.extend(select.asked().iter().cloned());
+        }
+    }
+
     /// Notes what keeps schemas from being a layout that they look like.
     pub fn lacks(&mut self, lacking: impl IntoIterator<Item = Lacking>) {
         self.lacking.extend(lacking);
@@ -325,7 +337,7 @@ impl Session {
             return Err(self.denied(what));
         }
         if self.manner != Manner::Read {
-            self.asked.extend(select.asked().iter().cloned());
+            self.asks(select);
             if self.manner == Manner::Survey {
                 self.look_at(select).await?;
             }

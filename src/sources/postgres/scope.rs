@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Table};
 use crate::config::{Archive, Naming, Schemas};
-use crate::sources::{ColumnAsked, SourceError};
+use crate::sources::{ColumnAsked, Lacking, SourceError, table_key};
 
 /// One source in one schema, under the names its modeller chose.
 #[derive(Debug, Clone)]
@@ -32,14 +32,16 @@ pub struct Named<'c> {
     pub(super) is_alone: bool,
 }
 
-/// Which schema at `place` to read a source from: the configured one, else the only candidate, else none.
+/// Which schema at `place` to read a source from: the configured one, else the only candidate, else none; none as well where
+/// the configured one only lacks a part.
 pub fn choose_schema(
     place: &str,
     source_name: &'static str,
     configured: &Schemas,
     candidates: &[&str],
+    lacking: &[Lacking],
 ) -> Result<Option<String>, SourceError> {
-    let mut chosen = choose_schemas(place, source_name, configured, candidates)?;
+    let mut chosen = choose_schemas(place, source_name, configured, candidates, lacking)?;
     let only = chosen.pop();
     if chosen.is_empty() {
         return Ok(only);
@@ -48,23 +50,40 @@ pub fn choose_schema(
     Err(SourceError::Ambiguous { place: place.to_owned(), source_name, found: chosen.join(", ") })
 }
 
-/// Which schemas at `place` to read a source from: the configured ones, else the only candidate, else none.
+/// Which schemas at `place` to read a source from: the configured ones, but for those that only lack a part; else the only
+/// candidate, else none.
 pub fn choose_schemas(
     place: &str,
     source_name: &'static str,
     configured: &Schemas,
     candidates: &[&str],
+    lacking: &[Lacking],
 ) -> Result<Vec<String>, SourceError> {
-    let (place, named) = (place.to_owned(), configured.names());
-    if let Some(schema) = named.iter().find(|schema| !candidates.contains(&schema.as_str())) {
+    let place = place.to_owned();
+    let (there, others): (Vec<&String>, Vec<&String>) =
+        configured.names().iter().partition(|schema| candidates.contains(&schema.as_str()));
+    let is_lacking = |schema: &String| lacking.iter().any(|lacking| lacking.schema == *schema);
+    if let Some(schema) = others.into_iter().find(|schema| !is_lacking(schema)) {
         return Err(SourceError::SchemaMissing { place, source_name, schema: schema.clone() });
     }
     match candidates {
-        _ if !named.is_empty() => Ok(named.to_vec()),
+        _ if !configured.is_empty() => Ok(there.into_iter().cloned().collect()),
         [] => Ok(Vec::new()),
         [only] => Ok(vec![(*only).to_owned()]),
         several => Err(SourceError::Ambiguous { place, source_name, found: several.join(", ") }),
     }
+}
+
+/// What is to be told of schemas that are not read: of those configured, else of all where none is.
+pub fn untaken<'l>(
+    lacking: Vec<Lacking>,
+    configured: &'l Schemas,
+    chosen: &'l [String],
+) -> impl Iterator<Item = Lacking> + 'l {
+    let is_meant = |schema: &String| {
+        if configured.is_empty() { chosen.is_empty() } else { configured.names().contains(schema) }
+    };
+    lacking.into_iter().filter(move |of| is_meant(&of.schema) && !chosen.contains(&of.schema))
 }
 
 impl<'o> Scope<'o> {
@@ -112,6 +131,57 @@ impl<'o> Scope<'o> {
         Ok(missing)
     }
 
+    /// # Errors
+    /// Where the configuration has two of the tables, each by its logical and its usual name, be one.
+    pub fn distinct(&self, tables: &[(&str, &str)]) -> Result<(), SourceError> {
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for (logical, usual) in tables {
+            let name = self.name(logical, usual);
+            if let Some(other) = known.insert(name, logical) {
+                let called =
+                    |logical| table_key(self.source_name, logical).unwrap_or_else(|| name.to_owned());
+                return Err(SourceError::OneForTwo {
+                    source_name: self.source_name,
+                    name: name.to_owned(),
+                    one: called(other),
+                    other: called(logical),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// Where the configuration names a table that is in none of the schemas it may be in; with the tables that are there, of
+    /// schemas with one of those `near` it where there are such.
+    pub fn must_be_somewhere(
+        &self,
+        catalog: &Catalog,
+        logical: &str,
+        near: &[&str],
+    ) -> Result<(), SourceError> {
+        let Some(name) = self.naming.tables.get(logical) else { return Ok(()) };
+        let meant = self.naming.schema.names();
+        let is_meant = |schema: &&str| meant.is_empty() || meant.iter().any(|named| named == schema);
+        let mut schemas: Vec<&str> = catalog.schemas_with(&[]).into_iter().filter(is_meant).collect();
+        if schemas.iter().any(|schema| catalog.table(schema, name).is_some()) {
+            return Ok(());
+        }
+        let is_near = |schema: &&str| near.iter().any(|table| catalog.table(schema, table).is_some());
+        if schemas.iter().any(is_near) {
+            schemas.retain(is_near);
+        }
+        let tables = schemas.iter().flat_map(|schema| {
+            catalog.tables(schema).into_iter().map(move |table| format!("{schema}.{table}"))
+        });
+        Err(SourceError::TableMissing {
+            source_name: self.source_name,
+            table: meant.first().map_or_else(|| name.clone(), |schema| format!("{schema}.{name}")),
+            key: format!("sources.{}.{logical}", self.source_name),
+            there: tables.collect::<Vec<_>>().join(", "),
+        })
+    }
+
     /// The table that a logical one stands for: the configured one, which must be there, else `usual`, which may be missing.
     pub fn table<'c>(
         &'c self,
@@ -119,15 +189,25 @@ impl<'o> Scope<'o> {
         logical: &'static str,
         usual: &str,
     ) -> Result<Option<Named<'c>>, SourceError> {
-        let name = self.name(logical, usual);
+        self.table_by(catalog, logical, (logical, usual))
+    }
+
+    /// The same, where another key of the configuration than its logical name names it.
+    pub fn table_by<'c>(
+        &'c self,
+        catalog: &'c Catalog,
+        logical: &'static str,
+        (key, usual): (&str, &str),
+    ) -> Result<Option<Named<'c>>, SourceError> {
+        let name = self.name(key, usual);
         let found = catalog.table(&self.schema, name);
         let elsewhere: Vec<&Table> =
             self.beside.iter().filter_map(|schema| catalog.table(schema, name)).collect();
-        if found.is_none() && elsewhere.is_empty() && self.naming.tables.contains_key(logical) {
+        if found.is_none() && elsewhere.is_empty() && self.naming.tables.contains_key(key) {
             return Err(SourceError::TableMissing {
                 source_name: self.source_name,
                 table: format!("{}.{name}", self.schema),
-                key: format!("sources.{}.{logical}", self.source_name),
+                key: format!("sources.{}.{key}", self.source_name),
                 there: catalog.tables(&self.schema).join(", "),
             });
         }

@@ -9,7 +9,7 @@ use super::catalog::{Table, identifier};
 use super::columns::{FromColumn, Json, Wire};
 use super::scope::Named;
 use crate::ontology::canonical::masked;
-use crate::sources::{ColumnAsked, SourceError};
+use crate::sources::{ColumnAsked, SourceError, column_key};
 
 /// One `SELECT` over one table, or over a table and another one joined to it.
 #[derive(Debug)]
@@ -28,6 +28,34 @@ pub struct Select<'c> {
     asked: Vec<ColumnAsked>,
     renamed: Vec<(String, String)>,
     denied: Vec<String>,
+}
+
+/// Logical and usual name of the column that a table is joined by.
+pub const KEY: &str = "id";
+
+/// A table that can be joined by its key.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyed<'c> {
+    /// The table.
+    pub named: Named<'c>,
+    /// The name of its key.
+    pub key: &'c str,
+}
+
+impl<'c> Keyed<'c> {
+    /// A table by its key, where it has one.
+    ///
+    /// # Errors
+    /// Where the configuration names a key that it lacks.
+    pub fn of(named: Named<'c>) -> Result<Option<Self>, SourceError> {
+        let configured = named.configured(KEY);
+        let key = configured.unwrap_or(KEY);
+        match configured.filter(|_| named.is_alone) {
+            _ if named.table.has(&[key]) => Ok(Some(Self { named, key })),
+            Some(name) => Err(named.no_such_column(named.table, KEY, name)),
+            None => Ok(None),
+        }
+    }
 }
 
 /// A column of a [`Select`], to be read from its rows; nothing where the table lacks it.
@@ -94,10 +122,12 @@ impl<'c> Select<'c> {
         Field { position: Some(self.columns.len() - 1), kind: PhantomData }
     }
 
-    /// Joins a table, where it exists, whose column `key` equals this table's; rows without a partner stay.
-    pub fn join(&mut self, table: Option<Named<'c>>, key: &str) {
-        let on = format!("j.{0} = t.{0}", identifier(key));
-        self.joined = table.map(|table| (table, on));
+    /// Joins a table, where it exists, whose `key` equals the column `to` of this table; rows without a partner stay.
+    pub fn join(&mut self, table: Option<Keyed<'c>>, to: &str) {
+        self.joined = table.map(|own| {
+            self.asked.push(own.named.asked(KEY, own.key, true));
+            (own.named, format!("j.{} = t.{}", identifier(own.key), identifier(to)))
+        });
     }
 
     /// What follows the tables: conditions and order over `t` (and `j`), `$1` being the parameter.
@@ -156,7 +186,7 @@ impl<'c> Select<'c> {
             source_name,
             table: table.qualified(),
             wanted: alternatives(usual),
-            key: format!("sources.{source_name}.columns.{}.{logical}", self.named.logical),
+            key: column_key(source_name, self.named.logical, logical),
         })
     }
 

@@ -6,7 +6,7 @@ use super::catalog::{Catalog, Table};
 use super::client::{Session, Taken};
 use super::columns::{Instant, Json};
 use super::frame::{instants, texts};
-use super::scope::{Scope, choose_schema};
+use super::scope::{Scope, choose_schema, untaken};
 use super::select::Select;
 use crate::config::Naming;
 use crate::context::Context;
@@ -15,7 +15,7 @@ use crate::ontology::{Label, SourceRef, Uid, safe_id};
 use crate::sources::facts::{CrosswalkFact, EntityFact, Facts};
 use crate::sources::rows::{ClaimEventRow, CrosswalkRow, EntityRow, UnifiedRows};
 use crate::sources::spool::SpoolError;
-use crate::sources::{Found, Lacking, SourceError, SourceOptions, column_key};
+use crate::sources::{Found, Lacking, SourceError, SourceOptions};
 
 /// Name of this system in source references.
 pub const SYSTEM: &str = "unified";
@@ -28,11 +28,13 @@ pub async fn read(
     cx: &Context,
 ) -> Result<Option<Found>, SourceError> {
     let naming = options.of(SYSTEM);
+    let catalog = session.catalog();
     let Some(scope) = discover(session, naming)? else {
-        session.lacks(lacking(&session.catalog(), naming));
+        is_meant(&catalog, naming)?;
+        session.lacks(untaken(lacking(&catalog, naming), &naming.schema, &[]));
         return Ok(None);
     };
-    let catalog = session.catalog();
+    scope.distinct(&["entities", "entity_sources", "claim_events"].map(|logical| (logical, logical)))?;
     let companions = ["entity_sources", "claim_events"].map(|logical| (logical, logical));
     let missing = scope.missing(&catalog, &companions)?;
     entities(session, &scope, into, cx).await?;
@@ -57,7 +59,48 @@ pub(super) fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Opti
     };
     let candidates = catalog.schemas_with(&[scope("").name("entities", "entities")]);
     let candidates: Vec<&str> = candidates.into_iter().filter(|schema| ours(schema)).collect();
-    Ok(choose_schema(session.place(), SYSTEM, &naming.schema, &candidates)?.map(|schema| scope(&schema)))
+    let lacking = lacking(&catalog, naming);
+    let unfit = is_meant(&catalog, naming).is_err();
+    if unfit && candidates.is_empty() {
+        return Ok(None);
+    }
+    let chosen = choose_schema(session.place(), SYSTEM, &naming.schema, &candidates, &lacking)?;
+    Ok(chosen.map(|schema| scope(&schema)))
+}
+
+/// Whether the table that the configuration names for the entities may be theirs: it is there, and has half of their columns.
+///
+/// # Errors
+/// Where it is not.
+fn is_meant(catalog: &Catalog, naming: &Naming) -> Result<(), SourceError> {
+    let Some(name) = naming.tables.get("entities") else { return Ok(()) };
+    let scope = Scope::new(SYSTEM, "", naming);
+    scope.must_be_somewhere(catalog, "entities", &["entities", "entity_sources", "claim_events"])?;
+    let meant = naming.schema.names();
+    let mut schemas = catalog.schemas_with(&[name]);
+    schemas.retain(|schema| meant.is_empty() || meant.iter().any(|named| named == schema));
+    let mut unfit = None;
+    for table in schemas.into_iter().filter_map(|schema| catalog.table(schema, name)) {
+        let (has, lacks) = parts(table, &scope);
+        if has * 2 >= CONTRACT.len() {
+            return Ok(());
+        }
+        let lacks: Vec<String> = lacks.iter().map(|column| format!("`{column}`")).collect();
+        unfit.get_or_insert(SourceError::TableUnfit {
+            source_name: SYSTEM,
+            table: table.qualified(),
+            key: format!("sources.{SYSTEM}.entities"),
+            lacks: lacks.join(", "),
+        });
+    }
+    unfit.map_or(Ok(()), Err)
+}
+
+/// How many of the columns a table has that make it ours, and the others.
+fn parts(table: &Table, scope: &Scope<'_>) -> (usize, Vec<&'static str>) {
+    let is_there = |column: &&&str| table.has(&[scope.column("entities", column).unwrap_or(column)]);
+    let (has, lacks): (Vec<&str>, Vec<&str>) = CONTRACT.iter().partition(is_there);
+    (has.len(), lacks)
 }
 
 /// What keeps schemas from being ours: of one that has a companion, the table of the entities; of a table that has half of the
@@ -78,15 +121,10 @@ fn lacking(catalog: &Catalog, naming: &Naming) -> Vec<Lacking> {
             }
             continue;
         };
-        let is_there = |column: &&&str| table.has(&[scope.column("entities", column).unwrap_or(column)]);
-        let (has, lacks): (Vec<&str>, Vec<&str>) = CONTRACT.iter().partition(|column| is_there(column));
-        if has.len() * 2 >= CONTRACT.len() {
-            lacking.extend(lacks.into_iter().map(|column| Lacking {
-                system: SYSTEM,
-                schema: schema.to_owned(),
-                what: format!("`{}` lacks `{column}`", table.qualified()),
-                key: column_key(SYSTEM, "entities", column),
-            }));
+        let (has, lacks) = parts(table, &scope);
+        if has * 2 >= CONTRACT.len() {
+            let column = |column| Lacking::column(SYSTEM, (schema, name), column, ("entities", column));
+            lacking.extend(lacks.into_iter().map(column));
         }
     }
     lacking

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::client::{Session, Taken};
 use super::columns::{Instant, Start};
-use super::scope::{Named, Scope, choose_schema};
+use super::scope::{Named, Scope, choose_schema, untaken};
 use super::select::{Field, Row, Select};
 use crate::config::{Archive, Naming};
 use crate::context::Context;
@@ -81,14 +81,20 @@ impl<'o> Layout<'o> {
     async fn discover(session: &mut Session, naming: &'o Naming) -> Result<Option<Self>, SourceError> {
         let catalog = session.catalog();
         let candidates = catalog.schemas_with(&TELLING);
-        let Some(schema) = choose_schema(session.place(), SYSTEM, &naming.schema, &candidates)? else {
-            for [there, other] in [TELLING, [TELLING[1], TELLING[0]]] {
-                let schemas = catalog.schemas_with(&[there]).into_iter();
-                session.lacks(schemas.map(|schema| Lacking::table(SYSTEM, schema, other, None)));
-            }
+        let mut lacking = Vec::new();
+        for [there, other] in [TELLING, [TELLING[1], TELLING[0]]] {
+            let schemas = catalog.schemas_with(&[there]).into_iter();
+            let schemas = schemas.filter(|schema| catalog.table(schema, other).is_none());
+            lacking.extend(schemas.map(|schema| Lacking::table(SYSTEM, schema, other, None)));
+        }
+        let chosen = choose_schema(session.place(), SYSTEM, &naming.schema, &candidates, &lacking)?;
+        let Some(schema) = chosen else {
+            session.lacks(untaken(lacking, &naming.schema, &[]));
             return Ok(None);
         };
         let scope = Scope::new(SYSTEM, schema.as_str(), naming);
+        let all = COLLECTIONS.map(|logical| (logical, logical));
+        scope.distinct(&[&all[..], &[("lineup", "")]].concat())?;
         let mut notes = Vec::new();
         if catalog.table(&schema, "directus_migrations").is_some() {
             let of = (schema.as_str(), "directus_migrations");

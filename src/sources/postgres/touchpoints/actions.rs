@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::catalog::Catalog;
 use super::super::columns::text_literal;
 use super::super::scope::Scope;
 use super::nothing::some_id;
-use crate::config::Naming;
 use crate::sources::rows::Touch;
 
 /// Why a message is left out.
@@ -81,6 +79,17 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "artist_followed", properties: &[("artist", &["artist_id"])] },
     Action { name: "user_followed", properties: &[("user", &["followed_user_id", "followed_id"])] },
 ];
+
+/// What messages of an action are called that has a table of its own: as the table, and as usual, because messages keep their
+/// names when a table is called otherwise; but not as another action's table.
+pub(super) fn names_of<'s>(scope: &'s Scope<'_>, action: &'s Action) -> Vec<&'s str> {
+    let called = |action: &'s Action| scope.name(action.name, action.name);
+    let mut names = vec![called(action)];
+    if !ACTIONS.iter().any(|other| called(other) == action.name) {
+        names.push(action.name);
+    }
+    names
+}
 
 /// The touch that an event is, by its action (`None`: another one, called `name`) and its properties.
 pub(super) fn touch<E>(
@@ -170,14 +179,6 @@ impl<'s> Properties<'s> {
             }
         })
     }
-}
-
-/// Schemas with a table of all events that has these columns.
-pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming, columns: &[&str]) -> Vec<&'c str> {
-    let events = naming.tables.get("events").map_or("events", String::as_str);
-    let mut schemas = catalog.schemas_with(&[events]);
-    schemas.retain(|schema| catalog.table(schema, events).is_some_and(|table| table.has(columns)));
-    schemas
 }
 
 /// A session that has a text for an id as the number that stands for it everywhere: 63 bits of its hash.

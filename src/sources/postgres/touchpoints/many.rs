@@ -10,7 +10,7 @@ use super::super::client::{Session, Taken};
 use super::super::columns::{Instant, Json, Wire, text_literal, text_of};
 use super::super::position::{Since, Standing};
 use super::super::scope::Named;
-use super::super::select::Select;
+use super::super::select::{Keyed, Select};
 use crate::config::Naming;
 use crate::context::Context;
 use crate::sources::SourceError;
@@ -44,8 +44,8 @@ pub(super) struct Many<'c> {
 #[derive(Debug)]
 pub(super) struct Part<'c> {
     pub condition: String,
-    /// The event's own table, joined by `id`.
-    pub own: Option<Named<'c>>,
+    /// The event's own table.
+    pub own: Option<Keyed<'c>>,
     /// Whether somebody was there.
     pub attended: String,
     /// The key of the event that was touched, as text; nothing where the server cannot tell it exactly.
@@ -183,7 +183,7 @@ pub(super) async fn doubled(
 impl Many<'_> {
     /// Every table that is read.
     fn tables(&self) -> Vec<Named<'_>> {
-        let own = self.parts.iter().filter_map(|part| part.own);
+        let own = self.parts.iter().filter_map(|part| Some(part.own?.named));
         std::iter::once(self.messages).chain(own).collect()
     }
 
@@ -194,7 +194,7 @@ impl Many<'_> {
 
     /// The ids of messages that were loaded more than once into this table, or whose properties were.
     async fn doubled(&self, session: &mut Session, cx: &Context) -> Result<Vec<String>, SourceError> {
-        let own = self.parts.iter().filter_map(|part| Some((part.own?, "id")));
+        let own = self.parts.iter().filter_map(|part| part.own).map(|own| (own.named, own.key));
         let mut ids = Vec::new();
         for (named, id) in std::iter::once((self.messages, self.id.as_str())).chain(own) {
             if is_unique(session, named, id).await? {
@@ -290,8 +290,10 @@ impl Many<'_> {
             let mut join = String::new();
             if let Some(own) = part.own {
                 // A row of the event's own table may come before or after that of the message.
-                written.push(format!("j.\"id\" IS NULL OR {}", standing.written(since, "j")));
-                join = format!("LEFT JOIN {} j ON j.\"id\" = t.\"id\"", own.table.quoted());
+                let key = identifier(own.key);
+                written.push(format!("j.{key} IS NULL OR {}", standing.written(since, "j")));
+                let table = own.named.table.quoted();
+                join = format!("LEFT JOIN {table} j ON j.{key} = t.{}", identifier(&self.id));
             }
             let mut unstamped = "false".to_owned();
             if let Some(stamp) = &self.stamp {

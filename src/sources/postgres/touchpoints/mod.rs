@@ -15,21 +15,22 @@ mod posthog;
 mod resume;
 mod segment;
 mod snowplow;
+mod wide;
 
 use std::collections::BTreeSet;
 
 use super::catalog::Catalog;
 use super::client::Session;
-use super::scope::{Scope, choose_schemas};
+use super::scope::{Scope, choose_schemas, untaken};
 use crate::config::{Naming, TouchLayout};
 use crate::context::Context;
 use crate::ontology::SourceRef;
 use crate::sources::facts::{Facts, MOST_TOUCH_SCHEMAS};
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, TouchpointRows, UserRow};
 use crate::sources::spool::{Spool, SpoolError};
-use crate::sources::{Found, SourceError, SourceOptions};
+use crate::sources::{Found, Lacking, SourceError, SourceOptions};
 
-use actions::Which;
+use actions::{ACTIONS, Which};
 pub use companion::companion;
 pub use many::{Actor, Tally};
 pub use resume::{Resuming, has_doubled, moved, tallies};
@@ -75,6 +76,7 @@ pub async fn read(
     let (mut notes, mut missing) = (Vec::new(), Vec::new());
     let mut rows = Aside { schemas: schemas.clone(), ..Aside::default() };
     for from in &warehouses {
+        from.scope.distinct(&tables(from.layout))?;
         let mut told = vec![format!("layout of {}", from.layout.name())];
         match from.layout {
             TouchLayout::Segment => told.extend(segment::rows(session, from, which, &mut rows, cx).await?),
@@ -100,27 +102,51 @@ fn layout_tables(layout: TouchLayout) -> &'static [(&'static str, &'static str)]
         TouchLayout::Segment => {
             &[("tracks", "tracks"), ("identifies", "identifies"), ("users", "users"), ("aliases", "aliases")]
         }
-        TouchLayout::Posthog => &[("users", "persons")],
+        TouchLayout::Posthog => &[("persons", "persons")],
         TouchLayout::Snowplow => &[],
     }
 }
 
+/// What of a layout must not be called alike: its tables, or the names of events.
+fn tables(layout: TouchLayout) -> Vec<(&'static str, &'static str)> {
+    match layout {
+        TouchLayout::Segment => segment::tables(),
+        TouchLayout::Posthog | TouchLayout::Snowplow => {
+            ACTIONS.iter().map(|action| (action.name, action.name)).collect()
+        }
+    }
+}
+
 /// The schemas to read, and the layout that each holds: those configured, else the only one there is.
-fn discover<'o>(session: &Session, naming: &'o Naming) -> Result<Vec<Warehouse<'o>>, SourceError> {
+fn discover<'o>(session: &mut Session, naming: &'o Naming) -> Result<Vec<Warehouse<'o>>, SourceError> {
     type Holds = for<'c> fn(&'c Catalog, &Naming) -> Vec<&'c str>;
+    type Lacks = fn(&Catalog, &Naming) -> Vec<Lacking>;
     let catalog = session.catalog();
-    let layouts: [(TouchLayout, Holds); 3] = [
-        (TouchLayout::Segment, segment::schemas),
-        (TouchLayout::Posthog, posthog::schemas),
-        (TouchLayout::Snowplow, snowplow::schemas),
+    let layouts: [(TouchLayout, Holds, Lacks); 3] = [
+        (TouchLayout::Segment, segment::schemas, segment::lacking),
+        (TouchLayout::Posthog, posthog::schemas, posthog::lacking),
+        (TouchLayout::Snowplow, snowplow::schemas, snowplow::lacking),
     ];
-    let layouts = layouts.iter().filter(|(layout, _)| naming.layout.is_none_or(|wanted| wanted == *layout));
-    let found: Vec<(TouchLayout, &str)> = layouts
-        .flat_map(|(layout, holds)| holds(&catalog, naming).into_iter().map(|schema| (*layout, schema)))
-        .collect();
+    let (mut found, mut lacking) = (Vec::new(), Vec::new());
+    for (layout, holds, lacks) in layouts {
+        if naming.layout.is_none_or(|wanted| wanted == layout) {
+            found.extend(holds(&catalog, naming).into_iter().map(|schema| (layout, schema)));
+            lacking.extend(lacks(&catalog, naming));
+        }
+    }
     let schemas: Vec<&str> = found.iter().map(|(_, schema)| *schema).collect();
-    let chosen = choose_schemas(session.place(), SYSTEM, &naming.schema, &schemas)?;
-    if let (true, Some(layout)) = (chosen.is_empty(), naming.layout) {
+    lacking.retain(|lacking| !schemas.contains(&&*lacking.schema));
+    let chosen = choose_schemas(session.place(), SYSTEM, &naming.schema, &schemas, &lacking)?;
+    if chosen.is_empty() {
+        let near: Vec<&str> =
+            segment::tables().into_iter().chain([("", "persons")]).map(|(_, usual)| usual).collect();
+        for logical in ["tracks", "events"] {
+            Scope::new(SYSTEM, "", naming).must_be_somewhere(&catalog, logical, &near)?;
+        }
+    }
+    let is_lacking = !lacking.is_empty();
+    session.lacks(untaken(lacking, &naming.schema, &chosen));
+    if let (true, false, Some(layout)) = (chosen.is_empty(), is_lacking, naming.layout) {
         return Err(SourceError::LayoutMissing {
             place: session.place().to_owned(),
             looked_for: format!("{SYSTEM} as of {}", layout.name()),

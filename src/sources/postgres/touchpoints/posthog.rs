@@ -9,16 +9,16 @@ use super::super::client::{Session, Taken};
 use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Row, Select};
-use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
+use super::actions::{Action, NOBODYS, Properties, TIMELESS, Which, session_number};
 use super::many::{Many, Part, Sighting, Wanted, as_touches, is_one_of, list};
 use super::nothing::{some_id, some_id_of};
-use super::{Aside, Warehouse};
+use super::{Aside, SYSTEM, Warehouse, wide};
 use crate::config::Naming;
 use crate::context::Context;
 use crate::ontology::NameHash;
-use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, UserRow};
 use crate::sources::spool::{Spool, SpoolError};
+use crate::sources::{Lacking, SourceError, table_key};
 
 const IDENTIFY: &str = "$identify";
 const ALIAS: &str = "$create_alias";
@@ -31,7 +31,26 @@ const DEVICE: &str = "$device_id";
 
 /// Schemas that hold this layout.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
-    actions::schemas(catalog, naming, &["uuid", "event", "distinct_id", "properties"])
+    wide::schemas(catalog, naming, REQUIRED)
+}
+
+const REQUIRED: &wide::Required =
+    &[("id", "uuid"), ("event", "event"), ("user_id", "distinct_id"), ("properties", "properties")];
+
+/// What keeps schemas from holding this layout that look like it: of the table of events what it must have, or that table
+/// beside the one of persons.
+pub(super) fn lacking(catalog: &Catalog, naming: &Naming) -> Vec<Lacking> {
+    let mut lacking = wide::lacking(catalog, naming, REQUIRED);
+    for schema in catalog.schemas_with(&[]) {
+        let scope = Scope::new(SYSTEM, schema, naming);
+        let events = scope.name("events", "events");
+        let persons = catalog.table(schema, scope.name("persons", "persons"));
+        let are_persons = persons.is_some_and(|persons| persons.has(&["distinct_id", "person_id"]));
+        if are_persons && catalog.table(schema, events).is_none() {
+            lacking.push(Lacking::table(SYSTEM, schema, events, table_key(SYSTEM, "events")));
+        }
+    }
+    lacking
 }
 
 /// Reads the layout.
@@ -44,11 +63,11 @@ pub(super) async fn rows(
 ) -> Result<(), SourceError> {
     let catalog = session.catalog();
     into.aliases_name_anyone = true;
-    let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
+    let Some(events) = scope.table_by(&catalog, "tracks", ("events", "events"))? else {
         return Ok(());
     };
     identities(session, scope, events, into, cx).await?;
-    let persons = scope.table(&catalog, "users", scope.name("persons", "persons"))?;
+    let persons = scope.table_by(&catalog, "users", ("persons", "persons"))?;
     let persons = match persons {
         Some(persons) => Some(people(session, persons, cx).await?),
         None => None,
@@ -99,7 +118,7 @@ pub(super) fn many<'c>(
     scope: &'c Scope<'_>,
     catalog: &'c Catalog,
 ) -> Result<Result<Many<'c>, String>, SourceError> {
-    let Some(messages) = scope.table(catalog, "tracks", scope.name("events", "events"))? else {
+    let Some(messages) = scope.table_by(catalog, "tracks", ("events", "events"))? else {
         return Ok(Err("there is no table of events".to_owned()));
     };
     let (select, fields) = Fields::of(messages, &[])?;

@@ -3,39 +3,71 @@
 
 use std::collections::BTreeMap;
 
-use super::super::catalog::Catalog;
+use super::super::catalog::{Catalog, identifier};
 use super::super::client::{Session, Taken};
 use super::super::columns::{Instant, Wire};
-use super::super::scope::Scope;
-use super::super::select::{Field, Row, Select};
-use super::actions::{self, ACTIONS, Action, EVENT, NOBODYS, TIMELESS, Which};
+use super::super::scope::{Named, Scope};
+use super::super::select::{Field, KEY, Keyed, Row, Select};
+use super::actions::{self, ACTIONS, Action, EVENT, NOBODYS, TIMELESS, Which, names_of};
 use super::many::{Many, Part, Wanted, as_touches, first_of, is_one_of, list, told};
 use super::nothing::{some_id, some_id_of};
-use super::{Aside, Warehouse};
+use super::{Aside, SYSTEM, Warehouse};
 use crate::config::Naming;
 use crate::context::Context;
-use crate::sources::SourceError;
 use crate::sources::rows::{AliasRow, IdentifyRow, TouchRow, UserRow};
 use crate::sources::spool::Spool;
+use crate::sources::{Lacking, SourceError, table_key};
 
 /// Schemas that hold this layout: tables come with their first message, so that `tracks` or `identifies` may be alone. What
 /// says who did something tells them from tables of other things of that name.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
-    let holds = |schema: &str, logical: &str, needed: &[&str]| {
-        let Some(table) = catalog.table(schema, logical) else { return false };
-        let is_there = |column: &str| {
-            let configured = naming.columns.get(logical).and_then(|columns| columns.get(column));
-            table.has(&[configured.map_or(column, String::as_str)])
-        };
+    let holds = |schema: &str, logical: &'static str, needed: &[&str]| {
+        let scope = Scope::new(SYSTEM, schema, naming);
+        let Some(table) = catalog.table(schema, scope.name(logical, logical)) else { return false };
+        let is_there = |column: &str| table.has(&[scope.column(logical, column).unwrap_or(column)]);
         needed.iter().all(|column| is_there(column)) && (is_there("anonymous_id") || is_there("user_id"))
     };
-    let mut schemas = catalog.schemas_with(&["tracks"]);
-    schemas.extend(catalog.schemas_with(&["identifies"]));
-    schemas.sort_unstable();
-    schemas.dedup();
+    let mut schemas = catalog.schemas_with(&[]);
     schemas
         .retain(|schema| holds(schema, "tracks", &["id", "event"]) || holds(schema, "identifies", &["id"]));
     schemas
+}
+
+/// What keeps schemas from holding this layout that look like it: of a table of messages that has half of what it must have,
+/// the rest; where there are events' own tables, that of the messages.
+pub(super) fn lacking(catalog: &Catalog, naming: &Naming) -> Vec<Lacking> {
+    let mut lacking = Vec::new();
+    let holding = schemas(catalog, naming);
+    for schema in catalog.schemas_with(&[]).into_iter().filter(|schema| !holding.contains(schema)) {
+        let scope = Scope::new(SYSTEM, schema, naming);
+        let name = scope.name("tracks", "tracks");
+        let Some(table) = catalog.table(schema, name) else {
+            let is_own = |action: &Action| {
+                let own = catalog.table(schema, scope.name(action.name, action.name));
+                own.is_some_and(|own| own.has(&["anonymous_id"]) || own.has(&["user_id"]))
+            };
+            if ACTIONS.iter().any(is_own) {
+                lacking.push(Lacking::table(SYSTEM, schema, name, table_key(SYSTEM, "tracks")));
+            }
+            continue;
+        };
+        let called = |column| scope.column("tracks", column).unwrap_or(column);
+        let is_there = |column| table.has(&[called(column)]);
+        let who = if is_there("user_id") { "user_id" } else { "anonymous_id" };
+        let (has, lacks): (Vec<&str>, Vec<&str>) =
+            ["id", "event", who].into_iter().partition(|column| is_there(column));
+        if has.len() > lacks.len() {
+            let column = |column| Lacking::column(SYSTEM, (schema, name), called(column), ("tracks", column));
+            lacking.extend(lacks.into_iter().map(column));
+        }
+    }
+    lacking
+}
+
+/// Its tables by their logical names, which are the usual ones as well.
+pub(super) fn tables() -> Vec<(&'static str, &'static str)> {
+    let shared = ["tracks", "identifies", "users", "aliases"].into_iter();
+    shared.chain(ACTIONS.iter().map(|action| action.name)).map(|name| (name, name)).collect()
 }
 
 /// Reads the layout; tells what of it is not there.
@@ -46,11 +78,26 @@ pub(super) async fn rows(
     into: &mut Aside,
     cx: &Context,
 ) -> Result<Vec<String>, SourceError> {
-    let catalog = session.catalog();
+    let (catalog, scope) = (session.catalog(), &from.scope);
+    let messages = scope.table(&catalog, "tracks", "tracks")?;
     let mut notes = Vec::new();
     for action in ACTIONS {
-        if from.scope.table(&catalog, action.name, action.name)?.is_none() {
+        let Some(named) = scope.table(&catalog, action.name, action.name)? else {
             notes.push(format!("no {}", action.name));
+            continue;
+        };
+        let Some(own) = Keyed::of(named)? else {
+            let of = (&*named.table.schema, &*named.table.name);
+            session.lacks([Lacking::of_table(SYSTEM, of, KEY, (action.name, KEY))]);
+            continue;
+        };
+        if messages.is_none() {
+            // It is there, though nothing tells when and whose its rows are: what is gone is the table that does.
+            let mut select = Select::about(own.named);
+            for (logical, usual) in action.properties.iter().chain([&(KEY, &[KEY] as &[&str])]) {
+                select.optional::<String>(logical, usual)?;
+            }
+            session.asks(&select);
         }
     }
     identifies(session, from, &mut into.identifies, cx).await?;
@@ -63,7 +110,54 @@ pub(super) async fn rows(
         }
         as_touches(many.sightings(session, doubled, cx).await?, from.nth, &mut into.touches)?;
     }
+    if let (Which::All, Some(messages), false) = (which, messages, session.is_looking()) {
+        let unmatched = unmatched(session, scope, messages).await?;
+        if unmatched > 0 {
+            notes.push(format!("{unmatched} {UNMATCHED}"));
+            session.left_out(messages.table, UNMATCHED, unmatched);
+        }
+    }
     Ok(notes)
+}
+
+const UNMATCHED: &str = "rows of events' own tables without a message of that id and event";
+
+/// How many rows the events' own tables have that no message is joined to: of an event that messages call otherwise, or not
+/// loaded yet.
+async fn unmatched(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    messages: Named<'_>,
+) -> Result<u64, SourceError> {
+    let catalog = session.catalog();
+    let named = |column| identifier(messages.configured(column).unwrap_or(column));
+    let (id, event) = (named("id"), named("event"));
+    let mut unmatched = 0;
+    for action in ACTIONS {
+        let Some(Keyed { named, key }) = own(scope, &catalog, action)? else { continue };
+        let sql = format!(
+            "SELECT count(*)::text FROM {} j WHERE NOT EXISTS (SELECT FROM {} t WHERE t.{id} = j.{} AND t.{event} = ANY ({}))",
+            named.table.quoted(),
+            messages.table.quoted(),
+            identifier(key),
+            list(names_of(scope, action)),
+        );
+        let [[Some(count)]] = &session.lines::<1>(&sql, &named.table.qualified()).await?[..] else {
+            continue;
+        };
+        unmatched += count.parse::<u64>().unwrap_or_default();
+    }
+    Ok(unmatched)
+}
+
+/// The table of an event's own, where it can be joined.
+fn own<'c>(
+    scope: &'c Scope<'_>,
+    catalog: &'c Catalog,
+    action: &'static Action,
+) -> Result<Option<Keyed<'c>>, SourceError> {
+    let named = scope.table(catalog, action.name, action.name)?;
+    Ok(named.map(Keyed::of).transpose()?.flatten())
 }
 
 /// Where touches are.
@@ -89,13 +183,12 @@ pub(super) fn many<'c>(
     let quoted = select.quoted(event).expect("a required column was found");
     let mut parts = Vec::new();
     for action in ACTIONS.iter().filter(|action| action.is_of_many()) {
-        let name = scope.name(action.name, action.name);
-        let own = scope.table(catalog, action.name, action.name)?;
+        let own = own(scope, catalog, action)?;
         let mut joined = Select::about(messages);
-        joined.join(own, "id");
+        joined.join(own, select.name(id).expect("a key was found"));
         let event: Field<String> = joined.of_joined(EVENT.0, EVENT.1)?;
         parts.push(Part {
-            condition: format!("{quoted} = ANY ({})", list([name])),
+            condition: format!("{quoted} = ANY ({})", list(names_of(scope, action))),
             own,
             attended: action.is_attendance().to_string(),
             event: told(joined.expression(event)),
@@ -279,15 +372,15 @@ async fn touches_of(
         _ => (String::new(), None),
     };
     if let Some(action) = action {
-        let own = scope.table(&catalog, action.name, action.name)?;
-        select.join(own, "id");
-        let name = list([scope.name(action.name, action.name)]);
-        select.clauses(format!("WHERE {quoted} = ANY ({name}){only}"), parameter);
+        let key = select.name(id).expect("a key was found").to_owned();
+        select.join(own(scope, &catalog, action)?, &key);
+        let names = list(names_of(scope, action));
+        select.clauses(format!("WHERE {quoted} = ANY ({names}){only}"), parameter);
         for (logical, usual) in action.properties {
             properties.insert(*logical, select.of_joined(logical, usual)?);
         }
     } else {
-        let known = list(ACTIONS.iter().map(|action| scope.name(action.name, action.name)));
+        let known = list(ACTIONS.iter().flat_map(|action| names_of(scope, action)));
         let others = format!("WHERE ({quoted} <> ALL ({known}) OR {quoted} IS NULL){only}");
         select.clauses(others, parameter);
     }

@@ -10,16 +10,16 @@ use super::super::client::{Session, Taken};
 use super::super::columns::{Instant, Json, Wire, text_literal};
 use super::super::scope::{Named, Scope};
 use super::super::select::{Field, Select};
-use super::actions::{self, Action, NOBODYS, Properties, TIMELESS, Which, session_number};
+use super::actions::{Action, NOBODYS, Properties, TIMELESS, Which, session_number};
 use super::many::{Many, Part, Wanted, as_touches, first_of, is_one_of, list, told};
 use super::nothing::{some_id, some_id_of};
-use super::{Aside, Warehouse};
+use super::{Aside, Warehouse, wide};
 use crate::config::Naming;
 use crate::context::Context;
 use crate::ontology::NameHash;
-use crate::sources::SourceError;
 use crate::sources::rows::{IdentifyRow, TouchRow};
 use crate::sources::spool::{Place, Spool, SpoolError};
+use crate::sources::{Lacking, SourceError};
 
 /// The event that tells a user's traits; no touch.
 const IDENTIFY: &str = "identify";
@@ -29,7 +29,19 @@ const PAGES: &[&str] = &["page_view", "page_ping"];
 
 /// Schemas that hold this layout.
 pub(super) fn schemas<'c>(catalog: &'c Catalog, naming: &Naming) -> Vec<&'c str> {
-    actions::schemas(catalog, naming, &["event_id", "event_name", "collector_tstamp", "domain_userid"])
+    wide::schemas(catalog, naming, REQUIRED)
+}
+
+const REQUIRED: &wide::Required = &[
+    ("id", "event_id"),
+    ("event", "event_name"),
+    ("collected_at", "collector_tstamp"),
+    ("anonymous_id", "domain_userid"),
+];
+
+/// What keeps schemas from holding this layout that look like it.
+pub(super) fn lacking(catalog: &Catalog, naming: &Naming) -> Vec<Lacking> {
+    wide::lacking(catalog, naming, REQUIRED)
 }
 
 /// Reads the layout.
@@ -41,7 +53,7 @@ pub(super) async fn rows(
     cx: &Context,
 ) -> Result<(), SourceError> {
     let (catalog, scope) = (session.catalog(), &from.scope);
-    let Some(events) = scope.table(&catalog, "tracks", scope.name("events", "events"))? else {
+    let Some(events) = scope.table_by(&catalog, "tracks", ("events", "events"))? else {
         return Ok(());
     };
     read(session, from, events, which, into, cx).await?;
@@ -114,7 +126,7 @@ pub(super) fn many<'c>(
     scope: &'c Scope<'_>,
     catalog: &'c Catalog,
 ) -> Result<Result<Many<'c>, String>, SourceError> {
-    let Some(messages) = scope.table(catalog, "tracks", scope.name("events", "events"))? else {
+    let Some(messages) = scope.table_by(catalog, "tracks", ("events", "events"))? else {
         return Ok(Err("there is no table of events".to_owned()));
     };
     let names = Properties::named(scope);

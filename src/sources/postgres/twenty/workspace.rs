@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::catalog::Catalog;
 use super::super::client::Session;
-use super::super::scope::{Scope, choose_schema};
+use super::super::scope::{Scope, choose_schema, untaken};
 use super::SYSTEM;
 use crate::config::{Naming, Schemas};
 use crate::sources::{Lacking, SourceError};
@@ -38,15 +38,23 @@ pub(super) async fn discover<'o>(
     let holding = catalog.schemas_with(STANDARD);
     let mut notes = Vec::new();
     let workspaces = workspaces(session).await?;
+    let mut meant = naming.schema.clone();
+    if let Some(wanted) = &naming.workspace {
+        let listed = workspaces.iter().flatten().find(|workspace| workspace.is_called(wanted));
+        meant = listed.map(|workspace| workspace.schema.clone().into()).unwrap_or_default();
+    }
+    let lacking = lacking(&catalog, workspaces.as_deref(), &meant);
     let schema = if let Some(wanted) = &naming.workspace {
-        let meant = workspaces.iter().flatten().find(|workspace| workspace.is_called(wanted));
-        match meant.filter(|workspace| holding.contains(&workspace.schema.as_str())) {
-            Some(workspace) => Some(workspace.schema.clone()),
-            None => return Err(missing(session, &format!("`{wanted}` as a"), workspaces.iter().flatten())),
-        }
-    } else if !naming.schema.is_empty() {
+        let is_there = |schema: &&String| {
+            holding.contains(&schema.as_str()) || lacking.iter().any(|lacking| lacking.schema == **schema)
+        };
+        let Some(schema) = meant.names().first().filter(is_there) else {
+            return Err(missing(session, &format!("`{wanted}` as a"), workspaces.iter().flatten()));
+        };
+        Some(schema.clone()).filter(|schema| holding.contains(&schema.as_str()))
+    } else if !meant.is_empty() {
         // A configured schema is taken at its word, even where `core` does not list it.
-        choose_schema(session.place(), SYSTEM, &naming.schema, &holding)?
+        choose_schema(session.place(), SYSTEM, &meant, &holding, &lacking)?
     } else if let Some(listed) = &workspaces {
         let (active, others): (Vec<_>, Vec<_>) = listed
             .iter()
@@ -68,10 +76,10 @@ pub(super) async fn discover<'o>(
         }
     } else {
         let named: Vec<&str> = holding.iter().copied().filter(|s| s.starts_with("workspace_")).collect();
-        choose_schema(session.place(), SYSTEM, &Schemas::default(), &named)?
+        choose_schema(session.place(), SYSTEM, &Schemas::default(), &named, &[])?
     };
     let Some(schema) = schema else {
-        session.lacks(lacking(&catalog, workspaces.as_deref()));
+        session.lacks(untaken(lacking, &meant, &[]));
         return Ok(None);
     };
     let known = workspaces.iter().flatten().find(|workspace| workspace.schema == schema);
@@ -85,6 +93,9 @@ pub(super) async fn discover<'o>(
     // A custom object has an underscore, on old releases only where its name was taken.
     let usual = ["_promoter", "promoter"].into_iter().find(|t| catalog.table(&scope.schema, t).is_some());
     let table = scope.name("promoter", usual.unwrap_or("_promoter")).to_owned();
+    let others = STANDARD.iter().map(|table| (*table, *table));
+    let all: Vec<_> = others.chain([("timeline", "timelineActivity"), ("promoter", &table)]).collect();
+    scope.distinct(&all)?;
     let company = match (metadata, known) {
         (Some(metadata), Some(workspace)) => company_of(session, metadata, &table, &workspace.id).await?,
         _ => None,
@@ -95,10 +106,13 @@ pub(super) async fn discover<'o>(
     Ok(Some(Layout { scope, promoter: Promoter { table, company }, notes }))
 }
 
-/// What keeps schemas from being a workspace to read: tables that every one has, or that it is said to be deleted.
-fn lacking(catalog: &Catalog, listed: Option<&[Workspace]>) -> Vec<Lacking> {
+/// What keeps schemas from being a workspace to read: tables that every one has, or that it is said to be deleted. `meant`
+/// may be called anything.
+fn lacking(catalog: &Catalog, listed: Option<&[Workspace]>, meant: &Schemas) -> Vec<Lacking> {
     let mut lacking = Vec::new();
-    for schema in catalog.schemas_with(&[]).into_iter().filter(|schema| schema.starts_with("workspace_")) {
+    let is_one =
+        |schema: &&str| schema.starts_with("workspace_") || meant.names().iter().any(|meant| meant == schema);
+    for schema in catalog.schemas_with(&[]).into_iter().filter(is_one) {
         let (has, lacks): (Vec<&str>, Vec<&str>) =
             STANDARD.iter().partition(|table| catalog.table(schema, table).is_some());
         if !has.is_empty() {
@@ -108,6 +122,7 @@ fn lacking(catalog: &Catalog, listed: Option<&[Workspace]>) -> Vec<Lacking> {
         lacking.extend(deleted.map(|workspace| Lacking {
             system: SYSTEM,
             schema: schema.to_owned(),
+            table: None,
             what: format!("`core.workspace` says that its workspace {} is deleted", workspace.name()),
             key: Some(format!("sources.{SYSTEM}.schema")),
         }));

@@ -1,0 +1,89 @@
+//! Tables and keys of events that are called otherwise: what is told leads out, and nothing is lost on the way.
+
+use crate::command_line::{Runs, mirror};
+use crate::footing::{elsewhere, named, told};
+use crate::graph::with_graph;
+use crate::scratch::Scratch;
+use crate::{bytes, read};
+
+const ACTIONS: [&str; 7] = [
+    "event_viewed",
+    "event_saved",
+    "ticket_link_clicked",
+    "event_attended",
+    "content_shared",
+    "artist_followed",
+    "user_followed",
+];
+
+/// One message each of the events that the layout has none of.
+const OTHERS: &str = r#"SET search_path = sonik_web;
+    CREATE TABLE event_saved (LIKE event_viewed);
+    INSERT INTO tracks(id, received_at, "timestamp", anonymous_id, user_id, event) VALUES
+      ('t9', '2025-12-11T10:00:01Z', '2025-12-11T10:00:00Z', 'anon-9', NULL, 'event_saved'),
+      ('t10', '2025-12-11T10:01:01Z', '2025-12-11T10:01:00Z', 'anon-2', 'u-ana', 'user_followed');
+    INSERT INTO event_saved(id, event_id) VALUES ('t9', 2);
+    INSERT INTO user_followed(id, followed_user_id) VALUES ('t10', 'u-ben');"#;
+
+#[test]
+fn a_table_or_key_of_an_event_that_is_called_otherwise_is_named_and_its_name_leads_out() {
+    with_graph("renamed_events", async |client, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        scratch.run(OTHERS).await;
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        let dir = tempfile::tempdir().expect("a folder");
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let before = bytes(&read(client, graph).await);
+        let settled = |config: &str, what: &str| {
+            for arguments in
+                [&["plan", "--format", "table"][..], &["apply", "--incremental", "--format", "table"]]
+            {
+                let said = told(&mut elsewhere(&scratch, graph, dir.path(), config, arguments), 0);
+                assert!(
+                    said.contains("nothing to do") && !said.contains("left out of sonik_web"),
+                    "{what}: {said}"
+                );
+            }
+        };
+        for action in ACTIONS {
+            scratch.run(&format!("ALTER TABLE sonik_web.{action} RENAME TO renamed")).await;
+            let said = told(&mut mirror(&postgres, graph, &["plan"]), 3);
+            let key = format!("sources.touchpoints.{action}");
+            assert!(said.contains(&format!("({key})")), "{action}: {said}");
+            settled(&named(&key, "renamed"), action);
+            scratch.run(&format!("ALTER TABLE sonik_web.renamed RENAME TO {action}")).await;
+            // What is read is noted under its name, now the usual one again.
+            mirror(&postgres, graph, &["apply"]).assert().success();
+
+            // Its key, by which messages are joined to it.
+            scratch.run(&format!("ALTER TABLE sonik_web.{action} RENAME id TO message_id")).await;
+            let said = told(&mut mirror(&postgres, graph, &["plan"]), 3);
+            let key = format!("sources.touchpoints.columns.{action}.id");
+            let lacks = format!("table `sonik_web.{action}` of touchpoints is there, but it lacks `id`");
+            assert!(said.contains(&lacks) && said.contains(&format!("({key})")), "{said}");
+            let table = format!("touchpoints:sonik_web.{action}");
+            assert!(said.contains(&format!("--allow-shrink {table}`")), "{said}");
+            mirror(&postgres, graph, &["plan", "--allow-shrink", &table]).assert().success();
+            settled(&named(&key, "message_id"), action);
+            scratch.run(&format!("ALTER TABLE sonik_web.{action} RENAME message_id TO id")).await;
+            mirror(&postgres, graph, &["apply"]).assert().success();
+        }
+
+        // Of the messages themselves.
+        scratch.run("ALTER TABLE sonik_web.tracks RENAME id TO message_id").await;
+        let said = told(&mut mirror(&postgres, graph, &["plan"]), 3);
+        let key = "sources.touchpoints.columns.tracks.id";
+        assert!(said.contains("`sonik_web.tracks`") && said.contains(key), "{said}");
+        settled(&named(key, "message_id"), "tracks.id");
+        scratch.run("ALTER TABLE sonik_web.tracks RENAME message_id TO id").await;
+        mirror(&postgres, graph, &["apply"]).assert().success();
+
+        scratch.run("ALTER TABLE sonik_web.tracks RENAME TO messages").await;
+        let said = told(&mut mirror(&postgres, graph, &["plan"]), 3);
+        let key = "sources.touchpoints.tracks";
+        assert!(said.contains("table `sonik_web.tracks` of touchpoints") && said.contains(key), "{said}");
+        assert!(ACTIONS.iter().all(|action| !said.contains(action)), "they are there: {said}");
+        settled(&named(key, "messages"), "tracks");
+        assert_eq!(bytes(&read(client, graph).await), before, "nothing was written");
+    });
+}
