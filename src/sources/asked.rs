@@ -93,6 +93,6 @@ mod tests {
         assert_eq!(table_key("directus", "events").as_deref(), Some("sources.directus.events"));
         let attended = table_key("touchpoints", "event_attended");
         assert_eq!(attended.as_deref(), Some("sources.touchpoints.event_attended"));
-        assert_eq!([table_key("touchpoints", "tracks"), table_key("twenty", "person")], [None, None]);
+        assert_eq!([table_key("touchpoints", "users"), table_key("twenty", "person")], [None, None]);
     }
 }
