@@ -27,7 +27,8 @@ pub(super) enum MirrorCommand {
     /// other people's properties are left alone.
     ///
     /// A table of which more than a quarter and at least ten rows vanished since the last run, or all of it, is taken for a
-    /// failed read: what rests on it stays, and the plan says so. A column, table or schema that the last run read and that is
+    /// failed read: what rests on it stays, and the plan says so; where it says who is who (`entity_sources`, `identifies`,
+    /// `aliases`, `users`), the run ends (exit 3). A column, table or schema that the last run read and that is
     /// not found any more ends the run (exit 3), with the key of the configuration that can name it.
     #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
         sonograph mirror plan --incremental\n  \
@@ -272,6 +273,7 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let meant = lost.iter().filter(|lost| lost.is_meant(sources, &facts.schemas));
     guard.allowed.extend(meant.map(|lost| lost.name.clone()));
     guard.let_go(lost)?;
+    guard.mind_rows(&footing, before.as_ref())?;
     let mut plan = mirror::plan(&resolved, &current)?;
     guard.check_names(&plan, &facts.read)?;
     guard.hold_back(&mut plan)?;
@@ -297,6 +299,7 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let saved = ledger.save(&run);
     done?;
     saved?;
+    let footing = footing.missing_still(before.as_ref(), &summary.held_back);
     if before.as_ref() != Some(&footing) {
         footing.keep(client, graph).await?;
     }

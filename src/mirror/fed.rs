@@ -56,6 +56,7 @@ const FED: &[Feed] = &[
     feed("twenty", "opportunity", &["company"], &[R::ForOrg, R::ConvertedTo]),
     feed("twenty", "opportunity", &["contact"], &[R::ContactFor, R::ConvertedTo]),
     feed("twenty", "opportunity", &["stage"], &[R::ConvertedTo]),
+    feed("twenty", "timeline", &[], &[R::ConvertedTo]),
     feed("unified", "entities", &["claimed_by"], &[R::Claims]),
     feed("unified", "claim_events", &["entity_id", "claimant"], &[R::Claims]),
     Feed {

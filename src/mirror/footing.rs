@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::MirrorError;
 use super::fed::Fed;
+use super::shrunk::Shrunk;
+use super::sweep::HeldBack;
 use crate::sources::falkordb::{Client, marker};
-use crate::sources::{ColumnAsked, Lacking, SourceOptions, column_key, table_key};
+use crate::sources::{ColumnAsked, Lacking, RowsAsked, SourceOptions, column_key, table_key};
 
 /// The columns that a run found, by source, schema and logical table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ struct Table {
     name: String,
     /// Logical column → its name.
     columns: BTreeMap<String, String>,
+    /// How many rows it had; a run before this was noted does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
 }
 
 /// Something that the last run read and that is not found any more.
@@ -90,6 +95,64 @@ impl Footing {
         found
     }
 
+    /// The same, with how many rows the tables have.
+    #[must_use]
+    pub fn with_rows(mut self, rows: &[RowsAsked]) -> Self {
+        for RowsAsked { system, schema, logical_table, rows } in rows {
+            let tables = self.0.get_mut(*system).and_then(|schemas| schemas.get_mut(schema));
+            if let Some(table) = tables.and_then(|tables| tables.get_mut(*logical_table)) {
+                table.rows = Some(*rows);
+            }
+        }
+        self
+    }
+
+    /// The same, but of tables that are `held` back as many rows as there were before: they are missed until they are back,
+    /// or let go.
+    #[must_use]
+    pub fn missing_still(mut self, before: Option<&Self>, held: &[HeldBack]) -> Self {
+        for ((system, schema, logical), table) in before.into_iter().flat_map(Self::each) {
+            let name = table.full_name(system, schema);
+            let tables = self.0.get_mut(system).and_then(|schemas| schemas.get_mut(schema));
+            if let Some(now) = tables.and_then(|tables| tables.get_mut(logical))
+                && held.iter().any(|held| held.of == name)
+            {
+                now.rows = now.rows.max(table.rows);
+            }
+        }
+        self
+    }
+
+    fn each(&self) -> impl Iterator<Item = ((&str, &str, &str), &Table)> {
+        let schemas = self.0.iter().flat_map(|(system, schemas)| schemas.iter().map(move |of| (system, of)));
+        schemas.flat_map(|(system, (schema, tables))| {
+            tables.iter().map(move |(logical, table)| ((&**system, &**schema, &**logical), table))
+        })
+    }
+
+    /// What its tables are called: `system:schema.table`.
+    pub(super) fn tables(&self) -> impl Iterator<Item = String> {
+        self.each().map(|((system, schema, _), table)| table.full_name(system, schema))
+    }
+
+    /// What tables are called in the graph of which it is known how many rows they have: as they are, and by their logical name.
+    pub(super) fn counted(&self) -> impl Iterator<Item = String> {
+        let counted = self.each().filter(|(_, table)| table.rows.is_some());
+        counted.flat_map(|((system, schema, logical), table)| {
+            [table.full_name(system, schema), format!("{system}:{schema}.{logical}")]
+        })
+    }
+
+    /// The tables without nodes of their own that have fewer rows than before, in order.
+    pub(super) fn shrunk_since(&self, before: &Self) -> Vec<Shrunk> {
+        let shrunk = before.each().filter_map(|(place, table)| {
+            let (system, schema, logical) = place;
+            let now = self.0.get(system)?.get(schema)?.get(logical)?;
+            Shrunk::of(place, &table.name, table.rows?, now.rows?)
+        });
+        shrunk.collect()
+    }
+
     /// What the last run into a graph noted; `None` where there is no graph, or none did.
     ///
     /// # Errors
@@ -151,6 +214,10 @@ impl Footing {
 }
 
 impl Table {
+    fn full_name(&self, system: &str, schema: &str) -> String {
+        format!("{system}:{schema}.{}", self.name)
+    }
+
     /// What of it is not in `now`.
     fn lost_in(&self, now: Option<&Self>, (system, schema, logical): (&str, &str, &str)) -> Vec<Lost> {
         let place = format!("{schema}.{}", self.name);
@@ -288,6 +355,29 @@ mod tests {
             Footing::of(&asked(&[("touchpoints", "web", ("event_viewed", table), ("event", "event_id"))]))
         };
         assert_eq!(of("gig_opened").lost_since(&of("event_viewed")), []);
+    }
+
+    #[test]
+    fn rows_of_a_table_that_is_held_back_are_missed_until_they_are_back() {
+        let of = |rows: u64| {
+            let named = ("event_saved", "event_saved");
+            let asked = asked(&[("touchpoints", "web", named, ("event", "event_id"))]);
+            let (system, schema) = ("touchpoints", "web".to_owned());
+            Footing::of(&asked).with_rows(&[RowsAsked { system, schema, logical_table: "event_saved", rows }])
+        };
+        let shrunk = of(0).shrunk_since(&of(17));
+        assert_eq!(
+            (&*shrunk[0].of, shrunk[0].before, shrunk[0].gone),
+            ("touchpoints:web.event_saved", 17, 17)
+        );
+        assert_eq!((of(17).shrunk_since(&of(17)), of(0).shrunk_since(&events(&[]))), (vec![], vec![]));
+        let held = [HeldBack { of: shrunk[0].of.clone(), before: 17, gone: 17, held_back: 3 }];
+        assert_eq!(of(0).missing_still(Some(&of(17)), &held), of(17));
+        assert_eq!(of(0).missing_still(Some(&of(17)), &[]), of(0));
+        // A run of before rows were noted says nothing of them.
+        let unsaid =
+            Footing::of(&asked(&[("touchpoints", "web", ("event_saved", "event_saved"), ("event", "e"))]));
+        assert_eq!(of(0).shrunk_since(&unsaid), []);
     }
 
     #[test]

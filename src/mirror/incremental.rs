@@ -274,7 +274,7 @@ pub async fn read_since(
         position => position,
     };
     let extent = is_asked.then_some(extent);
-    let footing = Footing::of(&reading.asked);
+    let footing = Footing::of(&reading.asked).with_rows(&reading.rows);
     Ok(Read { facts: reading.facts, footing, resolved, current, position, extent })
 }
 

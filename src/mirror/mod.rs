@@ -24,8 +24,10 @@ mod plan;
 mod report;
 mod resolve;
 mod resolved;
+mod resting;
 #[cfg(test)]
 pub(crate) mod sample;
+mod shrunk;
 mod strangers;
 mod summary;
 mod sweep;
@@ -49,6 +51,7 @@ pub use plan::{Plan, plan};
 pub use report::{Conflict, Note};
 pub use resolve::{ResolveOptions, resolve};
 pub use resolved::{Resolved, Unspooled};
+pub use shrunk::Shrunk;
 pub use summary::{Counts, Sample, Summary};
 pub use sweep::{HeldBack, SweepGuard};
 
@@ -133,6 +136,12 @@ pub enum MirrorError {
         /// All that is gone and was not let go.
         lost: Vec<Lost>,
     },
+    /// Tables that say who is who lost rows in a way that looks like a failed read.
+    #[error("{}, and {} who is who", fewer(tables), if tables.len() == 1 { "it says" } else { "they say" })]
+    Shrunk {
+        /// All that did and were not let go.
+        tables: Vec<Shrunk>,
+    },
     /// A run could not be written down, or read again.
     #[error("cannot {doing} the mirror's ledger at `{}`", path.display())]
     Ledger {
@@ -152,6 +161,13 @@ pub enum MirrorError {
     Cancelled(#[from] Cancelled),
 }
 
+/// What each has fewer of.
+fn fewer(tables: &[Shrunk]) -> String {
+    let told =
+        tables.iter().map(|Shrunk { of, before, gone, .. }| format!("`{of}` lost {gone} of {before} rows"));
+    told.collect::<Vec<_>>().join(", ")
+}
+
 /// Each once, in order.
 fn told(lost: &[Lost], what: fn(&Lost) -> &String) -> String {
     let mut told: Vec<&str> = lost.iter().map(|lost| &**what(lost)).filter(|told| !told.is_empty()).collect();
@@ -168,6 +184,7 @@ impl Diagnose for MirrorError {
             | Self::OtherLabel { .. }
             | Self::IdTaken { .. }
             | Self::Lost { .. }
+            | Self::Shrunk { .. }
             | Self::Ledger { .. } => Fault::Environment,
             Self::Unread(error) | Self::Unwritten(error) => error.fault(),
             Self::Spool(error) => error.fault(),
@@ -214,6 +231,14 @@ impl Diagnose for MirrorError {
                 });
                 let [gone, there] = [gone, there].map(Option::unwrap_or_default);
                 Some(format!("nothing was written; {others}{otherwise}{gone}{there}"))
+            }
+            Self::Shrunk { tables } => {
+                let names: Vec<&str> = tables.iter().map(|table| &*table.of).collect();
+                Some(format!(
+                    "nothing was written; that looks like a failed read, after which things would be taken apart or put \
+                     together wrongly; if it is meant, --allow-shrink {}",
+                    names.join(",")
+                ))
             }
             Self::Ledger { .. } => Some("`mirror_dir` in the configuration names the folder".to_owned()),
             Self::Moved { .. } => {

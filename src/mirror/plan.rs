@@ -6,7 +6,7 @@
 //!
 //! A plan holds positions, a few bytes a change; rows are read where they lie when they are told or written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::MirrorError;
 use super::current::{Current, Held, differences, property};
@@ -142,6 +142,19 @@ pub fn plan<'a>(resolved: &'a Resolved, current: &'a Current) -> Result<Plan<'a>
     let (seen, _) = report.close();
     let (conflicts, notes) = (&resolved.conflicts[..], [&resolved.notes[..], &seen].concat());
     Ok(Plan { resolved, current, nodes, edges, conflicts, notes, held_back: Vec::new() })
+}
+
+impl Plan<'_> {
+    /// Takes out the edges of nodes that are not made.
+    pub(super) fn make_no_edges_of(&mut self, unmade: &HashSet<u32>) {
+        let resolved = self.resolved;
+        for changes in self.edges.values_mut().filter(|_| !unmade.is_empty()) {
+            changes.create.retain(|&at| {
+                let key = resolved.edge_key(at);
+                !unmade.contains(&key.src) && !unmade.contains(&key.dst)
+            });
+        }
+    }
 }
 
 /// Edges that a run neither makes nor removes.

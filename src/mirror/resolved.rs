@@ -149,6 +149,14 @@ impl Resolved {
         before(kind_of(label))..before(kind_of(label) + 1)
     }
 
+    /// Position of the node of a label and name.
+    pub(super) fn find(&self, label: Label, name: NameHash) -> Option<u32> {
+        let range = self.nodes_of(label);
+        let keys = &self.nodes[range.start as usize..range.end as usize];
+        let at = keys.binary_search_by_key(&name, |key| key.name).ok()?;
+        Some(range.start + at as u32)
+    }
+
     /// Positions of the edges of a relation.
     pub(super) fn edges_of(&self, relation: Relation) -> Range<u32> {
         let before = |nth| self.edges.partition_point(|key| (key.relation() as u32) < nth) as u32;

@@ -191,7 +191,9 @@ impl Telling<'_> {
                 });
                 let labels = update.add.labels().map(|l| format!("is {l} now"));
                 let lost = update.remove.labels().map(|l| format!("is no {l} any more"));
-                set.chain(labels).chain(lost).collect::<Vec<_>>().join(", ")
+                let freed = (update.differ == 0 && update.frees_canonical_id)
+                    .then(|| "canonical_id is another's now".to_owned());
+                set.chain(labels).chain(lost).chain(freed).collect::<Vec<_>>().join(", ")
             });
         }
         self.sample(of, "update", few, uid);

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::Serialize;
 
 use super::MirrorError;
-use super::current::{Current, property, refs};
+use super::current::{Current, refs};
 use super::footing::Lost;
 use super::keys::{EdgeKey, NameHash};
 use super::plan::Plan;
-use super::resolved::Resolved;
+use super::resting::{Kept, Resting, claimed, is_claimed, is_deleted, stands_in, table_of};
+use super::shrunk::Shrunk;
 use crate::ontology::Relation;
-use crate::snapshot::tables::assemble::NodeRow;
 use crate::sources::facts::TableRead;
 
 /// Fewer lost rows than this are a decision, not an accident, unless they were all or a smaller share is asked for.
@@ -36,6 +36,12 @@ pub struct SweepGuard {
     pub gone: BTreeSet<String>,
     /// Relations that it fed, which may shrink as they like.
     pub fed: BTreeSet<Relation>,
+    /// Tables without nodes of their own that lost too many rows since the last run. What rests on them stays.
+    pub shrunk: Vec<Shrunk>,
+    /// What the tables are called that this run or the last one read.
+    pub tables: BTreeSet<String>,
+    /// Those of which it is known how many rows they have, as the graph calls them.
+    pub counted: BTreeSet<String>,
 }
 
 impl Default for SweepGuard {
@@ -46,6 +52,9 @@ impl Default for SweepGuard {
             skipped_rows: false,
             gone: BTreeSet::new(),
             fed: BTreeSet::new(),
+            shrunk: Vec::new(),
+            tables: BTreeSet::new(),
+            counted: BTreeSet::new(),
         }
     }
 }
@@ -68,16 +77,23 @@ impl SweepGuard {
     pub const MAX_SHRINK: f64 = 0.25;
 
     fn minds(&self, of: &str, before: u64, gone: u64) -> bool {
+        gone > 0 && (self.skipped_rows || self.is_much(before, gone)) && !self.is_allowed(of)
+    }
+
+    /// Whether so many rows that went look like a failed read.
+    pub(super) fn is_much(&self, before: u64, gone: u64) -> bool {
         let share = gone as f64 / before.max(1) as f64;
         // Whoever asks for less than the usual share means every row.
         let noticed = if self.max_shrink < Self::MAX_SHRINK { 1 } else { NOTICED };
-        let much = self.skipped_rows || gone == before || (gone >= noticed && share > self.max_shrink);
-        // What stands in a schema or table goes with it.
+        gone == before || (gone >= noticed && share > self.max_shrink)
+    }
+
+    /// Whether it may shrink as it likes: by its name, or with the schema or table that it stands in.
+    pub(super) fn is_allowed(&self, of: &str) -> bool {
         let covers = |name: &String| {
             of.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let is_allowed = self.allowed.iter().chain(&self.gone).any(covers);
-        gone > 0 && much && !is_allowed
+        self.allowed.iter().chain(&self.gone).any(covers)
     }
 
     /// Refuses to go on without what is `lost`, but for what is allowed to be gone by name.
@@ -105,7 +121,7 @@ impl SweepGuard {
     pub fn check_names(&self, plan: &Plan<'_>, read: &[TableRead]) -> Result<(), MirrorError> {
         let mut known: BTreeSet<String> =
             read.iter().map(|table| format!("{}:{}", table.system, table.table)).collect();
-        known.extend(self.gone.iter().cloned());
+        known.extend(self.gone.iter().chain(&self.tables).cloned());
         known.extend(Relation::ALL.iter().map(|relation| relation.name().to_owned()));
         if self.allowed.is_subset(&known) {
             return Ok(());
@@ -139,59 +155,37 @@ impl SweepGuard {
             return Ok(());
         }
         let claimed = claimed(resolved)?;
-        let mut held = self.tables(&claimed, current)?;
-        let resting =
-            if held.is_empty() { Resting::default() } else { Resting::on(&held, &claimed, current)? };
-        drop(claimed);
-        let mut unmade: HashSet<u32> = HashSet::new();
-        {
-            let mut count = |table: Option<&str>| {
-                table.and_then(|table| held.get_mut(table)).map(|held| held.held_back += 1).is_some()
-            };
-            for changes in plan.nodes.values_mut().filter(|_| !resting.nodes.is_empty()) {
-                changes.delete.retain(|delete| !count(resting.table(delete.held)));
-                // A canonical id that another node needs cannot stay.
-                changes
-                    .update
-                    .retain(|update| update.frees_canonical_id || !count(resting.table(update.held)));
-                // Rows of a node that stays are that node, whatever else they would be without the rows that vanished.
-                let mut failed = None;
-                changes.create.retain(|&at| {
-                    let table = resolved.node(at).map(|row| resting.of_rows(refs(&row.properties)));
-                    let made = match table {
-                        Ok(table) => !count(table),
-                        Err(error) => {
-                            failed = Some(error);
-                            true
-                        }
-                    };
-                    if !made {
-                        unmade.insert(at);
-                    }
-                    made
-                });
-                if let Some(error) = failed {
-                    return Err(error);
-                }
+        let (mut held, known) = self.tables(&claimed, current)?;
+        let mut places: BTreeMap<String, String> = held.keys().map(|of| (of.clone(), of.clone())).collect();
+        for Shrunk { of, before, gone, fed, .. } in &self.shrunk {
+            let (before, gone) = (*before, *gone);
+            held.entry(of.clone()).or_insert(HeldBack { of: of.clone(), before, gone, held_back: 0 });
+            for named in &fed.refs {
+                places.entry(named.clone()).or_insert_with(|| of.clone());
             }
         }
-        for changes in plan.edges.values_mut().filter(|_| !unmade.is_empty()) {
-            changes.create.retain(|&at| {
-                let key = resolved.edge_key(at);
-                !unmade.contains(&key.src) && !unmade.contains(&key.dst)
-            });
-        }
-        self.edges(plan, &resting, &mut held);
-        plan.held_back = held.into_values().collect();
+        let resting = if held.is_empty() {
+            Resting::default()
+        } else {
+            Resting::on(&places, &self.shrunk, &claimed, current)?
+        };
+        drop(claimed);
+        let unmade = resting.keep_nodes(plan, &mut held)?;
+        plan.make_no_edges_of(&unmade);
+        let kept = self.edges(plan, &resting, &mut held);
+        kept.make_no_stand_ins(plan, &known)?;
+        // A table that is only remembered by how many rows it had may have told nothing that the graph lacks now.
+        let shrunk = |of: &str| self.shrunk.iter().any(|shrunk| shrunk.of == of);
+        plan.held_back = held.into_values().filter(|held| held.held_back > 0 || !shrunk(&held.of)).collect();
         Ok(())
     }
 
-    /// The tables that shrank too much.
+    /// The tables that shrank too much, and all that there are.
     fn tables(
         &self,
         claimed: &[NameHash],
         current: &Current,
-    ) -> Result<BTreeMap<String, HeldBack>, MirrorError> {
+    ) -> Result<(BTreeMap<String, HeldBack>, BTreeSet<String>), MirrorError> {
         let mut counts: HashMap<String, (u64, u64)> = HashMap::new();
         for node in current.nodes.iter() {
             let node = node?;
@@ -207,15 +201,31 @@ impl SweepGuard {
                 }
             }
         }
-        let minded = counts.into_iter().filter(|(of, (before, gone))| self.minds(of, *before, *gone));
-        Ok(minded
-            .map(|(of, (before, gone))| (of.clone(), HeldBack { of, before, gone, held_back: 0 }))
-            .collect())
+        // What is called after a column is a value that stood in rows: it went with them, or they were read well.
+        let is_of_rows = |of: &str| {
+            let is_known =
+                |table| counts.contains_key(table) || !self.skipped_rows && self.counted.contains(table);
+            stands_in(of).is_some_and(is_known)
+        };
+        let minded = counts.iter().filter(|(of, _)| !is_of_rows(of));
+        let minded = minded.filter(|(of, (before, gone))| self.minds(of, *before, *gone));
+        let held = minded.map(|(of, &(before, gone))| {
+            (of.clone(), HeldBack { of: of.clone(), before, gone, held_back: 0 })
+        });
+        let held = held.collect();
+        Ok((held, counts.into_keys().chain(self.counted.iter().cloned()).collect()))
+    }
+
+    /// The tables that told of edges of a relation and lost too many rows.
+    fn failed(&self, relation: Relation) -> Vec<&str> {
+        let is_free = self.fed.contains(&relation) || self.allowed.contains(relation.name());
+        let failed = self.shrunk.iter().filter(|shrunk| shrunk.fed.relations.contains(&relation));
+        failed.filter(|_| !is_free).map(|shrunk| &*shrunk.of).collect()
     }
 
     /// Keeps the edges of nodes that stay, and those of relations that shrank too much; an edge of a node that goes, goes.
-    fn edges(&self, plan: &mut Plan<'_>, staying: &Resting, held: &mut BTreeMap<String, HeldBack>) {
-        let resolved = plan.resolved;
+    fn edges(&self, plan: &mut Plan<'_>, staying: &Resting, held: &mut BTreeMap<String, HeldBack>) -> Kept {
+        let (resolved, mut kept, mut stay) = (plan.resolved, Kept::default(), Vec::new());
         let deleted = plan.nodes.values().flat_map(|changes| &changes.delete).map(|delete| delete.held);
         let deleted: HashSet<u32> = deleted.collect();
         let follows = |key: &EdgeKey| deleted.contains(&key.src) || deleted.contains(&key.dst);
@@ -229,6 +239,15 @@ impl SweepGuard {
             // Candidates come and go with the names of things; what was re-hung is not gone.
             let gone = deletes.saturating_sub(creates.max(following));
             let is_fed = relation == Relation::SameAs || self.fed.contains(&relation);
+            let failed = self.failed(relation);
+            if !failed.is_empty() {
+                let kept = keep_all(relation, plan, follows);
+                // Each of them, because one may come back before the other.
+                for of in failed {
+                    held.entry(of.to_owned()).and_modify(|held| held.held_back += kept);
+                }
+                continue;
+            }
             let minded = !is_fed && self.minds(relation.name(), before, gone);
             let mut count = 0;
             for ((of, ..), changes) in &mut plan.edges {
@@ -245,6 +264,8 @@ impl SweepGuard {
                         && !follows(key)
                         && !again.contains(&key.which);
                     count += u64::from(stays && minded);
+                    let ends_stay = stays && (staying.has(key.src) || staying.has(key.dst));
+                    stay.extend(ends_stay.then_some((relation, *key)));
                     !stays
                 });
             }
@@ -253,89 +274,37 @@ impl SweepGuard {
                 held.insert(of.clone(), HeldBack { of, before, gone, held_back: count });
             }
         }
-    }
-}
-
-/// Nodes of the graph that rest on a row which vanished with its table, and that table.
-#[derive(Default)]
-struct Resting {
-    tables: Vec<String>,
-    /// By position; places among the tables.
-    nodes: Vec<(u32, u16)>,
-    /// By source row of such a node.
-    rows: Vec<(NameHash, u16)>,
-}
-
-impl Resting {
-    fn on(
-        held: &BTreeMap<String, HeldBack>,
-        claimed: &[NameHash],
-        current: &Current,
-    ) -> Result<Self, MirrorError> {
-        let mut resting = Self { tables: held.keys().cloned().collect(), ..Self::default() };
-        for at in 0..current.keys.len() as u32 {
-            let node = current.node(at)?;
-            if is_deleted(&node) {
-                continue;
-            }
-            let refs = refs(&node.properties);
-            let lost = refs.iter().filter(|reference| !is_claimed(claimed, reference));
-            let mut tables = lost.filter_map(|reference| table_of(reference));
-            let Some(table) = tables.find_map(|table| resting.tables.iter().position(|held| held == table))
-            else {
-                continue;
-            };
-            resting.nodes.push((at, table as u16));
-            resting.rows.extend(refs.iter().map(|reference| (NameHash::of(reference), table as u16)));
+        for (relation, key) in &stay {
+            kept.add(*relation, key, staying, plan);
         }
-        resting.rows.sort_unstable();
-        Ok(resting)
-    }
-
-    fn has(&self, held: u32) -> bool {
-        self.nodes.binary_search_by_key(&held, |(at, _)| *at).is_ok()
-    }
-
-    /// The table of a node.
-    fn table(&self, held: u32) -> Option<&str> {
-        let at = self.nodes.binary_search_by_key(&held, |(at, _)| *at).ok()?;
-        Some(&self.tables[usize::from(self.nodes[at].1)])
-    }
-
-    /// The table of the node that one of these rows is.
-    fn of_rows(&self, refs: &[String]) -> Option<&str> {
-        refs.iter().find_map(|reference| {
-            let name = NameHash::of(reference);
-            let at = self.rows.partition_point(|(row, _)| *row < name);
-            let (row, table) = self.rows.get(at)?;
-            (*row == name).then(|| &*self.tables[usize::from(*table)])
-        })
+        kept
     }
 }
 
-/// Every source row that the sources claim now, in order.
-fn claimed(resolved: &Resolved) -> Result<Vec<NameHash>, MirrorError> {
-    let mut claimed = Vec::new();
-    for row in resolved.node_rows() {
-        claimed.extend(refs(&row?.properties).iter().map(|reference| NameHash::of(reference)));
+/// Keeps every edge of a relation as and where it is, but for those that follow their ends; counts the changes that this takes out.
+fn keep_all(relation: Relation, plan: &mut Plan<'_>, follows: impl Fn(&EdgeKey) -> bool) -> u64 {
+    let resolved = plan.resolved;
+    let mut kept = 0;
+    let mut places: HashSet<u64> = HashSet::new();
+    let mut of_relation: Vec<_> =
+        plan.edges.iter_mut().filter(|((of, ..), _)| *of == relation).map(|(_, changes)| changes).collect();
+    for changes in &mut of_relation {
+        kept += changes.update.len();
+        changes.update.clear();
+        changes.delete.retain(|key| {
+            let goes = follows(key);
+            if !goes {
+                kept += 1;
+                places.insert(key.which);
+            }
+            goes
+        });
     }
-    claimed.sort_unstable();
-    Ok(claimed)
-}
-
-fn is_claimed(claimed: &[NameHash], reference: &str) -> bool {
-    claimed.binary_search(&NameHash::of(reference)).is_ok()
-}
-
-/// Whether a sweep marked it.
-fn is_deleted(node: &NodeRow) -> bool {
-    property(&node.properties, "deleted_at").is_some()
-}
-
-/// `system:schema.table` of `system:schema.table:key`.
-fn table_of(reference: &str) -> Option<&str> {
-    let (at, _) = reference.match_indices(':').nth(1)?;
-    Some(&reference[..at])
+    // What only hangs elsewhere now is the same edge.
+    for changes in of_relation.iter_mut().filter(|_| relation.discriminator().is_some()) {
+        changes.create.retain(|&at| !places.contains(&resolved.edge_key(at).which));
+    }
+    kept as u64
 }
 
 #[cfg(test)]

@@ -118,3 +118,20 @@ fn a_vanished_crosswalk_makes_no_second_node_of_a_thing() {
     let made: Vec<_> = made.map(|&at| wanted.node(at).expect("a row").uid).collect();
     assert!(made.is_empty(), "{made:?}");
 }
+
+#[test]
+fn of_what_stays_goes_only_the_canonical_id_that_another_takes() {
+    let (mut directus, touchpoints) = town();
+    for (n, venue) in directus.venues.iter_mut().enumerate() {
+        venue.google_place_id = Some(format!("ChIJ-of-a-place-{n:04}"));
+    }
+    let before = graph(&facts(&directus, &touchpoints));
+    let mut moved = directus.venues[0].clone();
+    moved.id = "moved".into();
+    directus.venues = vec![moved];
+    let (nodes, _, held) = run(&SweepGuard::default(), &facts(&directus, &touchpoints), &before);
+    let of = |held: &HeldBack| (held.of.clone(), held.before, held.gone, held.held_back);
+    let venues = ("directus:directus.venues".to_owned(), 20, 20, 19);
+    assert_eq!(nodes, 1, "one place is no two venues: {held:?}");
+    assert!(held.iter().map(of).any(|of| of == venues), "{held:?}");
+}

@@ -21,6 +21,19 @@ pub struct ColumnAsked {
     pub is_there: bool,
 }
 
+/// How many rows a table holds of which columns are asked, whatever their state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsAsked {
+    /// Name of the source.
+    pub system: &'static str,
+    /// The schema.
+    pub schema: String,
+    /// The logical table.
+    pub logical_table: &'static str,
+    /// Its rows.
+    pub rows: u64,
+}
+
 impl ColumnAsked {
     /// `schema.table.column`.
     pub fn qualified(&self) -> String {

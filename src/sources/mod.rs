@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::Naming;
 use crate::context::Context;
-pub use asked::{ColumnAsked, column_key, table_key};
+pub use asked::{ColumnAsked, RowsAsked, column_key, table_key};
 pub use error::SourceError;
 use facts::{Facts, TableRead};
 pub use lacking::Lacking;
@@ -187,7 +187,7 @@ pub async fn read_facts(
     options: &SourceOptions,
     cx: &Context,
 ) -> Result<Facts, SourceError> {
-    Ok(read_databases(databases, options, || None, &mut None, cx).await?.0)
+    Ok(read_databases(databases, options, || None, None, cx).await?.0)
 }
 
 /// [`read_facts`], which tells where the next reading of the touches may go on, and goes on itself from where `since` says,
@@ -201,12 +201,12 @@ pub async fn read_facts_since(
     since: Option<&Since>,
     cx: &Context,
 ) -> Result<Reading, SourceError> {
-    let mut asked = Some(Vec::new());
+    let (mut asked, mut rows) = (Vec::new(), Vec::new());
     let resume = || Some(Resuming::from(since.cloned()));
-    let (facts, touches) = read_databases(databases, options, resume, &mut asked, cx).await?;
-    let asked = asked.unwrap_or_default();
+    let (facts, touches) =
+        read_databases(databases, options, resume, Some((&mut asked, &mut rows)), cx).await?;
     let position = Err(NO_TOUCHES.to_owned());
-    let mut reading = Reading { facts, asked, position, whole: None, left: None };
+    let mut reading = Reading { facts, asked, rows, position, whole: None, left: None };
     match touches {
         Some((session, resuming)) => {
             reading.position = resuming.position().unwrap_or(reading.position);
@@ -230,6 +230,8 @@ pub struct Reading {
     pub facts: Facts,
     /// Columns that the layouts ask for, of all that there are and whatever is left unread, whether or not the tables have them.
     pub asked: Vec<ColumnAsked>,
+    /// How many rows each of those tables holds, of all that there are and whatever is left unread.
+    pub rows: Vec<RowsAsked>,
     /// Where the touches were read; why no reading can go on from there, where that is so.
     pub position: Result<Position, String>,
     /// Why all touches were read though it was to go on from an earlier reading.
@@ -287,12 +289,12 @@ impl Left {
 type Touches = Option<(Option<Session>, Resuming)>;
 
 /// Reads every database; `resume` says of each whether the touches go on from an earlier reading. Notes which columns are
-/// `asked` for, where that is wanted.
+/// `asked` for and how many rows their tables hold, where that is wanted.
 async fn read_databases(
     databases: &Databases,
     options: &SourceOptions,
     resume: impl Fn() -> Option<Resuming>,
-    asked: &mut Option<Vec<ColumnAsked>>,
+    mut asked: Option<(&mut Vec<ColumnAsked>, &mut Vec<RowsAsked>)>,
     cx: &Context,
 ) -> Result<(Facts, Touches), SourceError> {
     let mut facts = Facts::default();
@@ -303,13 +305,15 @@ async fn read_databases(
         if options.skip_bad_rows {
             session.skip_bad_rows();
         }
-        if let Some(asked) = asked {
+        if let Some((asked, rows)) = &mut asked {
             // Before anything is left unread: which columns there are does not depend on that.
             session.look();
             for source in &sources {
                 source.read(&mut session, options, &mut Facts::default(), cx).await?;
             }
-            asked.extend(session.stop_looking());
+            let columns = session.stop_looking();
+            rows.extend(session.count_rows(&columns, cx).await?);
+            asked.extend(columns);
             session.take_lacking();
         }
         if let Some(resuming) = resume() {

@@ -6,6 +6,7 @@ mod changes;
 mod city;
 mod command_line;
 mod dead_ends;
+mod failed_reads;
 mod footing;
 mod generations;
 mod identity;

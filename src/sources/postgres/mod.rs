@@ -8,6 +8,7 @@ pub mod checksum;
 pub mod client;
 pub mod columns;
 pub mod copy;
+mod count;
 pub mod directus;
 mod frame;
 pub mod grants;
