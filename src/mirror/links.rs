@@ -10,7 +10,7 @@ use super::keys::NameHash;
 use super::merge::Candidate;
 use super::report::Report;
 use super::resolve::{Places, held, millis, shown_name};
-use crate::ontology::canonical::{self, SharedHosts};
+use crate::ontology::canonical::{self, SharedHosts, masked};
 use crate::ontology::{Label, Relation, Uid, Value, safe_id};
 use crate::sources::facts::{self, BY_NAME, EdgeFact, End, Facts};
 
@@ -220,7 +220,7 @@ pub(super) fn claims(
             }
             // As everything begins; without a record of moves nothing can be said.
             None if facts.claims.is_some() && entity.claim_status != "unclaimed" => {
-                report.note("entities have a claim status that no claim event gives", &entity.id);
+                report.note("entities have a claim status that no claim event gives", safe_id(&entity.id));
             }
             _ => {}
         }
@@ -249,7 +249,7 @@ pub(super) fn claims(
         let people = &people[claimant.as_str()];
         match (people.len(), people.first()) {
             (1, Some(&person)) => {
-                let status = ("status", Value::Text(status.clone()));
+                let status = ("status", Value::Text(masked(status).into_owned()));
                 let at = at.map(|at| ("timestamp", Value::Instant(millis(at))));
                 draft.edge(Relation::Claims, person, claimed, std::iter::once(status).chain(at))?;
             }

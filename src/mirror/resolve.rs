@@ -261,7 +261,7 @@ fn thing(
         node.properties.insert("canonical_id", Value::Text(id.clone()));
     }
     if let Some(entity) = &group.entity {
-        node.properties.insert("claim_status", Value::Text(entity.claim_status.clone()));
+        node.properties.insert("claim_status", Value::Text(masked(&entity.claim_status).into_owned()));
     }
     if group.label == Label::Person {
         let addresses = || group.rows.iter().flat_map(|row| &row.fact.addresses);
@@ -338,7 +338,10 @@ pub(super) fn shown_name(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Whether a name is more than what was left out of it.
 fn says_something(name: &str) -> bool {
-    name.replace("[e-mail]", "").replace("[phone]", "").contains(char::is_alphanumeric)
+    ["[e-mail]", "[phone]", "[token]"]
+        .iter()
+        .fold(name.to_owned(), |name, left_out| name.replace(left_out, ""))
+        .contains(char::is_alphanumeric)
 }
 
 /// A value as the graph server holds and returns it; `None` for numbers it cannot.

@@ -81,7 +81,7 @@ pub(super) fn edges(
     for touch in once() {
         let (place, touch) = touch?;
         let Some(actor) = actor(&touch, &mut devices, facts, draft, places)? else {
-            report.note(BY_NOBODY, &touch.id);
+            report.note(BY_NOBODY, safe_id(&touch.id));
             continue;
         };
         if let Touch::Shared { parent, .. } = &touch.touch {
@@ -97,9 +97,9 @@ pub(super) fn edges(
         let touch = facts.touches.get(place)?;
         let Touch::Shared { parent: Some(parent), .. } = &touch.touch else { continue };
         match sharers.get(parent) {
-            None => report.note("shares pass on a share that was not read", &touch.id),
+            None => report.note("shares pass on a share that was not read", safe_id(&touch.id)),
             Some(sharer) if sharer == reader => {
-                report.note("shares pass on the sharer's own share", &touch.id);
+                report.note("shares pass on the sharer's own share", safe_id(&touch.id));
             }
             Some(sharer) => {
                 draft.edge(Relation::Referred, sharer, reader, [at(&touch), ("via", id(parent))])?;
@@ -122,7 +122,7 @@ pub(super) fn more(
         let touch = touch?;
         match actor(&touch, devices, facts, draft, places)? {
             Some(actor) => Found { facts, places, devices }.edge(&touch, actor, draft, report)?,
-            None => report.note(BY_NOBODY, &touch.id),
+            None => report.note(BY_NOBODY, safe_id(&touch.id)),
         }
     }
     Ok(())
@@ -209,7 +209,7 @@ fn loaded_again(facts: &Facts, report: &mut Report) -> Result<(HashSet<Place>, O
             (&a.id, a.at).cmp(&(&b.id, b.at)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
         });
         for pair in alike.windows(2).filter(|pair| pair[0].0.id == pair[1].0.id) {
-            report.note("touches were loaded more than once", &pair[1].0.id);
+            report.note("touches were loaded more than once", safe_id(&pair[1].0.id));
             again.insert(pair[1].1);
         }
     }
@@ -246,7 +246,10 @@ impl Found<'_> {
     fn event(&self, pk: Option<&str>, touch: &TouchRow, report: &mut Report) -> Option<At> {
         let event = self.row(&self.facts.events_table, pk);
         if event.is_none() {
-            report.note("touches name an event that was not read (archived, deleted or none)", &touch.id);
+            report.note(
+                "touches name an event that was not read (archived, deleted or none)",
+                safe_id(&touch.id),
+            );
         }
         event
     }
@@ -291,13 +294,14 @@ impl Found<'_> {
                             let properties = [mid(), at(touch), weight(WEIGHT_ATTENDED), attributed()];
                             draft.edge(Relation::Attended, person, event, properties)?;
                         }
-                        None => report.note("attendances are by a device nobody is known to own", &touch.id),
+                        None => report
+                            .note("attendances are by a device nobody is known to own", safe_id(&touch.id)),
                     }
                 }
             }
             Touch::Shared { content_url, event, channel, parent } => {
                 let Some(url) = content_url.as_deref().and_then(canonical::content_url) else {
-                    report.note("shares are of no web address", &touch.id);
+                    report.note("shares are of no web address", safe_id(&touch.id));
                     return Ok(());
                 };
                 let (content, is_new) = draft.node(Label::Content, &url)?;
@@ -330,15 +334,15 @@ impl Found<'_> {
             }
             Touch::ArtistFollowed { artist } => {
                 match self.row(&self.facts.artists_table, artist.as_deref()) {
-                    Some(artist) if artist == actor => report.note(OWN_FOLLOWER, &touch.id),
+                    Some(artist) if artist == actor => report.note(OWN_FOLLOWER, safe_id(&touch.id)),
                     Some(artist) => draft.edge(Relation::Follows, actor, artist, [at(touch)])?,
-                    None => report.note("touches follow an artist who was not read", &touch.id),
+                    None => report.note("touches follow an artist who was not read", safe_id(&touch.id)),
                 }
             }
             Touch::UserFollowed { user } => match user.as_deref().and_then(|user| self.places.user(user)) {
-                Some(user) if user == actor => report.note(OWN_FOLLOWER, &touch.id),
+                Some(user) if user == actor => report.note(OWN_FOLLOWER, safe_id(&touch.id)),
                 Some(user) => draft.edge(Relation::Follows, actor, user, [at(touch)])?,
-                None => report.note("touches follow a user whom no source knows", &touch.id),
+                None => report.note("touches follow a user whom no source knows", safe_id(&touch.id)),
             },
             Touch::Other { .. } => {}
         }

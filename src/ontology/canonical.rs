@@ -10,6 +10,7 @@ mod hosts;
 mod local;
 mod pages;
 mod places;
+mod tokens;
 mod words;
 
 use std::fmt;
@@ -69,7 +70,7 @@ fn clean(raw: &str) -> String {
 }
 
 /// Decodes `%41` once; a `%` that starts no code stays, and what is then no UTF-8 is marked so.
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -18,6 +18,8 @@ fn addresses() -> impl Strategy<Value = String> {
         "(\\+|00)?[0-9 ()./-]{0,20}",
         "https?://[a-z]{1,5}\\.example/{0,3}[a-z%@/]{0,6}(\\?[a-z_=&%@.]{0,16})?(#.{0,4})?",
         "[a-z%40@.+ <>\u{200b}-]{0,24}",
+        "[a-c\" ]{0,4}( ?[(\\[]at[)\\]] ?|%2[Bb]|\"@|@)[a-c0-9]{0,9}([.]|\\(dot\\))[a-c]{0,3}",
+        "(https://a\\.example/(token|e)/)?(eyJ|ghp_|sha256-)?[a-fA-F0-9]{0,70}[A-Za-z0-9_.;=/-]{0,44}",
     ]
 }
 
@@ -91,7 +93,7 @@ proptest! {
 }
 
 /// What long texts are made of, each behind what makes it look like an address.
-const UNITS: [(&str, &str); 16] = [
+const UNITS: [(&str, &str); 21] = [
     ("", "a"),
     ("ana", "@"),
     ("", "a@b.cd "),
@@ -108,6 +110,11 @@ const UNITS: [(&str, &str); 16] = [
     ("https://sonik.example/", "?&a=b"),
     ("place_id:ChIJ", "A_-"),
     ("instagram://user?username=", "中"),
+    ("eyJ", ".eyJ"),
+    ("", "(dot)a"),
+    ("", "\"@"),
+    ("", "a.bc%40"),
+    ("", "a.b @ "),
 ];
 
 #[test]

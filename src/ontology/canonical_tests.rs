@@ -289,6 +289,16 @@ fn a_text_for_people_holds_no_address_and_no_number() {
         ("ana@\u{200b}fans.example", "[e-mail]"),
         ("book: +49 (0)170 / 123-4567!", "book: [phone]!"),
         ("a@b.cd@e.fg", "[e-mail]"),
+        ("\"ana bello\"@fans.example, \"x\"", "[e-mail], \"x\""),
+        ("by ana(dot)b(at)fans.example.", "by [e-mail]."),
+        ("Ana [at] fans [dot] example", "[e-mail]"),
+        ("ana.b @ fans.example, ana%2540fans.example", "[e-mail], [e-mail]"),
+        ("ANA(AT)FANS(DOT)EXAMPLE or ana {at} fans.example", "[e-mail] or [e-mail]"),
+        ("call %2B491701234567", "call [phone]"),
+        // Tokens.
+        ("t=eyJhbGciOi.eyJzdWIi.c2ln, ghp_0123456789abcdef0123", "t=[token], [token]"),
+        ("/in/da39a3ee5e6b4b0d3255bfef95601890afd80709", "/in/[token]"),
+        ("xZ3-k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M_a0S", "[token]"),
         // Numbers that do not tell their country, where nothing else is written so.
         ("(555) 123-4567", "[phone]"),
         ("Box office: (555)123 4567, late 555-123-4567.", "Box office: [phone], late [phone]."),
@@ -314,6 +324,15 @@ fn a_text_for_people_holds_no_address_and_no_number() {
         ("/e/555-123-4567", "/e/555-123-4567"),
         ("4915112345678", "4915112345678"),
         ("@velvet.meridian", "@velvet.meridian"),
+        ("Ben U.F.O @ club.example", "Ben U.F.O @ club.example"),
+        ("Ostara (AT) club.example, Mara (DE)", "Ostara (AT) club.example, Mara (DE)"),
+        ("user_2NNEqL2nrIRdJ194ndJqAHwEfxC", "user_2NNEqL2nrIRdJ194ndJqAHwEfxC"),
+        ("ChIJN1t_tDeuEmsRUsoyG83frY4", "ChIJN1t_tDeuEmsRUsoyG83frY4"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e"),
+        (
+            "Some-Long-Night-2025-in-Berlin-with-2manydjs-B2B-Friends",
+            "Some-Long-Night-2025-in-Berlin-with-2manydjs-B2B-Friends",
+        ),
         ("live@Foundry", "live@Foundry"),
         ("2 + 2", "2 + 2"),
         ("C+12345678", "C+12345678"),
@@ -386,6 +405,19 @@ fn a_shared_address_is_the_page_and_not_how_one_came_there() {
         ("https://sonik.example/e/1?call=%2B491701234567", Some("https://sonik.example/e/1")),
         ("https://sonik.example/leave/ana%40fans.example", None),
         ("https://sonik.example/@velvet", Some("https://sonik.example/@velvet")),
+        (
+            "https://sonik.example/reset-password/abc/next?list=xZ3-k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M_a0S",
+            // printf abc | sha256sum, printf xZ3-… | sha256sum
+            Some(
+                "https://sonik.example/reset-password/sha256-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad/next?list=sha256-3f2655608ce2c1a21963d8bd50cac772ac67f4e9edb24c3602029eaf64bf9c5d",
+            ),
+        ),
+        (
+            "https://sonik.example/e/ghp_0123456789abcdef0123/da39a3ee5e6b4b0d3255bfef95601890afd80709/token=x;y",
+            Some(
+                "https://sonik.example/e/sha256-9f30b87548cbb4290fe8a7b892dfa8419fa1ae63692a184f95fd6705c48cb2a4/sha256-07e23ede2756aa3f5f7cc9759117c4910875e032c27b8556a1e20626224f10ec/sha256-46b89522023d1cdaf671e807a83bf7c1e5bf6453d4eff7bbd9fa5bc4482070c2",
+            ),
+        ),
         ("mailto:ana@fans.example", None),
         ("javascript:alert(1)", None),
         ("/e/1", None),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::canonical::{email_sha256, masked, phone_sha256, sha256};
+use super::canonical::{email_sha256, masked, percent_decoded as decoded_once, phone_sha256, sha256};
 use super::names::Held;
 
 /// The unique, lasting name of a node: `ent:<uuid>` where a unified entity exists, `<system>:<table>:<pk>` otherwise,
@@ -87,25 +87,52 @@ impl<'de> Deserialize<'de> for SourceRef {
     }
 }
 
+/// The most bytes of an id that stands for itself.
+const LONGEST: usize = 1024;
+
 /// An id of a source as it may stand in a uid, a reference, a table or a report: itself, or `sha256-…` of what must not or
 /// cannot stand there.
 ///
-/// That is what is or holds an e-mail address or a telephone number, because these reach the graph as their hash only; what
-/// is empty, begins or ends with a space, holds control characters or has more than 1 KiB, because a graph server dies of
-/// such unique values. Trimmed, two ids could become one.
+/// That is what is or holds an e-mail address, a telephone number or a token, because these reach the graph as their hash
+/// only; what is empty, begins or ends with a space, holds control characters or has more than 1 KiB, because a graph server
+/// dies of such unique values. Trimmed, two ids could become one.
 pub fn safe_id(id: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 1024;
     let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'@' | b'+' | b'%');
-    let is_deadly = id.is_empty() || id.len() > LONGEST || id.trim() != id || id.contains(char::is_control);
-    if !is_deadly && id.bytes().all(plain) && masked(id) == id {
-        return Cow::Borrowed(id);
+    let is_masked = || masked(id) != id;
+    if id.is_empty() || id.len() > LONGEST || id.trim() != id || id.contains(char::is_control) {
+        return Cow::Owned(hash_of(id));
     }
-    let hash = match email_sha256(id).or_else(|| phone_sha256("", id)) {
-        Some(hash) => hash,
-        None if is_deadly || masked(id) != id => sha256(id),
-        None => return Cow::Borrowed(id),
-    };
-    Cow::Owned(format!("sha256-{hash}"))
+    let tells = if id.bytes().all(plain) { is_masked() } else { is_masked() || is_somebody(id) };
+    if tells { Cow::Owned(hash_of(id)) } else { Cow::Borrowed(id) }
+}
+
+/// Whether an id is an e-mail address or a telephone number, however it is encoded and spaced. In a name, `A @ b.c` would be
+/// who plays where. Takes time in the square of the id's length.
+pub fn is_somebody(id: &str) -> bool {
+    let id: String = percent_decoded(id).split_whitespace().collect();
+    let has_sides = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty();
+    id.replace(['\u{ff20}', '\u{fe6b}'], "@").rsplit_once('@').is_some_and(has_sides)
+        || phone_sha256("", &id).is_some()
+        || masked(&id) != id
+}
+
+/// The hash of an id: of the address or number that it is, else of all of it.
+fn hash_of(id: &str) -> String {
+    let known = || email_sha256(id).or_else(|| phone_sha256("", &percent_decoded(id)));
+    let hash = if id.len() <= LONGEST { known() } else { None };
+    format!("sha256-{}", hash.unwrap_or_else(|| sha256(id)))
+}
+
+/// `%41` decoded until nothing is left to decode.
+fn percent_decoded(id: &str) -> String {
+    let mut text = id.to_owned();
+    // Every turn shortens the text.
+    while let decoded = decoded_once(&text)
+        && decoded != text
+    {
+        text = decoded;
+    }
+    text
 }
 
 impl fmt::Display for SourceRef {
@@ -129,15 +156,35 @@ mod tests {
             "@handle",
             "C++",
             "100%",
+            "a%20b",
+            "user_2NNEqL2nrIRdJ194ndJqAHwEfxC",
+            "auth0|5f7c8ec7c33c6c004bbafe82",
         ] {
             assert_eq!(safe_id(id), id);
         }
         let phone = phone_sha256("", "+49 170 1234567").expect("a number");
-        assert_eq!(safe_id("+491701234567"), format!("sha256-{phone}"));
+        for written in ["+491701234567", "%2B491701234567", "%252b491701234567", "+49 (0)170 1234567"] {
+            assert_eq!(safe_id(written), format!("sha256-{phone}"));
+        }
         let long = "y".repeat(1025);
         let deadly = ["a\u{1}b", "", " ", "a ", " a", "a\t", "\u{a0}a", &long];
-        let addresses = ["user:ana@fans.example", "Ana <ana@fans.example>", "ana%40fans.example"];
-        for id in deadly.into_iter().chain(addresses) {
+        let addresses = [
+            "user:ana@fans.example",
+            "Ana <ana@fans.example>",
+            "ana%40fans.example",
+            "ana%2540fans.example",
+            "\"ana bello\"@fans.example",
+            "ana.bello @ fans.example",
+            "ana.bello(at)fans.example",
+            "ana [at] fans [dot] example",
+            "ana bello＠fans",
+        ];
+        let tokens = [
+            "eyJhbGciOi.eyJzdWIi.c2ln",
+            "ghp_0123456789abcdef0123",
+            "xZ3-k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M_a0S",
+        ];
+        for id in deadly.into_iter().chain(addresses).chain(tokens) {
             let told = safe_id(id);
             assert!(told.starts_with("sha256-") && told.len() == 71, "{id:?}: {told}");
         }

@@ -51,3 +51,22 @@ UPDATE directus.venues SET name = 'Foundry, ask at 0151 98769876' WHERE name = '
 INSERT INTO workspace_1wgvd1injqtife6y4rvfbu3h5.person("nameFirstName", "nameLastName", "phonesPrimaryPhoneNumber",
   "phonesPrimaryPhoneCallingCode") VALUES ('98769', '876', '98769876', '+49');
 INSERT INTO sonik_web.users(id, name) VALUES ('987-698-7600', '987-698-7600');
+-- Addresses and numbers written so that nothing but a person reads them, and tokens that no key calls so.
+INSERT INTO sonik_web.users(id, name) VALUES ('"zq7 mark"@secret.example', '"zq7 mark"@secret.example'),
+  ('zq7.mark @ secret.example', 'Z'), ('zq7.mark(at)secret.example', 'zq7.mark(at)secret.example'),
+  ('zq7.mark [at] secret [dot] example', 'Z'), ('zq7.mark%2540secret.example', 'Z'), ('%2B4915198769876', 'call %2B4915198769876'),
+  ('eyJhbGciOi.eyJzcTci.zq7', 'eyJhbGciOi.eyJzcTci.zq7'), ('ghp_zq70123456789abcdef', 'Z'), ('Zq7xZ3k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M', 'Z');
+INSERT INTO unified.entity_sources(entity_id, source_system, source_table, source_id, match_rule, confidence) VALUES
+  ('3a000000-0000-7000-8000-000000000004', 'touchpoints', 'sonik_web.users', 'eyJhbGciOi.eyJzcTci.zq7', 'id', 1),
+  ('3a000000-0000-7000-8000-000000000004', 'touchpoints', 'sonik_web.users', 'Zq7xZ3k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M', 'id', 1),
+  ('3a000000-0000-7000-8000-000000000003', 'touchpoints', 'sonik_web.users', 'ghp_zq7read0123456789abcd', 'id', 1),
+  ('3a000000-0000-7000-8000-000000000003', 'touchpoints', 'sonik_web.users', 'zq7.other @ secret.example', 'id', 1);
+INSERT INTO sonik_web.tracks(id, received_at, "timestamp", anonymous_id, user_id, event,
+    context_campaign_source, context_campaign_medium, context_campaign_name, context_page_url)
+  SELECT id, now(), '2025-12-09T19:02:00Z', id, id, 'content_shared', 'ghp_zq70123456789abcdef', id, id, NULL
+  FROM sonik_web.users WHERE id ILIKE '%zq7%' OR id LIKE '%4915198769876' ON CONFLICT DO NOTHING;
+INSERT INTO sonik_web.content_shared(id, content_url, event_id, channel, parent_share_id)
+  SELECT id, 'https://sonik.example/' || page, 1, id, 'zq7.gone(at)secret.example'
+  FROM unnest(ARRAY['eyJhbGciOi.eyJzcTci.zq7', 'ghp_zq70123456789abcdef', 'Zq7xZ3k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M', 'zq7.mark(at)secret.example'],
+              ARRAY['magic-link/zq7', 'e/eyJhbGciOi.eyJzcTci.zq7?ref=ghp_zq70123456789abcdef', 'e/2;token=zq7/Zq7xZ3k9QmB7vTn2RwLs8YpHd4GfJc6VbN1M',
+                    'bye/zq7.mark(at)secret.example']) AS told(id, page);

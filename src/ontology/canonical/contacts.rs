@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{LONGEST, MOST_READ, clean, is_invisible, local};
+use super::{LONGEST, MOST_READ, clean, is_invisible, local, tokens};
 
 /// An e-mail without outer white space and in lower case; dots and `+` stay. Texts without both sides of an `@` give none.
 pub fn email(raw: &str) -> Option<String> {
@@ -82,8 +82,9 @@ pub(super) fn is_separator(c: char) -> bool {
         || is_invisible(c)
 }
 
-/// `text` with `[e-mail]` for every e-mail address in it and `[phone]` for every telephone number written with its `+`, or in
-/// a way that only these are (`(555) 123-4567`, `0170 1234567`).
+/// `text` with `[e-mail]` for every e-mail address in it, also one whose `@` or dots are written out (`ana(at)fans.example`),
+/// `[token]` for every token and `[phone]` for every telephone number written with its `+`, or in a way that only these are
+/// (`(555) 123-4567`, `0170 1234567`).
 pub fn masked(text: &str) -> Cow<'_, str> {
     let Some(mut told) = masked_once(text) else { return Cow::Borrowed(text) };
     // What stands beside a number that is gone may be one now.
@@ -93,13 +94,27 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(told)
 }
 
-fn masked_once(text: &str) -> Option<String> {
+/// Whether an e-mail address or a telephone number is in a text.
+pub(super) fn holds_contact(text: &str) -> bool {
+    !contacts_in(text).is_empty()
+}
+
+/// Where the e-mail addresses and telephone numbers of a text begin and end.
+fn contacts_in(text: &str) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    if text.contains(['@', '+', '\u{ff20}', '\u{fe6b}', '\u{ff0b}']) || text.contains("%40") {
-        spans.extend(emails_in(text));
+    if text.contains(['@', '%', '\u{ff20}', '\u{fe6b}', '(', '[', '{']) {
+        emails_in(text, &mut spans);
+    }
+    if text.contains(['+', '%', '\u{ff0b}']) {
         phones_in(text, &mut spans);
     }
     local::phones_in(text, &mut spans);
+    spans
+}
+
+fn masked_once(text: &str) -> Option<String> {
+    let mut spans = contacts_in(text);
+    tokens::tokens_in(text, &mut spans);
     if spans.is_empty() {
         return None;
     }
@@ -121,29 +136,95 @@ fn masked_once(text: &str) -> Option<String> {
 /// Where something begins and ends, and what it is.
 pub(super) type Span = (usize, usize, &'static str);
 
-/// Where the e-mail addresses of a text begin and end.
-fn emails_in(text: &str) -> impl Iterator<Item = Span> {
-    let is_local = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[]{},;:\"/\\|=&?#@".contains(c);
-    let is_host = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-') || is_invisible(c);
-    let signs = ["@", "%40", "\u{ff20}", "\u{fe6b}"].into_iter().flat_map(|sign| text.match_indices(sign));
-    signs.filter_map(move |(at, sign)| {
-        let after = &text[at + sign.len()..];
-        let start = text[..at].char_indices().rev().take_while(|&(_, c)| is_local(c)).last()?.0;
-        let host = after.find(|c| !is_host(c)).map_or(after, |end| &after[..end]);
-        let host = host.trim_end_matches(['.', '-']);
-        let (_, top) = host.rsplit_once('.')?;
+/// How the `@` of an address is written; spaces may stand around it where it is written out.
+const AT: [&str; 8] = ["@", "%40", "%2540", "\u{ff20}", "\u{fe6b}", "(at)", "[at]", "{at}"];
+
+/// How the dot of an address is written out.
+const DOT: [&str; 6] = ["(dot)", "[dot]", "{dot}", " (dot) ", " [dot] ", " {dot} "];
+
+/// Adds where the e-mail addresses of a text begin and end.
+fn emails_in(text: &str, spans: &mut Vec<Span>) {
+    // As long as the text, byte for byte.
+    let lower = text.to_ascii_lowercase();
+    let mut signs: Vec<_> =
+        AT.iter().flat_map(|sign| lower.match_indices(sign).map(|(at, _)| (at, at + sign.len()))).collect();
+    signs.sort_unstable();
+    // What is before the last address is no part of the next.
+    let mut last = 0;
+    for (at, behind) in signs {
+        let [before, after] = [&lower[last..at], &lower[behind..]];
+        let [near, next] = [before.trim_end(), after.trim_start()];
+        let may_be_apart = match &text[at..behind] {
+            "(at)" | "[at]" | "{at}" => true,
+            // `A @ b.c` is who plays where, `(AT)` is Austria.
+            "@" if near.len() < before.len() && next.len() < after.len() => {
+                local_of(near).is_some_and(|start| is_mailbox(&text[last + start..last + near.len()]))
+            }
+            _ => false,
+        };
+        let [before, after] = if may_be_apart { [near, next] } else { [before, after] };
+        if !after.starts_with(is_host) {
+            continue;
+        }
+        let host = host_of(after);
+        let top = host.rsplit_once(['.', ')', ']', '}']).map_or("", |(_, top)| top);
         let named =
             top.chars().filter(|c| !is_invisible(*c)).count() >= 2 && top.contains(char::is_alphabetic);
-        named.then_some((start, at + sign.len() + host.len(), "[e-mail]"))
-    })
+        if let Some(start) = local_of(before).filter(|_| named) {
+            spans.push((last + start, lower.len() - after.len() + host.len(), "[e-mail]"));
+            last = behind;
+        }
+    }
 }
 
-/// Adds where the telephone numbers of a text begin and end: a `+` that does not stand right behind a letter or digit, except
-/// those of an e-mail address or of another number.
+/// Whether a local part is written as no name is: in lower case, with a dot, `_` or digit in it.
+fn is_mailbox(local: &str) -> bool {
+    !local.contains(char::is_uppercase) && local.contains(|c: char| matches!(c, '.' | '_' | '0'..='9'))
+}
+
+/// Where the local part begins that a text ends with.
+fn local_of(before: &str) -> Option<usize> {
+    let is_local = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[]{},;:\"/\\|=&?#@".contains(c);
+    if let Some(quoted) = before.strip_suffix('"') {
+        return quoted.rfind('"');
+    }
+    let mut rest = before;
+    loop {
+        let run = rest.trim_end_matches(is_local);
+        match DOT.iter().find_map(|dot| run.strip_suffix(dot)).filter(|_| run.len() < rest.len()) {
+            Some(shorter) => rest = shorter,
+            None => return (run.len() < before.len()).then_some(run.len()),
+        }
+    }
+}
+
+fn is_host(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-') || is_invisible(c)
+}
+
+/// The host that a text begins with.
+fn host_of(after: &str) -> &str {
+    let mut rest = after;
+    loop {
+        rest = rest.trim_start_matches(is_host);
+        match DOT.iter().find_map(|dot| rest.strip_prefix(dot)).filter(|rest| rest.starts_with(is_host)) {
+            Some(shorter) => rest = shorter,
+            None => return after[..after.len() - rest.len()].trim_end_matches(['.', '-']),
+        }
+    }
+}
+
+/// Adds where the telephone numbers of a text begin and end: a `+`, or its code, that does not stand right behind a letter or
+/// digit, except those of an e-mail address or of another number.
 fn phones_in(text: &str, spans: &mut Vec<Span>) {
     let ends: BTreeSet<usize> = spans.iter().map(|(_, end, _)| *end).collect();
     let mut last = 0;
-    for (start, sign) in text.match_indices(['+', '\u{ff0b}']) {
+    let mut signs: Vec<_> = ["+", "\u{ff0b}", "%2B", "%2b", "%252B", "%252b"]
+        .into_iter()
+        .flat_map(|sign| text.match_indices(sign))
+        .collect();
+    signs.sort_unstable();
+    for (start, sign) in signs {
         if text[..start].ends_with(char::is_alphanumeric) && start != last && !ends.contains(&start) {
             continue;
         }

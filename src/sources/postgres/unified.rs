@@ -323,10 +323,10 @@ pub fn claim_events_companion(facts: &Facts) -> PolarsResult<Option<DataFrame>> 
     let mut rows: Vec<_> = claims.iter().collect();
     rows.sort_unstable_by(|a, b| (a.occurred_at, &a.entity, &a.id).cmp(&(b.occurred_at, &b.entity, &b.id)));
     let columns = vec![
-        texts("id", rows.iter().map(|r| Some(r.id.as_str()))),
+        texts("id", rows.iter().map(|r| Some(safe_id(&r.id)))),
         texts("entity", rows.iter().map(|r| Some(Uid::entity(&r.entity).to_string()))),
-        texts("from_status", rows.iter().map(|r| Some(r.from_status.as_str()))),
-        texts("to_status", rows.iter().map(|r| Some(r.to_status.as_str()))),
+        texts("from_status", rows.iter().map(|r| Some(masked(&r.from_status)))),
+        texts("to_status", rows.iter().map(|r| Some(masked(&r.to_status)))),
         texts("claimant", rows.iter().map(|r| r.claimant.as_deref().map(safe_id))),
         texts("method", rows.iter().map(|r| r.method.as_deref().map(masked))),
         instants("occurred_at", rows.iter().map(|r| r.occurred_at)),
