@@ -131,23 +131,29 @@ async fn unmatched(
 ) -> Result<u64, SourceError> {
     let catalog = session.catalog();
     let named = |column| identifier(messages.configured(column).unwrap_or(column));
-    let (id, event) = (named("id"), named("event"));
-    let mut unmatched = 0;
+    let mut rows = Vec::new();
     for action in ACTIONS {
         let Some(Keyed { named, key }) = own(scope, &catalog, action)? else { continue };
-        let sql = format!(
-            "SELECT count(*)::text FROM {} j WHERE NOT EXISTS (SELECT FROM {} t WHERE t.{id} = j.{} AND t.{event} = ANY ({}))",
-            named.table.quoted(),
-            messages.table.quoted(),
+        rows.push(format!(
+            "SELECT {}::text AS id, {} AS names FROM {}",
             identifier(key),
             list(names_of(scope, action)),
-        );
-        let [[Some(count)]] = &session.lines::<1>(&sql, &named.table.qualified()).await?[..] else {
-            continue;
-        };
-        unmatched += count.parse::<u64>().unwrap_or_default();
+            named.table.quoted(),
+        ));
     }
-    Ok(unmatched)
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    // Of all events at one go: the messages are many, and are looked through once.
+    let sql = format!(
+        "SELECT count(*)::text FROM ({}) j WHERE NOT EXISTS (SELECT FROM {} t WHERE t.{}::text = j.id AND t.{}::text = ANY (j.names))",
+        rows.join(" UNION ALL "),
+        messages.table.quoted(),
+        named("id"),
+        named("event"),
+    );
+    let told = session.lines::<1>(&sql, &messages.table.qualified()).await?;
+    Ok(told.iter().flatten().flatten().find_map(|count| count.parse().ok()).unwrap_or_default())
 }
 
 /// The table of an event's own, where it can be joined.
