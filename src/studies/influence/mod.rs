@@ -5,6 +5,7 @@
 
 pub mod degree;
 pub mod pagerank;
+mod propagation;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,12 @@ impl Params {
         self.metrics.is_empty() || degrees.iter().any(|metric| self.metrics.contains(metric))
     }
 
+    /// Whether any ranks are asked for.
+    fn asks_ranks(&self) -> bool {
+        let ranks = [Metric::PageRank, Metric::PersonalizedPageRank];
+        self.metrics.is_empty() || ranks.iter().any(|metric| self.metrics.contains(metric))
+    }
+
     /// Jump mass by node of `part`; `None`: not personalised.
     fn teleport(&self, part: &Part) -> Result<Option<Vec<f64>>, StudyError> {
         if self.sources.is_empty() {
@@ -143,8 +150,12 @@ impl Study for Params {
         let of = |metric: &Metric| if matches!(metric, Metric::Degree | Metric::Strength) { 2 } else { 1 };
         let columns = if self.metrics.is_empty() { 6 } else { self.metrics.iter().map(of).sum() };
         let kernels = kernels * sizes.node_count();
+        let edges: u64 = sizes.edges.values().map(|table| table.rows).sum();
+        // An undirected edge is an arc each way.
+        let aside = if self.asks_ranks() { propagation::memory(sizes.node_count(), 2 * edges) } else { 0 };
         self.projecting.memory(sizes, &self.weighing)
             + kernels
+            + aside
             + self.projecting.scores_memory(sizes, columns)
     }
 
