@@ -314,7 +314,10 @@ impl Diagnose for SourceError {
             Self::Query { reason, .. } if reason.contains("lock timeout") => {
                 "somebody holds a lock on it longer than the role's lock_timeout: run the command again later".to_owned()
             }
-            Self::Refused { .. } | Self::Query { .. } | Self::Lost { .. } | Self::Cancelled(_) => {
+            Self::Query { .. } => {
+                "the server's own words may hold values of rows and are not told: they stand in its log".to_owned()
+            }
+            Self::Refused { .. } | Self::Lost { .. } | Self::Cancelled(_) => {
                 return None;
             }
             Self::TooOld { .. } => "PostgreSQL 18 is what sonograph is made for".to_owned(),

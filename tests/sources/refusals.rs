@@ -227,6 +227,48 @@ async fn reading_changes_nothing_and_could_not() {
     session.close().await;
 }
 
+/// What a view or function says of a value, in an error of whatever code, may be quoted from it.
+#[tokio::test]
+async fn what_a_view_of_the_source_says_of_a_value_is_not_told() {
+    let Some(scratch) = Scratch::with_layouts().await else { return };
+    let raised = |code: &str| {
+        format!(
+            "CREATE OR REPLACE FUNCTION sonik_web.told(t text) RETURNS text LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'cannot normalise \"%\"', t USING ERRCODE = '{code}'; END $$"
+        )
+    };
+    scratch
+        .run(&format!(
+            "ALTER TABLE sonik_web.users RENAME TO users_raw; {};
+             CREATE VIEW sonik_web.users AS SELECT id, sonik_web.told(email) AS email, name FROM sonik_web.users_raw",
+            raised("P0001")
+        ))
+        .await;
+    for code in [
+        "P0001", "42P01", "XX000", "38000", "53200", "57014", "57P01", "40001", "0A000", "42501", "22000",
+        "08006",
+    ] {
+        scratch.run(&raised(code)).await;
+        let read =
+            read_facts(&Databases::one(&scratch.url()), &SourceOptions::default(), &Context::silent()).await;
+        let refused = read.expect_err("the view fails");
+        let mut told = format!("{refused} {refused:?} {:?}", refused.hint());
+        let mut source = std::error::Error::source(&refused);
+        while let Some(cause) = source {
+            told += &format!(" {cause}");
+            source = cause.source();
+        }
+        assert!(told.contains("sonik_web.users") && !told.contains("fans.example"), "{code}: {told}");
+    }
+    scratch
+        .run("CREATE OR REPLACE FUNCTION sonik_web.told(t text) RETURNS text LANGUAGE sql AS 'SELECT t::regclass::text'")
+        .await;
+    let read =
+        read_facts(&Databases::one(&scratch.url()), &SourceOptions::default(), &Context::silent()).await;
+    let refused = read.expect_err("no table is called so").to_string();
+    assert!(refused.contains("SQLSTATE") && !refused.contains("example"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_connection_that_breaks_says_what_was_being_read() {
     let scratch = Scratch::new().await;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
 use super::catalog::{self, Catalog, Table};
@@ -126,22 +126,31 @@ fn refusal(error: sqlx::Error, place: String, options: &PgConnectOptions) -> Sou
         sqlx::Error::Database(ref answer) => match answer.code().as_deref() {
             Some("28P01") => SourceError::Password { place, user: options.get_username().to_owned() },
             Some("3D000") => SourceError::DatabaseMissing { place, database: database(options).to_owned() },
-            _ => SourceError::Refused { place, reason: said(&error) },
+            // No row has been read yet.
+            Some(code) => {
+                SourceError::Refused { place, reason: format!("{} (SQLSTATE {code})", answer.message()) }
+            }
+            None => SourceError::Refused { place, reason: answer.message().to_owned() },
         },
         _ => SourceError::Refused { place, reason: said(&error) },
     }
 }
 
-/// What the server said; where its words could hold a value of a row, only the code.
+/// What the server said, where its words hold no value of a row: what its own machinery says of sessions and time, or a
+/// pooler of itself. Views and functions of a source may quote values in an error of any code; of these only the code is told.
 fn said(error: &sqlx::Error) -> String {
     let sqlx::Error::Database(answer) = error else { return error.to_string() };
-    match answer.code() {
-        Some(code) if code.starts_with("22") || code.starts_with("23") => {
-            format!("a value was refused (SQLSTATE {code})")
-        }
-        Some(code) => format!("{} (SQLSTATE {code})", answer.message()),
-        None => answer.message().to_owned(),
-    }
+    let code = answer.code().unwrap_or_default();
+    let routine = answer.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    let words = match (routine, code.get(..2).unwrap_or_default()) {
+        (None | Some("ProcessInterrupts" | "PreventCommandIfReadOnly"), _) => answer.message(),
+        (_, "22" | "23") => "a value was refused",
+        (_, "53") => "the server lacks room, memory or connections",
+        (_, "57") => "the server stopped it",
+        (_, "58" | "XX") => "the server itself failed",
+        _ => "the server, or a view or function of the source, refused it",
+    };
+    format!("{words} (SQLSTATE {code})")
 }
 
 impl Session {
