@@ -18,8 +18,18 @@ pub(super) struct Resting {
     tables: Vec<String>,
     /// By position; places among the tables.
     nodes: Vec<(u32, u16)>,
-    /// By source row of such a node.
-    rows: Vec<(NameHash, u16)>,
+    /// By source row of such a node; its position.
+    rows: Vec<(NameHash, u32)>,
+}
+
+/// What of a label is made beside the nodes that stay.
+#[derive(Default)]
+struct Making {
+    made: Vec<u32>,
+    /// With the node that stays and is of the same rows.
+    unmade: Vec<(u32, u32)>,
+    /// Canonical ids of staying nodes that others take.
+    taken: HashSet<String>,
 }
 
 impl Resting {
@@ -52,7 +62,7 @@ impl Resting {
             let lost = lost.filter_map(|reference| table_of(reference));
             let Some(table) = lost.chain(known).find_map(failed) else { continue };
             resting.nodes.push((at, table as u16));
-            resting.rows.extend(refs.iter().map(|reference| (NameHash::of(reference), table as u16)));
+            resting.rows.extend(refs.iter().map(|reference| (NameHash::of(reference), at)));
         }
         resting.rows.sort_unstable();
         Ok(resting)
@@ -68,13 +78,13 @@ impl Resting {
         Some(&self.tables[usize::from(self.nodes[at].1)])
     }
 
-    /// The table of the node that one of these rows is.
-    pub(super) fn of_rows(&self, refs: &[String]) -> Option<&str> {
+    /// The node that one of these rows is, if it is none of those `going`.
+    fn of_rows(&self, refs: &[String], going: &HashSet<u32>) -> Option<u32> {
         refs.iter().find_map(|reference| {
             let name = NameHash::of(reference);
-            let at = self.rows.partition_point(|(row, _)| *row < name);
-            let (row, table) = self.rows.get(at)?;
-            (*row == name).then(|| &*self.tables[usize::from(*table)])
+            let first = self.rows.partition_point(|(row, _)| *row < name);
+            let same = self.rows[first..].iter().take_while(|(row, _)| *row == name);
+            same.map(|(_, at)| *at).find(|at| !going.contains(at))
         })
     }
 }
@@ -93,22 +103,18 @@ impl Resting {
         if self.nodes.is_empty() {
             return Ok(unmade);
         }
-        let (resolved, current) = (plan.resolved, plan.current);
+        let current = plan.current;
+        let mut making = self.making(plan)?;
         let mut count = |table: Option<&str>| {
             table.and_then(|table| held.get_mut(table)).map(|held| held.held_back += 1).is_some()
         };
-        for (&label, changes) in &mut plan.nodes {
-            let mut made = Vec::with_capacity(changes.create.len());
-            for &at in &changes.create {
-                let row = resolved.node(at)?;
-                if count(self.of_rows(refs(&row.properties))) {
-                    unmade.insert(at);
-                } else {
-                    made.push(at);
-                }
-            }
+        for (label, changes) in &mut plan.nodes {
+            let Making { made, unmade: of_staying, taken } = making.remove(label).unwrap_or_default();
             changes.create = made;
-            let taken = self.taken(label, changes, plan.resolved, current)?;
+            for (at, staying) in of_staying {
+                count(self.table(staying));
+                unmade.insert(at);
+            }
             let is_taken = |held: u32| -> Result<bool, MirrorError> {
                 Ok(canonical_id(&current.node(held)?).is_some_and(|id| taken.contains(id)))
             };
@@ -134,14 +140,43 @@ impl Resting {
         Ok(unmade)
     }
 
-    /// The canonical ids of staying nodes that others of their label take.
+    /// What is made, by label. A node that goes all the same, because another takes its canonical id, keeps nothing from
+    /// being made of its rows; and what is made of them may take a further node's.
+    fn making(&self, plan: &Plan<'_>) -> Result<BTreeMap<Label, Making>, MirrorError> {
+        let mut going = HashSet::new();
+        loop {
+            let (mut all, known) = (BTreeMap::new(), going.len());
+            for (&label, changes) in &plan.nodes {
+                let mut making = Making::default();
+                for &at in &changes.create {
+                    match self.of_rows(refs(&plan.resolved.node(at)?.properties), &going) {
+                        Some(staying) => making.unmade.push((at, staying)),
+                        None => making.made.push(at),
+                    }
+                }
+                making.taken = self.taken(label, &making.made, changes, plan)?;
+                for delete in changes.delete.iter().filter(|delete| self.has(delete.held)) {
+                    let node = plan.current.node(delete.held)?;
+                    let goes = canonical_id(&node).is_some_and(|id| making.taken.contains(id));
+                    going.extend(goes.then_some(delete.held));
+                }
+                all.insert(label, making);
+            }
+            if going.len() == known {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The canonical ids of staying nodes that others of their label take, `made` or changed.
     fn taken(
         &self,
         label: Label,
+        made: &[u32],
         changes: &NodeChanges,
-        resolved: &Resolved,
-        current: &Current,
+        plan: &Plan<'_>,
     ) -> Result<HashSet<String>, MirrorError> {
+        let (resolved, current) = (plan.resolved, plan.current);
         let freed =
             changes.update.iter().filter(|update| update.frees_canonical_id).map(|update| update.held);
         let gone =
@@ -156,7 +191,7 @@ impl Resting {
             .iter()
             .filter(|update| nth.is_some_and(|nth| update.differ & 1 << nth != 0) && !self.has(update.held));
         let mut taken = HashSet::new();
-        for at in changes.create.iter().copied().chain(changed.map(|update| update.at)) {
+        for at in made.iter().copied().chain(changed.map(|update| update.at)) {
             if sought.is_empty() {
                 break;
             }
