@@ -21,7 +21,7 @@ pub const EQUAL_NAMES: f64 = 0.5;
 const BY_DOMAIN: f64 = 1.0;
 
 /// Relations whose time is the start of the event they lead to.
-const AT_EVENT_START: [Relation; 3] = [Relation::PerformsAt, Relation::Hosts, Relation::Promotes];
+pub(super) const AT_EVENT_START: [Relation; 3] = [Relation::PerformsAt, Relation::Hosts, Relation::Promotes];
 
 /// Drafts the edges that rows state, and the genres and organisations only they name.
 pub(super) fn edges(

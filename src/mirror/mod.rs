@@ -28,6 +28,7 @@ mod resting;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shrunk;
+mod starts;
 mod strangers;
 mod summary;
 mod sweep;

@@ -68,6 +68,10 @@ impl Resting {
         Ok(resting)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     pub(super) fn has(&self, held: u32) -> bool {
         self.nodes.binary_search_by_key(&held, |(at, _)| *at).is_ok()
     }
@@ -100,7 +104,7 @@ impl Resting {
         held: &mut BTreeMap<String, HeldBack>,
     ) -> Result<HashSet<u32>, MirrorError> {
         let mut unmade = HashSet::new();
-        if self.nodes.is_empty() {
+        if self.is_empty() {
             return Ok(unmade);
         }
         let current = plan.current;
@@ -255,6 +259,12 @@ impl Kept {
         }
     }
 
+    /// Whether a contact is told to be converted to what a company that stays is, which comes first.
+    fn is_of_company(&self, relation: Relation, from: Label, key: &EdgeKey) -> bool {
+        let companys = (relation, true, Label::Organization, key.dst, key.which);
+        relation == Relation::ConvertedTo && from == Label::Person && self.0.contains(&companys)
+    }
+
     /// Takes out of a plan what would stand in for nodes that stay: things that are only values of a column (`known` tells which
     /// tables there are), and have the same edges.
     pub(super) fn make_no_stand_ins(
@@ -274,6 +284,9 @@ impl Kept {
             let mut made = Vec::with_capacity(changes.create.len());
             for &at in &changes.create {
                 let key = resolved.edge_key(at);
+                if self.is_of_company(*relation, *from, &key) {
+                    continue;
+                }
                 let ends = [(true, *from, key.src, key.dst), (false, *to, key.dst, key.src)];
                 let mut stand_in = None;
                 for (is_first, label, end, other) in ends {

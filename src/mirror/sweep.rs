@@ -15,6 +15,7 @@ use super::keys::{EdgeKey, NameHash};
 use super::plan::Plan;
 use super::resting::{Kept, Resting, claimed, is_claimed, is_deleted, stands_in, table_of};
 use super::shrunk::Shrunk;
+use super::starts::keep_starts;
 use crate::ontology::Relation;
 use crate::sources::facts::TableRead;
 
@@ -172,6 +173,7 @@ impl SweepGuard {
         drop(claimed);
         let unmade = resting.keep_nodes(plan, &mut held)?;
         plan.make_no_edges_of(&unmade);
+        keep_starts(plan, &resting, &mut held)?;
         let kept = self.edges(plan, &resting, &mut held);
         kept.make_no_stand_ins(plan, &known)?;
         // A table that is only remembered by how many rows it had may have told nothing that the graph lacks now.
@@ -241,7 +243,7 @@ impl SweepGuard {
             let is_fed = relation == Relation::SameAs || self.fed.contains(&relation);
             let failed = self.failed(relation);
             if !failed.is_empty() {
-                let kept = keep_all(relation, plan, follows);
+                let kept = keep_all(relation, plan, follows, &mut stay);
                 // Each of them, because one may come back before the other.
                 for of in failed {
                     held.entry(of.to_owned()).and_modify(|held| held.held_back += kept);
@@ -282,7 +284,12 @@ impl SweepGuard {
 }
 
 /// Keeps every edge of a relation as and where it is, but for those that follow their ends; counts the changes that this takes out.
-fn keep_all(relation: Relation, plan: &mut Plan<'_>, follows: impl Fn(&EdgeKey) -> bool) -> u64 {
+fn keep_all(
+    relation: Relation,
+    plan: &mut Plan<'_>,
+    follows: impl Fn(&EdgeKey) -> bool,
+    stay: &mut Vec<(Relation, EdgeKey)>,
+) -> u64 {
     let resolved = plan.resolved;
     let mut kept = 0;
     let mut places: HashSet<u64> = HashSet::new();
@@ -296,6 +303,7 @@ fn keep_all(relation: Relation, plan: &mut Plan<'_>, follows: impl Fn(&EdgeKey) 
             if !goes {
                 kept += 1;
                 places.insert(key.which);
+                stay.push((relation, *key));
             }
             goes
         });

@@ -8,11 +8,11 @@ use crate::graph::with_graph;
 use crate::scratch::Scratch;
 use crate::{bytes, read};
 
-const WORKSPACE: &str = "workspace_1wgvd1injqtife6y4rvfbu3h5";
-const SETTLED: &str = "the graph is what the sources claim: nothing to do";
+pub const WORKSPACE: &str = "workspace_1wgvd1injqtife6y4rvfbu3h5";
+pub const SETTLED: &str = "the graph is what the sources claim: nothing to do";
 
 /// A small city in a database of its own.
-async fn city() -> Scratch {
+pub async fn city() -> Scratch {
     let scratch = Scratch::new().await;
     let dir = tempfile::tempdir().expect("a folder");
     let mut command = Command::cargo_bin("sonograph").expect("the binary is built");

@@ -23,6 +23,7 @@ mod required;
 mod secrets;
 mod several_schemas;
 mod spaces;
+mod what_stays;
 mod worlds;
 
 #[path = "../support/mod.rs"]
