@@ -1,6 +1,6 @@
 //! `sonograph mirror`: Postgres sources → `FalkorDB` business graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -428,8 +428,23 @@ fn tell(Done { summary, applied, facts, extent }: &Done, printer: Printer) {
         printer.warn(format_args!("{} `{}`: {} ({rows})", conflict.label, conflict.id, conflict.what));
     }
     for held in &summary.held_back {
+        let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let beside = if held.beside.is_empty() {
+            String::new()
+        } else {
+            format!(" beside those of {}", list(&held.beside))
+        };
+        let let_go = if held.let_go.is_empty() {
+            String::new()
+        } else {
+            let names = list(&held.let_go);
+            format!(
+                "; what {names} told stays with it, as long as both are not let go: --allow-shrink {names},{}",
+                held.of
+            )
+        };
         printer.warn(format_args!(
-            "{} lost {} of {}, which looks like a failed read: {} changes are held back; if it is meant, --allow-shrink {}",
+            "{} lost {} of {}, which looks like a failed read: {} changes are held back{beside}; if it is meant, --allow-shrink {}{let_go}",
             held.of, held.gone, held.before, held.held_back, held.of
         ));
     }

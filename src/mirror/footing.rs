@@ -10,15 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use super::MirrorError;
 use super::fed::Fed;
-use super::shrunk::Shrunk;
+use super::missed::Missed;
+use super::shrunk::{Shrunk, are_nodes};
 use super::sweep::HeldBack;
+use crate::ontology::Relation;
 use crate::sources::falkordb::{Client, marker};
 use crate::sources::{ColumnAsked, Lacking, RowsAsked, SourceOptions, column_key, table_key};
 
-/// The columns that a run found, by source, schema and logical table.
+/// The columns that a run found, by source, schema and logical table, and what it held back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Footing(BTreeMap<String, BTreeMap<String, BTreeMap<String, Table>>>);
+pub struct Footing {
+    /// What was held back: no source is called so.
+    #[serde(rename = "held back", default, skip_serializing_if = "BTreeMap::is_empty")]
+    missed: BTreeMap<String, Missed>,
+    #[serde(flatten)]
+    systems: BTreeMap<String, BTreeMap<String, BTreeMap<String, Table>>>,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Table {
@@ -75,6 +82,9 @@ impl Lost {
 /// Names of columns that Directus's own settings choose, and that come and go with them.
 const CHOSEN: [&str; 2] = ["archive", "collection"];
 
+/// Columns of touchpoints that only the one table of all events has: in it stands who is who.
+const ALL: [&str; 2] = ["properties", "collected_at"];
+
 /// Logical tables whose names are part of what their rows are called in the graph, as far as they may be called otherwise.
 const NAMES_ROWS: [(&str, &[&str]); 3] =
     [("directus", &["venues", "artists", "events"]), ("twenty", &["promoter"]), ("unified", &["entities"])];
@@ -84,7 +94,7 @@ impl Footing {
     pub fn of(asked: &[ColumnAsked]) -> Self {
         let mut found = Self::default();
         for column in asked {
-            let schemas = found.0.entry(column.system.to_owned()).or_default();
+            let schemas = found.systems.entry(column.system.to_owned()).or_default();
             let tables = schemas.entry(column.schema.clone()).or_default();
             let table = tables.entry(column.logical_table.to_owned()).or_default();
             table.name.clone_from(&column.table);
@@ -99,7 +109,7 @@ impl Footing {
     #[must_use]
     pub fn with_rows(mut self, rows: &[RowsAsked]) -> Self {
         for RowsAsked { system, schema, logical_table, rows } in rows {
-            let tables = self.0.get_mut(*system).and_then(|schemas| schemas.get_mut(schema));
+            let tables = self.systems.get_mut(*system).and_then(|schemas| schemas.get_mut(schema));
             if let Some(table) = tables.and_then(|tables| tables.get_mut(*logical_table)) {
                 table.rows = Some(*rows);
             }
@@ -107,24 +117,31 @@ impl Footing {
         self
     }
 
-    /// The same, but of tables that are `held` back as many rows as there were before: they are missed until they are back,
-    /// or let go.
+    /// The same with what is `held` back, and of tables that are, or that feed relations that are, as many rows as there were
+    /// before: they are missed until they are back, or let go.
     #[must_use]
     pub fn missing_still(mut self, before: Option<&Self>, held: &[HeldBack]) -> Self {
+        self.missed = held.iter().map(|held| (held.of.clone(), Missed::from(held))).collect();
         for ((system, schema, logical), table) in before.into_iter().flat_map(Self::each) {
-            let name = table.full_name(system, schema);
-            let tables = self.0.get_mut(system).and_then(|schemas| schemas.get_mut(schema));
-            if let Some(now) = tables.and_then(|tables| tables.get_mut(logical))
-                && held.iter().any(|held| held.of == name)
-            {
+            let tables = self.systems.get_mut(system).and_then(|schemas| schemas.get_mut(schema));
+            let Some(now) = tables.and_then(|tables| tables.get_mut(logical)) else { continue };
+            let relations = Fed::by_table(system, schema, logical).relations;
+            let is_held = |of: &String| relations.iter().any(|relation| relation.name() == of);
+            if self.missed.contains_key(&now.full_name(system, schema)) || self.missed.keys().any(is_held) {
                 now.rows = now.rows.max(table.rows);
             }
         }
         self
     }
 
+    /// What was held back.
+    pub(super) fn missed(&self) -> &BTreeMap<String, Missed> {
+        &self.missed
+    }
+
     fn each(&self) -> impl Iterator<Item = ((&str, &str, &str), &Table)> {
-        let schemas = self.0.iter().flat_map(|(system, schemas)| schemas.iter().map(move |of| (system, of)));
+        let schemas =
+            self.systems.iter().flat_map(|(system, schemas)| schemas.iter().map(move |of| (system, of)));
         schemas.flat_map(|(system, (schema, tables))| {
             tables.iter().map(move |(logical, table)| ((&**system, &**schema, &**logical), table))
         })
@@ -135,6 +152,14 @@ impl Footing {
         self.each().map(|((system, schema, _), table)| table.full_name(system, schema))
     }
 
+    /// What its tables are called whose rows are nodes, and the relations that they feed.
+    pub(super) fn of_nodes(&self) -> impl Iterator<Item = (String, BTreeSet<Relation>)> {
+        let of_nodes = self.each().filter(|((system, _, logical), _)| are_nodes(system, logical));
+        of_nodes.map(|((system, schema, logical), table)| {
+            (table.full_name(system, schema), Fed::by_table(system, schema, logical).relations)
+        })
+    }
+
     /// What tables are called in the graph of which it is known how many rows they have: as they are, and by their logical name.
     pub(super) fn counted(&self) -> impl Iterator<Item = String> {
         let counted = self.each().filter(|(_, table)| table.rows.is_some());
@@ -143,14 +168,16 @@ impl Footing {
         })
     }
 
-    /// The tables without nodes of their own that have fewer rows than before, in order.
-    pub(super) fn shrunk_since(&self, before: &Self) -> Vec<Shrunk> {
-        let shrunk = before.each().filter_map(|(place, table)| {
+    /// The tables without nodes of their own of which it is known how many rows they had before and have now, in order.
+    pub(super) fn since(&self, before: &Self) -> Vec<Shrunk> {
+        let of = before.each().filter_map(|(place, table)| {
             let (system, schema, logical) = place;
-            let now = self.0.get(system)?.get(schema)?.get(logical)?;
-            Shrunk::of(place, &table.name, table.rows?, now.rows?)
+            let now = self.systems.get(system)?.get(schema)?.get(logical)?;
+            let is_all =
+                system == "touchpoints" && ALL.iter().any(|column| table.columns.contains_key(*column));
+            Shrunk::of(place, [&table.name, &now.name], [table.rows?, now.rows?], is_all)
         });
-        shrunk.collect()
+        of.collect()
     }
 
     /// What the last run into a graph noted; `None` where there is no graph, or none did.
@@ -180,8 +207,8 @@ impl Footing {
     /// What of an earlier footing is not in this one, in order.
     pub fn lost_since(&self, before: &Self) -> Vec<Lost> {
         let mut lost = Vec::new();
-        for (system, schemas) in &before.0 {
-            let now = self.0.get(system);
+        for (system, schemas) in &before.systems {
+            let now = self.systems.get(system);
             for (schema, tables) in schemas {
                 let Some(held) = now.and_then(|now| now.get(schema)) else {
                     // One that was read before as well stands in no other's place.
@@ -365,19 +392,26 @@ mod tests {
             let (system, schema) = ("touchpoints", "web".to_owned());
             Footing::of(&asked).with_rows(&[RowsAsked { system, schema, logical_table: "event_saved", rows }])
         };
-        let shrunk = of(0).shrunk_since(&of(17));
+        let shrunk = of(0).since(&of(17));
         assert_eq!(
             (&*shrunk[0].of, shrunk[0].before, shrunk[0].gone),
             ("touchpoints:web.event_saved", 17, 17)
         );
-        assert_eq!((of(17).shrunk_since(&of(17)), of(0).shrunk_since(&events(&[]))), (vec![], vec![]));
-        let held = [HeldBack { of: shrunk[0].of.clone(), before: 17, gone: 17, held_back: 3 }];
-        assert_eq!(of(0).missing_still(Some(&of(17)), &held), of(17));
+        assert_eq!((of(17).since(&of(17))[0].gone, of(0).since(&events(&[]))), (0, vec![]));
+        let held = HeldBack { deletes: 3, ..HeldBack::of(&shrunk[0].of, 17, 17) };
+        let noted = of(0).missing_still(Some(&of(17)), &[held]);
+        assert_eq!(noted.systems, of(17).systems);
+        assert_eq!(noted.missed["touchpoints:web.event_saved"], Missed { before: 17, gone: 17, deletes: 3 });
+        let text = serde_json::to_string(&noted).expect("JSON");
+        assert_eq!(serde_json::from_str::<Footing>(&text).expect("JSON"), noted);
+        // What is known of a relation is known of what feeds it.
+        let held = HeldBack::of("INTERESTED_IN", 20, 2);
+        assert_eq!(of(15).missing_still(Some(&of(17)), &[held]).systems, of(17).systems);
         assert_eq!(of(0).missing_still(Some(&of(17)), &[]), of(0));
         // A run of before rows were noted says nothing of them.
         let unsaid =
             Footing::of(&asked(&[("touchpoints", "web", ("event_saved", "event_saved"), ("event", "e"))]));
-        assert_eq!(of(0).shrunk_since(&unsaid), []);
+        assert_eq!(of(0).since(&unsaid), []);
     }
 
     #[test]

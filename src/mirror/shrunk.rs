@@ -1,6 +1,8 @@
 //! Tables without nodes of their own that lost rows since the last run: how many rows each had then is noted beside the
 //! graph, because nothing in the graph remembers them.
 
+use std::collections::BTreeSet;
+
 use super::MirrorError;
 use super::fed::Fed;
 use super::footing::Footing;
@@ -10,12 +12,16 @@ use crate::ontology::Relation;
 /// A table that lost rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shrunk {
-    /// `system:schema.table`.
+    /// `system:schema.table`, as it is called now.
     pub of: String,
+    /// The same, as the last run called it.
+    pub called: String,
     /// Rows that the last run found.
     pub before: u64,
     /// How many fewer there are.
     pub gone: u64,
+    /// What would be deleted without its rows, once that is known.
+    pub deletes: u64,
     /// What rests on it.
     pub fed: Fed,
     /// Whether it says who is who: then nothing can be held back without knowing which rows went.
@@ -38,22 +44,30 @@ fn is_among(tables: &[(&str, &[&str])], system: &str, logical: &str) -> bool {
 }
 
 impl Shrunk {
-    /// A logical table of a schema, which is called `name`; `None` where its rows are nodes, or none of them went.
+    /// A logical table of a schema, by what the last run called it and what it is called now; `None` where its rows are nodes.
+    /// `tells_all`: it is the only one of its layout, which tells of everything that happened.
     pub(super) fn of(
         (system, schema, logical): (&str, &str, &str),
-        name: &str,
-        before: u64,
-        now: u64,
+        [called, name]: [&str; 2],
+        [before, now]: [u64; 2],
+        tells_all: bool,
     ) -> Option<Self> {
-        let gone = before.checked_sub(now).filter(|gone| *gone > 0)?;
-        (!is_among(&NODES, system, logical)).then(|| Self {
-            of: format!("{system}:{schema}.{name}"),
+        let full = |name: &str| format!("{system}:{schema}.{name}");
+        (!are_nodes(system, logical)).then(|| Self {
+            of: full(name),
+            called: full(called),
             before,
-            gone,
+            gone: before.saturating_sub(now),
+            deletes: 0,
             fed: Fed::by_table(system, schema, logical),
-            says_who: is_among(&WHO, system, logical),
+            says_who: tells_all || is_among(&WHO, system, logical),
         })
     }
+}
+
+/// Whether the rows of a logical table are nodes.
+pub(super) fn are_nodes(system: &str, logical: &str) -> bool {
+    is_among(&NODES, system, logical)
 }
 
 impl SweepGuard {
@@ -65,17 +79,28 @@ impl SweepGuard {
         let Some(before) = before else { return Ok(()) };
         self.tables.extend(now.tables().chain(before.tables()));
         self.counted.extend(now.counted());
-        let minded = now.shrunk_since(before).into_iter();
-        let minded = minded.filter(|shrunk| self.is_much(shrunk.before, shrunk.gone));
+        self.missed.clone_from(before.missed());
+        let mut minded = now.since(before);
+        for Shrunk { of, called, .. } in minded.iter().filter(|table| table.of != table.called) {
+            self.missed.remove(called).and_then(|missed| self.missed.insert(of.clone(), missed));
+        }
+        minded.retain(|table| {
+            let is_missed = !table.says_who && self.missed.contains_key(&table.of);
+            is_missed || table.gone > 0 && self.is_much(table.before, table.gone)
+        });
         let let_go = |shrunk: &Shrunk| {
             let mut relations = shrunk.fed.relations.iter();
             let is_free = |relation: &Relation| self.allowed.contains(relation.name());
-            self.is_allowed(&shrunk.of) || !shrunk.says_who && relations.len() > 0 && relations.all(is_free)
+            let is_named = self.is_allowed(&shrunk.of) || self.is_allowed(&shrunk.called);
+            is_named || !shrunk.says_who && relations.len() > 0 && relations.all(is_free)
         };
-        let (let_go, held): (Vec<_>, Vec<_>) = minded.partition(let_go);
-        for Shrunk { fed, .. } in let_go {
-            self.gone.extend(fed.refs);
-            self.fed.extend(fed.relations);
+        let (let_go, held): (Vec<_>, Vec<_>) = minded.into_iter().partition(let_go);
+        for Shrunk { of, fed, .. } in let_go {
+            self.free(&of, fed);
+        }
+        let of_nodes = now.of_nodes().filter(|(of, _)| self.is_allowed(of)).collect::<Vec<_>>();
+        for (of, relations) in of_nodes {
+            self.free(&of, Fed { relations, refs: BTreeSet::new() });
         }
         let (who, held): (Vec<_>, Vec<_>) = held.into_iter().partition(|shrunk| shrunk.says_who);
         self.shrunk = held;

@@ -10,8 +10,10 @@ use serde::Serialize;
 
 use super::MirrorError;
 use super::current::{Current, refs};
+use super::fed::Fed;
 use super::footing::Lost;
 use super::keys::{EdgeKey, NameHash};
+use super::missed::{Missed, deletions, lost_edges};
 use super::plan::Plan;
 use super::resting::{Kept, Resting, claimed, is_claimed, is_deleted, stands_in, table_of};
 use super::shrunk::Shrunk;
@@ -35,14 +37,16 @@ pub struct SweepGuard {
     /// What was [let go](Self::let_go), and what is called in the graph after it: names of tables, and of what stands in
     /// them, that may shrink as they like.
     pub gone: BTreeSet<String>,
-    /// Relations that it fed, which may shrink as they like.
-    pub fed: BTreeSet<Relation>,
+    /// Relations that it fed, which may shrink as they like, and what of it fed each.
+    pub fed: BTreeMap<Relation, BTreeSet<String>>,
     /// Tables without nodes of their own that lost too many rows since the last run. What rests on them stays.
     pub shrunk: Vec<Shrunk>,
     /// What the tables are called that this run or the last one read.
     pub tables: BTreeSet<String>,
     /// Those of which it is known how many rows they have, as the graph calls them.
     pub counted: BTreeSet<String>,
+    /// What runs before held back, by the name of the table or relation, as it was when it failed.
+    pub missed: BTreeMap<String, Missed>,
 }
 
 impl Default for SweepGuard {
@@ -52,10 +56,11 @@ impl Default for SweepGuard {
             allowed: BTreeSet::new(),
             skipped_rows: false,
             gone: BTreeSet::new(),
-            fed: BTreeSet::new(),
+            fed: BTreeMap::new(),
             shrunk: Vec::new(),
             tables: BTreeSet::new(),
             counted: BTreeSet::new(),
+            missed: BTreeMap::new(),
         }
     }
 }
@@ -69,8 +74,24 @@ pub struct HeldBack {
     pub before: u64,
     /// Those of them that are gone.
     pub gone: u64,
-    /// Changes that were taken out of the plan.
+    /// Changes that were taken out of the plan, and are not counted for another already.
     pub held_back: u64,
+    /// Others that failed, too, for which the rest of its changes is counted.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub beside: BTreeSet<String>,
+    /// What was let go, and told of the same edges: they stay as well.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub let_go: BTreeSet<String>,
+    /// What would be deleted without it, of all that rests on a table without nodes.
+    #[serde(skip)]
+    pub deletes: u64,
+}
+
+impl HeldBack {
+    pub(super) fn of(of: &str, before: u64, gone: u64) -> Self {
+        let of = of.to_owned();
+        Self { of, before, gone, held_back: 0, beside: BTreeSet::new(), let_go: BTreeSet::new(), deletes: 0 }
+    }
 }
 
 impl SweepGuard {
@@ -86,7 +107,7 @@ impl SweepGuard {
         let share = gone as f64 / before.max(1) as f64;
         // Whoever asks for less than the usual share means every row.
         let noticed = if self.max_shrink < Self::MAX_SHRINK { 1 } else { NOTICED };
-        gone == before || (gone >= noticed && share > self.max_shrink)
+        gone >= before || (gone >= noticed && share > self.max_shrink)
     }
 
     /// Whether it may shrink as it likes: by its name, or with the schema or table that it stands in.
@@ -105,11 +126,18 @@ impl SweepGuard {
         let (gone, lost): (Vec<_>, Vec<_>) =
             lost.into_iter().partition(|lost| self.allowed.contains(&lost.name));
         for Lost { name, fed, .. } in gone {
+            self.free(&name, fed);
             self.gone.insert(name);
-            self.gone.extend(fed.refs);
-            self.fed.extend(fed.relations);
         }
         if lost.is_empty() { Ok(()) } else { Err(MirrorError::Lost { lost }) }
+    }
+
+    /// Lets shrink what rested on what was let go.
+    pub(super) fn free(&mut self, name: &str, fed: Fed) {
+        self.gone.extend(fed.refs);
+        for relation in fed.relations {
+            self.fed.entry(relation).or_default().insert(name.to_owned());
+        }
     }
 
     /// Refuses names of what may shrink that are no relation's, no table's that was `read`, and none's that the graph or the
@@ -158,9 +186,10 @@ impl SweepGuard {
         let claimed = claimed(resolved)?;
         let (mut held, known) = self.tables(&claimed, current)?;
         let mut places: BTreeMap<String, String> = held.keys().map(|of| (of.clone(), of.clone())).collect();
-        for Shrunk { of, before, gone, fed, .. } in &self.shrunk {
-            let (before, gone) = (*before, *gone);
-            held.entry(of.clone()).or_insert(HeldBack { of: of.clone(), before, gone, held_back: 0 });
+        let failed = self.failed(plan, &claimed)?;
+        for Shrunk { of, before, gone, deletes, fed, .. } in &failed {
+            let held = held.entry(of.clone()).or_insert_with(|| HeldBack::of(of, *before, *gone));
+            held.deletes = *deletes;
             for named in &fed.refs {
                 places.entry(named.clone()).or_insert_with(|| of.clone());
             }
@@ -168,17 +197,18 @@ impl SweepGuard {
         let resting = if held.is_empty() {
             Resting::default()
         } else {
-            Resting::on(&places, &self.shrunk, &claimed, current)?
+            Resting::on(&places, &failed, &claimed, current)?
         };
         drop(claimed);
         let unmade = resting.keep_nodes(plan, &mut held)?;
         plan.make_no_edges_of(&unmade);
         keep_starts(plan, &resting, &mut held)?;
-        let kept = self.edges(plan, &resting, &mut held);
+        let kept = self.edges(plan, &failed, &resting, &mut held);
         kept.make_no_stand_ins(plan, &known)?;
         // A table that is only remembered by how many rows it had may have told nothing that the graph lacks now.
-        let shrunk = |of: &str| self.shrunk.iter().any(|shrunk| shrunk.of == of);
-        plan.held_back = held.into_values().filter(|held| held.held_back > 0 || !shrunk(&held.of)).collect();
+        let failed = |of: &str| failed.iter().any(|failed| failed.of == of);
+        let is_told = |held: &HeldBack| held.held_back > 0 || !held.beside.is_empty() || !failed(&held.of);
+        plan.held_back = held.into_values().filter(is_told).collect();
         Ok(())
     }
 
@@ -209,24 +239,46 @@ impl SweepGuard {
                 |table| counts.contains_key(table) || !self.skipped_rows && self.counted.contains(table);
             stands_in(of).is_some_and(is_known)
         };
-        let minded = counts.iter().filter(|(of, _)| !is_of_rows(of));
-        let minded = minded.filter(|(of, (before, gone))| self.minds(of, *before, *gone));
-        let held = minded.map(|(of, &(before, gone))| {
-            (of.clone(), HeldBack { of: of.clone(), before, gone, held_back: 0 })
-        });
-        let held = held.collect();
+        let mut held = BTreeMap::new();
+        for (of, &(before, gone)) in counts.iter().filter(|(of, _)| !is_of_rows(of)) {
+            // Rows that came since are none of those that went.
+            let before = self.missed.get(of).map_or(before, |missed| missed.before);
+            if self.minds(of, before, gone) {
+                held.insert(of.clone(), HeldBack::of(of, before, gone));
+            }
+        }
         Ok((held, counts.into_keys().chain(self.counted.iter().cloned()).collect()))
     }
 
-    /// The tables that told of edges of a relation and lost too many rows.
-    fn failed(&self, relation: Relation) -> Vec<&str> {
-        let is_free = self.fed.contains(&relation) || self.allowed.contains(relation.name());
-        let failed = self.shrunk.iter().filter(|shrunk| shrunk.fed.relations.contains(&relation));
-        failed.filter(|_| !is_free).map(|shrunk| &*shrunk.of).collect()
+    /// The tables without nodes of their own that failed: those that lost too many rows, and those that did before and have
+    /// as many again, but not the ones that they lost.
+    fn failed(&self, plan: &Plan<'_>, claimed: &[NameHash]) -> Result<Vec<Shrunk>, MirrorError> {
+        let mut failed = Vec::new();
+        for shrunk in &self.shrunk {
+            let is_free = |relation| self.allowed.contains(Relation::name(relation));
+            let deletes = deletions(plan, &shrunk.fed, claimed, is_free)?;
+            let missed = self.missed.get(&shrunk.of).filter(|_| !self.is_much(shrunk.before, shrunk.gone));
+            match missed {
+                None => failed.push(Shrunk { deletes, ..shrunk.clone() }),
+                Some(&Missed { before, gone, deletes: of_it }) => {
+                    // Others may have told of the same.
+                    if deletes > 0 && self.is_much(of_it.min(gone), deletes) {
+                        failed.push(Shrunk { before, gone, deletes: of_it, ..shrunk.clone() });
+                    }
+                }
+            }
+        }
+        Ok(failed)
     }
 
     /// Keeps the edges of nodes that stay, and those of relations that shrank too much; an edge of a node that goes, goes.
-    fn edges(&self, plan: &mut Plan<'_>, staying: &Resting, held: &mut BTreeMap<String, HeldBack>) -> Kept {
+    fn edges(
+        &self,
+        plan: &mut Plan<'_>,
+        failed: &[Shrunk],
+        staying: &Resting,
+        held: &mut BTreeMap<String, HeldBack>,
+    ) -> Kept {
         let (resolved, mut kept, mut stay) = (plan.resolved, Kept::default(), Vec::new());
         let deleted = plan.nodes.values().flat_map(|changes| &changes.delete).map(|delete| delete.held);
         let deleted: HashSet<u32> = deleted.collect();
@@ -236,20 +288,35 @@ impl SweepGuard {
             let deletes: u64 = changes().map(|c| c.delete.len() as u64).sum();
             let following = changes().flat_map(|c| &c.delete).filter(|key| follows(key)).count() as u64;
             let creates: u64 = changes().map(|c| c.create.len() as u64).sum();
-            // What follows its end is no loss of its own, unless it was re-hung.
-            let before = plan.current.edges_of(relation) - following.saturating_sub(creates);
-            // Candidates come and go with the names of things; what was re-hung is not gone.
-            let gone = deletes.saturating_sub(creates.max(following));
-            let is_fed = relation == Relation::SameAs || self.fed.contains(&relation);
-            let failed = self.failed(relation);
-            if !failed.is_empty() {
+            let is_free = self.allowed.contains(relation.name());
+            let mut failed =
+                failed.iter().filter(|failed| !is_free && failed.fed.relations.contains(&relation));
+            if let Some(first) = failed.next() {
                 let kept = keep_all(relation, plan, follows, &mut stay);
-                // Each of them, because one may come back before the other.
-                for of in failed {
-                    held.entry(of.to_owned()).and_modify(|held| held.held_back += kept);
+                if let Some(held) = held.get_mut(&first.of) {
+                    held.held_back += kept;
+                    held.let_go
+                        .extend(self.fed.get(&relation).filter(|_| kept > 0).into_iter().flatten().cloned());
+                }
+                // One may come back before the other.
+                for other in failed.filter(|_| kept > 0) {
+                    if let Some(held) = held.get_mut(&other.of) {
+                        held.beside.insert(first.of.clone());
+                    }
                 }
                 continue;
             }
+            let (before, gone) = match self.missed.get(relation.name()) {
+                // Edges that came since are none of those that went.
+                Some(missed) => (missed.before, lost_edges(relation, plan, follows)),
+                // What follows its end is no loss of its own, unless it was re-hung; what was re-hung is not gone.
+                None => (
+                    plan.current.edges_of(relation) - following.saturating_sub(creates),
+                    deletes.saturating_sub(creates.max(following)),
+                ),
+            };
+            // Candidates come and go with the names of things.
+            let is_fed = relation == Relation::SameAs || self.fed.contains_key(&relation);
             let minded = !is_fed && self.minds(relation.name(), before, gone);
             let mut count = 0;
             for ((of, ..), changes) in &mut plan.edges {
@@ -272,8 +339,8 @@ impl SweepGuard {
                 });
             }
             if minded {
-                let of = relation.name().to_owned();
-                held.insert(of.clone(), HeldBack { of, before, gone, held_back: count });
+                let of = relation.name();
+                held.insert(of.to_owned(), HeldBack { held_back: count, ..HeldBack::of(of, before, gone) });
             }
         }
         for (relation, key) in &stay {

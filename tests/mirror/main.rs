@@ -23,6 +23,7 @@ mod required;
 mod secrets;
 mod several_schemas;
 mod spaces;
+mod still_missed;
 mod what_stays;
 mod worlds;
 

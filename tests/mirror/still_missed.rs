@@ -1,0 +1,143 @@
+//! What was held back once stays so until it is back or let go, whatever else comes, fails or is let go meanwhile.
+
+use crate::command_line::{Runs, mirror};
+use crate::failed_reads::{SETTLED, city};
+use crate::footing::{number, told};
+use crate::graph::with_graph;
+use crate::{bytes, read};
+
+const INTEREST: &str = "MATCH ()-[r:INTERESTED_IN]->() RETURN count(r)";
+const VIEWED: &str = "touchpoints:sonik_web.event_viewed";
+const SAVED: &str = "touchpoints:sonik_web.event_saved";
+
+#[test]
+fn what_is_let_go_does_not_take_along_what_another_failed_table_told() {
+    with_graph("one_of_two", async |client, graph| {
+        let scratch = city().await;
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let (before, interest) = (bytes(&read(client, graph).await), number(client, graph, INTEREST).await);
+
+        let failed = scratch.copy().await;
+        failed.run("TRUNCATE sonik_web.event_saved; TRUNCATE sonik_web.event_viewed").await;
+        // Of two, each change is told once.
+        let plan = mirror(&failed.url(), graph, &["plan", "--format", "json"]).assert().success();
+        let plan: serde_json::Value = serde_json::from_slice(&plan.get_output().stdout).expect("JSON");
+        let held = plan["held_back"].as_array().expect("a list");
+        let counts: i64 = held.iter().filter_map(|held| held["held_back"].as_i64()).sum();
+        let left = scratch.count("SELECT count(*) FROM sonik_web.ticket_link_clicked").await;
+        assert_eq!((held.len(), counts), (2, interest - left), "{plan:#}");
+
+        let said = told(&mut mirror(&failed.url(), graph, &["apply", "--allow-shrink", SAVED]), 0);
+        assert!(
+            said.contains(&format!("{VIEWED} lost ")) && !said.contains(&format!("{SAVED} lost ")),
+            "{said}"
+        );
+        assert!(said.contains(&format!("--allow-shrink {SAVED},{VIEWED}")), "{said}");
+        assert!(bytes(&read(client, graph).await) == before, "what the other told went with it");
+        // The next run misses the other still; both go by the way that is told.
+        let said = told(&mut mirror(&failed.url(), graph, &["apply"]), 0);
+        assert!(said.contains(&format!("{VIEWED} lost ")), "{said}");
+        assert!(bytes(&read(client, graph).await) == before, "the other was forgotten");
+        let both = format!("{SAVED},{VIEWED}");
+        let said = told(&mut mirror(&failed.url(), graph, &["apply", "--allow-shrink", &both]), 0);
+        assert!(!said.contains("held back"), "{said}");
+        assert_eq!(number(client, graph, INTEREST).await, left);
+    });
+}
+
+#[test]
+fn a_schema_that_is_called_otherwise_does_not_take_along_what_another_lost() {
+    with_graph("one_of_two_schemas", async |client, graph| {
+        let scratch = city().await;
+        scratch
+            .run(
+                "CREATE SCHEMA ios; CREATE TABLE ios.tracks (LIKE sonik_web.tracks);
+                 CREATE TABLE ios.event_viewed (LIKE sonik_web.event_viewed);
+                 INSERT INTO ios.tracks SELECT * FROM sonik_web.tracks t WHERE event = 'event_viewed' ORDER BY id LIMIT 20;
+                 UPDATE ios.tracks SET id = 'ios-' || id;
+                 INSERT INTO ios.event_viewed(id, event_id)
+                   SELECT 'ios-' || v.id, v.event_id FROM sonik_web.event_viewed v JOIN ios.tracks t ON t.id = 'ios-' || v.id",
+            )
+            .await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let schemas = |names: &str| format!("[sources.touchpoints]\nschema = [{names}]\n");
+        let run = |config: &str, arguments: &[&str]| {
+            told(&mut crate::footing::elsewhere(&scratch, graph, dir.path(), config, arguments), 0)
+        };
+        run(&schemas(r#""ios", "sonik_web""#), &["apply"]);
+        let interest = number(client, graph, INTEREST).await;
+        scratch.run("ALTER SCHEMA ios RENAME TO mobile; TRUNCATE sonik_web.event_saved").await;
+        for _ in 0..2 {
+            let said = run(&schemas(r#""mobile", "sonik_web""#), &["apply"]);
+            assert!(said.contains(&format!("--allow-shrink {SAVED}")), "{said}");
+            assert_eq!(number(client, graph, INTEREST).await, interest, "{said}");
+        }
+    });
+}
+
+#[test]
+fn rows_that_came_are_not_those_that_went() {
+    with_graph("other_rows", async |client, graph| {
+        let scratch = city().await;
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let interest = number(client, graph, INTEREST).await;
+        for (table, name, rows) in [("event_viewed", VIEWED, 380), ("event_saved", SAVED, 2_000)] {
+            let failed = scratch.copy().await;
+            let went =
+                format!("CREATE TABLE kept AS SELECT * FROM sonik_web.{table}; TRUNCATE sonik_web.{table}");
+            failed.run(&went).await;
+            mirror(&failed.url(), graph, &["apply"]).assert().success();
+            failed
+                .run(&format!(
+                    "WITH t AS (SELECT row_number() OVER () AS n, user_id, anonymous_id, timestamp FROM \
+                       (SELECT * FROM sonik_web.tracks ORDER BY id) q, generate_series(1, 9) LIMIT {rows}),
+                     i AS (INSERT INTO sonik_web.tracks(id, received_at, timestamp, anonymous_id, user_id, event)
+                           SELECT 'new' || n, now(), timestamp, anonymous_id, user_id, '{table}' FROM t)
+                     INSERT INTO sonik_web.{table}(id, event_id)
+                     SELECT 'new' || n, (SELECT min(id) FROM directus.events) FROM t"
+                ))
+                .await;
+            for _ in 0..2 {
+                let said = told(&mut mirror(&failed.url(), graph, &["apply"]), 0);
+                assert!(said.contains(&format!("--allow-shrink {name}")), "{said}");
+                assert_eq!(number(client, graph, INTEREST).await, interest + rows, "{said}");
+            }
+            // Those that went are back, beside the others.
+            failed.run(&format!("INSERT INTO sonik_web.{table} SELECT * FROM kept")).await;
+            let said = told(&mut mirror(&failed.url(), graph, &["apply", "--format", "table"]), 0);
+            assert!(said.contains(SETTLED), "{said}");
+            mirror(&postgres, graph, &["apply", "--max-shrink", "1"]).assert().success();
+            assert_eq!(number(client, graph, INTEREST).await, interest);
+        }
+    });
+}
+
+#[test]
+fn rows_that_took_the_place_of_a_tables_own_do_not_let_those_go() {
+    with_graph("replaced_rows", async |client, graph| {
+        let scratch = city().await;
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        let artists = "DELETE FROM directus.artists; INSERT INTO directus.artists(id, status, name) \
+                       SELECT gen_random_uuid(), 'published', 'New ' || n FROM generate_series(1, 100) n";
+        let cases = [("directus:directus.artists".to_owned(), artists.to_owned())];
+        for (name, change) in cases {
+            mirror(&postgres, graph, &["apply"]).assert().success();
+            let failed = scratch.copy().await;
+            failed.run(&format!("SET session_replication_role = replica; {change}")).await;
+            let said = told(&mut mirror(&failed.url(), graph, &["apply"]), 0);
+            assert!(said.contains(&format!("--allow-shrink {name}")), "{said}");
+            let once = bytes(&read(client, graph).await);
+            for _ in 0..2 {
+                let said = told(&mut mirror(&failed.url(), graph, &["apply", "--format", "table"]), 0);
+                assert!(said.contains("nothing to do beside what is held back"), "{name}: {said}");
+                assert!(bytes(&read(client, graph).await) == once, "{name}: {said}");
+            }
+            // Let go, they go; and that is all.
+            mirror(&failed.url(), graph, &["apply", "--allow-shrink", &name]).assert().success();
+            let said = told(&mut mirror(&failed.url(), graph, &["plan", "--format", "table"]), 0);
+            assert!(said.contains(SETTLED), "{name}: {said}");
+        }
+    });
+}
