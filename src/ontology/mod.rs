@@ -15,6 +15,6 @@ mod vocabulary;
 pub use canonical::CanonicalId;
 pub use name_hash::NameHash;
 pub use schema::{Constraint, Index, constraints, indexes};
-pub use uid::{SourceRef, Uid, is_somebody, safe_id};
+pub use uid::{SourceRef, Uid, safe_id};
 pub use value::Value;
 pub use vocabulary::{Label, Property, PropertyKind, Relation};

@@ -107,8 +107,8 @@ pub fn safe_id(id: &str) -> Cow<'_, str> {
 }
 
 /// Whether an id is an e-mail address or a telephone number, however it is encoded and spaced. In a name, `A @ b.c` would be
-/// who plays where. Takes time in the square of the id's length.
-pub fn is_somebody(id: &str) -> bool {
+/// who plays where.
+fn is_somebody(id: &str) -> bool {
     let id: String = percent_decoded(id).split_whitespace().collect();
     let has_sides = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty();
     id.replace(['\u{ff20}', '\u{fe6b}'], "@").rsplit_once('@').is_some_and(has_sides)
@@ -178,6 +178,7 @@ mod tests {
             "ana.bello(at)fans.example",
             "ana [at] fans [dot] example",
             "ana bello＠fans",
+            "ana@fans．example",
         ];
         let tokens = [
             "eyJhbGciOi.eyJzdWIi.c2ln",

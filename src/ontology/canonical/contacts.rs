@@ -99,10 +99,17 @@ pub(super) fn holds_contact(text: &str) -> bool {
     !contacts_in(text).is_empty()
 }
 
+/// Whether an e-mail address is in a text.
+pub(super) fn holds_email(text: &str) -> bool {
+    let mut spans = Vec::new();
+    emails_in(text, &mut spans);
+    !spans.is_empty()
+}
+
 /// Where the e-mail addresses and telephone numbers of a text begin and end.
 fn contacts_in(text: &str) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    if text.contains(['@', '%', '\u{ff20}', '\u{fe6b}', '(', '[', '{']) {
+    if text.contains(['@', '%', '&', '\u{ff20}', '\u{fe6b}', '(', '[', '{']) {
         emails_in(text, &mut spans);
     }
     if text.contains(['+', '%', '\u{ff0b}']) {
@@ -137,7 +144,11 @@ fn masked_once(text: &str) -> Option<String> {
 pub(super) type Span = (usize, usize, &'static str);
 
 /// How the `@` of an address is written; spaces may stand around it where it is written out.
-const AT: [&str; 8] = ["@", "%40", "%2540", "\u{ff20}", "\u{fe6b}", "(at)", "[at]", "{at}"];
+const AT: [&str; 10] =
+    ["@", "%40", "%2540", "&#64;", "&commat;", "\u{ff20}", "\u{fe6b}", "(at)", "[at]", "{at}"];
+
+/// The dot of a host, and what is read as one (RFC 3490).
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
 /// How the dot of an address is written out.
 const DOT: [&str; 6] = ["(dot)", "[dot]", "{dot}", " (dot) ", " [dot] ", " {dot} "];
@@ -153,33 +164,28 @@ fn emails_in(text: &str, spans: &mut Vec<Span>) {
     let mut last = 0;
     for (at, behind) in signs {
         let [before, after] = [&lower[last..at], &lower[behind..]];
-        let [near, next] = [before.trim_end(), after.trim_start()];
-        let may_be_apart = match &text[at..behind] {
-            "(at)" | "[at]" | "{at}" => true,
-            // `A @ b.c` is who plays where, `(AT)` is Austria.
-            "@" if near.len() < before.len() && next.len() < after.len() => {
-                local_of(near).is_some_and(|start| is_mailbox(&text[last + start..last + near.len()]))
-            }
-            _ => false,
-        };
-        let [before, after] = if may_be_apart { [near, next] } else { [before, after] };
+        // `(AT)` behind a space is Austria, and `A @ b.c` who plays where.
+        let may_be_apart = matches!(&text[at..behind], "(at)" | "[at]" | "{at}");
+        let [before, after] =
+            if may_be_apart { [before.trim_end(), after.trim_start()] } else { [before, after] };
         if !after.starts_with(is_host) {
             continue;
         }
         let host = host_of(after);
-        let top = host.rsplit_once(['.', ')', ']', '}']).map_or("", |(_, top)| top);
+        let top = host.rsplit_once(|c| DOTS.contains(&c) || ")]}".contains(c)).map_or("", |(_, top)| top);
         let named =
             top.chars().filter(|c| !is_invisible(*c)).count() >= 2 && top.contains(char::is_alphabetic);
-        if let Some(start) = local_of(before).filter(|_| named) {
+        let is_handle = |start: &usize| is_handle(&before[..*start]);
+        if let Some(start) = local_of(before).filter(|start| named && !is_handle(start)) {
             spans.push((last + start, lower.len() - after.len() + host.len(), "[e-mail]"));
             last = behind;
         }
     }
 }
 
-/// Whether a local part is written as no name is: in lower case, with a dot, `_` or digit in it.
-fn is_mailbox(local: &str) -> bool {
-    !local.contains(char::is_uppercase) && local.contains(|c: char| matches!(c, '.' | '_' | '0'..='9'))
+/// Whether what stands before a local part makes it a handle of the fediverse: `@ana@techno.example`.
+fn is_handle(before: &str) -> bool {
+    before.strip_suffix('@').is_some_and(|before| before.is_empty() || before.ends_with(['/', ' ', '(']))
 }
 
 /// Where the local part begins that a text ends with.
@@ -199,7 +205,7 @@ fn local_of(before: &str) -> Option<usize> {
 }
 
 fn is_host(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '.' | '-') || is_invisible(c)
+    c.is_alphanumeric() || c == '-' || DOTS.contains(&c) || is_invisible(c)
 }
 
 /// The host that a text begins with.
@@ -230,13 +236,17 @@ fn phones_in(text: &str, spans: &mut Vec<Span>) {
         }
         let mut digits = 0;
         let mut end = start;
-        for (at, c) in text[start + sign.len()..].char_indices() {
+        let behind = start + sign.len();
+        for (at, c) in text[behind..].char_indices() {
             if c.is_numeric() {
                 digits += 1;
-                end = start + sign.len() + at + c.len_utf8();
+                end = behind + at + c.len_utf8();
             } else if !is_separator(c) {
                 break;
             }
+        }
+        if local::is_date(text[behind.min(end)..end].trim()) {
+            continue;
         }
         if (8..=15).contains(&digits) {
             last = end;

@@ -11,7 +11,8 @@ const FEWEST: usize = 9;
 const FEWEST_KNOWN: usize = 6;
 
 /// Adds where the telephone numbers of a text begin and end that are written as those of a country: `(555) 123-4567`,
-/// `555-123-4567`, `555.123.4567`; behind a trunk zero `0170 1234567`, `(030) 123456-78`, `020 7946 0958`.
+/// `1-555-123-4567`, `555.123.4567`, `(11) 91234-5678`; behind a trunk zero `0170 1234567`, `(030) 123456-78`, `06 12 34 56 78`;
+/// behind `00` as abroad.
 ///
 /// What may be a date, a price, a part of an address of a page or a longer id stays.
 pub(super) fn phones_in(text: &str, spans: &mut Vec<Span>) {
@@ -81,17 +82,51 @@ impl<'t> Groups<'t> {
             return None;
         }
         let alike = one(tail) && (bracketed || head == tail);
-        let trunk = self.text[first..end].strip_prefix('0').is_some_and(|rest| !rest.starts_with('0'))
+        let digits = &self.text[first..end];
+        let trunk = digits.strip_prefix('0').is_some_and(|rest| !rest.starts_with('0'))
             && (3..=5).contains(&self.digits(at));
         let sizes = [self.digits(at), self.digits(at + 1), self.digits(at + 2)];
         let length = match sizes {
             [3, 3, 4] if alike && (bracketed || matches!(head, "-" | ".")) => 3,
+            [1, 3, 3] if digits == "1" && head == "-" && tail == "-" && self.between(at + 2) == "-" => {
+                if self.digits(at + 3) == 4 { 4 } else { return None }
+            }
+            [3, 7, _] if bracketed => 2,
             [_, 5..=9, 1..=4] if trunk && tail == "-" => 3,
+            [2 | 4 | 5, middle, 4] if bracketed && one(tail) && (3..=5).contains(&middle) => 3,
             [_, 3..=4, 3..=4] if trunk && alike => 3,
             [_, 6..=9, _] if trunk => 2,
-            _ => return None,
+            _ => self.dialled_at(at)?,
         };
         self.ends_at(at + length - 1).then_some((start, length))
+    }
+
+    /// How many groups the number has that begins with a trunk zero, or with `00` and the code of a country.
+    fn dialled_at(&self, at: usize) -> Option<usize> {
+        let of = |at: usize| &self.text[self.ends[at].0..self.ends[at].1];
+        let zeros = of(at).bytes().take_while(|digit| *digit == b'0').count();
+        let is_joined = |at: usize| {
+            let mut between = self.between(at).chars();
+            between.next().is_some_and(|c| is_separator(c) && !"()/".contains(c)) && between.next().is_none()
+        };
+        let mut length = 1;
+        while is_joined(at + length - 1) && length < 7 {
+            length += 1;
+        }
+        let groups: Vec<&str> = (at..at + length).map(of).collect();
+        let digits: usize = groups.iter().map(|group| group.len()).sum();
+        let fits = match zeros {
+            1 => (9..=12).contains(&digits) && (2..=5).contains(&groups[0].len()),
+            2 => (10..=17).contains(&digits) && groups[0].len() > 2,
+            _ => false,
+        };
+        // Dates and times are written in pairs, too, but not five alike.
+        let pairs = groups.iter().all(|group| group.len() == 2);
+        let alike = (at..at + length - 1).all(|nth| self.between(nth) == self.between(at));
+        let may_be_time =
+            if pairs { length != 5 || !alike } else { groups.iter().any(|group| is_year(group)) };
+        (fits && length > 1 && groups[1..].iter().all(|group| group.len() > 1) && !may_be_time)
+            .then_some(length)
     }
 
     /// Whether nothing that belongs to a group follows it.
@@ -102,6 +137,23 @@ impl<'t> Groups<'t> {
             Some('_' | '@' | '%' | '=') => false,
             next => !next.is_some_and(char::is_alphanumeric),
         }
+    }
+}
+
+fn is_year(group: &str) -> bool {
+    group.len() == 4 && (group.starts_with("19") || group.starts_with("20"))
+}
+
+/// Whether all of a text is a date, or two years.
+pub(super) fn is_date(text: &str) -> bool {
+    let groups: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
+    match groups[..] {
+        [one, other] => is_year(one) && is_year(other),
+        [one, other, last] => {
+            other.len() <= 2 && (one.len() <= 2 && is_year(last) || is_year(one) && last.len() <= 2)
+        }
+        _ => false,
     }
 }
 

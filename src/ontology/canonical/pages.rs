@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::contacts::{holds_contact, masked};
+use super::contacts::{holds_contact, holds_email, masked};
 use super::tokens::{hashed, hashed_tokens};
 use super::{LONGEST, MOST_READ, clean, percent_decoded};
 
@@ -31,84 +31,210 @@ fn is_tracking(key: &str) -> bool {
         )
 }
 
-/// Query parameters that let somebody in or say who somebody is, by words in their names.
-const SECRETS: [&str; 15] = [
-    "token",
-    "secret",
-    "passw",
-    "pwd",
-    "signature",
+/// Words in the names of query parameters that let somebody in or say who somebody is.
+const SECRETS: [&str; 33] = [
     "apikey",
-    "api_key",
-    "api-key",
+    "appkey",
     "auth",
+    "authorization",
+    "bearer",
+    "cookie",
     "credential",
-    "session",
+    "credentials",
+    "csrf",
+    "email",
+    "hmac",
     "jwt",
     "mail",
+    "mobile",
+    "msisdn",
+    "oob",
+    "otp",
+    "passwd",
+    "password",
     "phone",
-    "hmac",
+    "phpsessid",
+    "pwd",
+    "resourcekey",
+    "rlkey",
+    "secret",
+    "sessid",
+    "sessionid",
+    "sid",
+    "sig",
+    "signature",
+    "tel",
+    "token",
+    "whatsapp",
 ];
 
-/// What a path says of its next segment where that lets somebody in; `-` and `_` between its words may be left out.
-const DOORS: [&str; 22] = [
+/// Words that may name as well what a page is about: the hash stands for a value that is no word.
+const HIDDEN: [&str; 12] = [
+    "access", "code", "hash", "key", "nonce", "pass", "pin", "redirect", "session", "state", "ticket", "uid",
+];
+
+/// What a path says of all that follows where that lets somebody in; `-`, `_` and `.` between its words may be left out.
+const DOORS: [&str; 32] = [
+    "acceptinvite",
     "activate",
     "activation",
     "confirm",
+    "confirmation",
+    "confirmemail",
+    "emailconfirmation",
+    "emailverification",
+    "forgot",
+    "forgotpassword",
+    "impersonate",
+    "jwt",
+    "magiclink",
+    "onetime",
+    "optout",
+    "otp",
+    "passwordreset",
+    "preferences",
+    "recover",
+    "recovery",
+    "reset",
+    "resetpassword",
+    "setpassword",
+    "sso",
+    "token",
+    "tokens",
+    "unsubscribe",
+    "validate",
+    "verification",
+    "verify",
+    "verifyemail",
+    "webhook",
+];
+
+/// What may as well be a part of a site: of what follows, the hash stands for what is no word.
+const DOORS_OR_ROOMS: [&str; 13] = [
+    "auth",
+    "callback",
+    "hooks",
     "invitation",
     "invitations",
     "invite",
     "invites",
-    "jwt",
+    "join",
     "login",
     "magic",
-    "magiclink",
-    "optout",
-    "otp",
-    "passwordreset",
-    "reset",
-    "resetpassword",
     "secret",
     "session",
     "signin",
-    "token",
-    "unsubscribe",
-    "verify",
 ];
 
-/// A segment of a path as it may be told: the hash stands for a token.
-fn told_segment<'s>(before: &str, segment: &'s str) -> Cow<'s, str> {
-    let before: String = before.to_ascii_lowercase().replace(['-', '_'], "");
-    let holds_secret = || segment.split(';').any(|pair| pair.contains('=') && is_secret(pair));
-    if !segment.is_empty() && (DOORS.contains(&before.as_str()) || holds_secret()) {
-        return Cow::Owned(hashed(segment));
+/// Whether a text is made of words and numbers as titles are, not of letters and digits in one.
+fn is_words(text: &str) -> bool {
+    let is_word = |part: &str| {
+        part.chars().all(char::is_alphabetic) || part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit())
+    };
+    text.split(['-', '_', '.', '+', ' ']).all(is_word) && text.len() < 80
+}
+
+/// How far what follows in a path lets somebody in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Behind {
+    Nothing,
+    DoorOrRoom,
+    Door,
+}
+
+impl Behind {
+    fn of(segment: &str) -> Self {
+        let plain = |c: &char| !matches!(c, '-' | '_' | '.');
+        let name: String = percent_decoded(segment).to_ascii_lowercase().chars().filter(plain).collect();
+        if DOORS.contains(&name.as_str()) {
+            Self::Door
+        } else if DOORS_OR_ROOMS.contains(&name.as_str()) {
+            Self::DoorOrRoom
+        } else {
+            Self::Nothing
+        }
     }
-    hashed_tokens(segment)
 }
 
-/// A path as it may be told.
+/// A path as it may be told: the hash stands for a token and for what stands behind a door.
 fn told_path(path: &str) -> String {
-    let before = std::iter::once("").chain(path.split('/'));
-    let segments: Vec<_> = before.zip(path.split('/')).map(|(before, it)| told_segment(before, it)).collect();
-    segments.join("/")
+    let mut behind = Behind::Nothing;
+    let told = |segment| {
+        // Of `token:abc` and `reset%2Fabc` the first word is the door, too.
+        let decoded = percent_decoded(segment);
+        let itself = match decoded.split_once(['/', ':', ',', '=', ';']) {
+            Some((word, _)) => Behind::of(word),
+            None => Behind::Nothing,
+        };
+        let holds_secret = decoded.split(';').any(|pair| pair.contains('=') && is_somebodys(pair));
+        let told = match behind.max(itself) {
+            _ if segment.is_empty() => Cow::Borrowed(segment),
+            Behind::Door => Cow::Owned(hashed(segment)),
+            _ if holds_secret => Cow::Owned(hashed(segment)),
+            Behind::DoorOrRoom if !is_words(&decoded) => Cow::Owned(hashed(segment)),
+            _ => hashed_tokens(segment),
+        };
+        behind = behind.max(Behind::of(segment));
+        told
+    };
+    path.split('/').map(told).collect::<Vec<_>>().join("/")
 }
 
-/// Whether a parameter is somebody's and no part of the page's address.
-fn is_secret(pair: &str) -> bool {
+/// The words of a key: `accessToken`, `access_token` and `access.token` have two.
+fn words_of(key: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in key.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() && was_small {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            words.last_mut().expect("there is one").extend(c.to_lowercase());
+        }
+        was_small = c.is_lowercase();
+    }
+    words
+}
+
+fn is_named(key: &str, words: &[&str]) -> bool {
+    let key = words_of(key);
+    // `api_key` is `apikey`, too.
+    let pairs = key.windows(2).map(<[String]>::concat);
+    key.iter().cloned().chain(pairs).any(|word| words.contains(&word.as_str()))
+}
+
+/// Whether a decoded parameter is somebody's and no part of the page's address.
+fn is_somebodys(pair: &str) -> bool {
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let key = percent_decoded(key).to_ascii_lowercase();
-    let value = percent_decoded(value);
-    SECRETS.iter().any(|word| key.contains(word))
-        || matches!(key.as_str(), "sid" | "sig" | "otp" | "tel" | "mobile")
+    is_named(key, &SECRETS)
         // A signed token that names itself by no key.
         || (value.starts_with("eyJ") && value.matches('.').count() >= 2)
-        // A `+` of a query may be a space.
-        || [&key, &value].into_iter().any(|told| holds_contact(told) || holds_contact(&told.replace('+', " ")))
+        || [key, value].into_iter().any(holds_email)
+}
+
+/// A query parameter as it may be told, if at all.
+fn told_parameter(pair: &str) -> Option<Cow<'_, str>> {
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let [key, decoded] = [key, value].map(percent_decoded);
+    if pair.is_empty() || is_tracking(&key) || is_somebodys(&format!("{key}={decoded}")) {
+        return None;
+    }
+    let is_hidden = is_named(&key, &HIDDEN) && !is_words(&decoded);
+    // A `+` of a query may be a space. Where to go next may be an address with a token in it.
+    let holds_other = holds_contact(&decoded) || holds_contact(&decoded.replace('+', " "));
+    let leads_on = decoded.contains('/') && (told_path(&decoded) != decoded || decoded.contains('?'));
+    if is_hidden || holds_other || leads_on || holds_contact(&key) {
+        return Some(Cow::Owned(match value {
+            "" => hashed(pair),
+            _ => format!("{}={}", &pair[..pair.len() - value.len() - 1], hashed(value)),
+        }));
+    }
+    Some(hashed_tokens(pair))
 }
 
 /// A web address in its one spelling: host in lower case, no default port, no user, no fragment, no tracking parameters,
-/// none that are somebody's (tokens, e-mail addresses), the remaining parameters in order, no trailing slash. The hash stands
-/// for a token in the path or in a parameter of another name, so that two such pages stay two. None for what is no `http` or
+/// none that are somebody's by their name or an e-mail address in them, the remaining parameters in order, no trailing slash.
+/// The hash stands for a token or telephone number elsewhere, so that two such pages stay two. None for what is no `http` or
 /// `https` address, holds an e-mail address in its path, or is longer than [`LONGEST`].
 pub fn content_url(raw: &str) -> Option<String> {
     if raw.len() > MOST_READ {
@@ -118,15 +244,8 @@ pub fn content_url(raw: &str) -> Option<String> {
     let mut url = url::Url::parse(&text).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
     url.set_fragment(None);
     url.set_username("").and_then(|()| url.set_password(None)).ok()?;
-    let mut kept: Vec<Cow<'_, str>> = url
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| {
-            !pair.is_empty() && !is_tracking(pair.split('=').next().unwrap_or_default()) && !is_secret(pair)
-        })
-        .map(hashed_tokens)
-        .collect();
+    let mut kept: Vec<Cow<'_, str>> =
+        url.query().unwrap_or_default().split('&').filter_map(told_parameter).collect();
     kept.sort_unstable();
     let query = (!kept.is_empty()).then(|| kept.join("&"));
     url.set_query(query.as_deref());

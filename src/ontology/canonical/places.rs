@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::tokens::is_issued;
 use super::{CanonicalId, LONGEST, MOST_READ, clean, percent_decoded};
 
 /// Why a text is no Google Place ID.
@@ -54,6 +55,10 @@ pub fn place_id(raw: &str) -> Result<CanonicalId, NoPlaceId> {
     }
     if id.len() > LONGEST {
         return Err(NoPlaceId::TooLong);
+    }
+    // Somebody's key in the wrong field must not become an address that everybody reads.
+    if is_issued(id) {
+        return Err(NoPlaceId::Foreign);
     }
     if id.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("chij") && start != "ChIJ") {
         return Err(NoPlaceId::CaseLost);

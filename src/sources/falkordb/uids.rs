@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::pages::{Pages, count};
 use super::{Client, CypherValue, FalkorError, Param, Params};
 use crate::context::Context;
+use crate::ontology::canonical::masked;
 
 const FIRST_PAGE: u64 = 4_000;
 
@@ -44,7 +45,12 @@ impl fmt::Display for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let holders = self.holders.iter().map(|(id, labels)| format!("{id} ({labels})"));
         let more = if self.nodes > self.holders.len() { ", …" } else { "" };
-        write!(f, "uid `{}` belongs to nodes {}{more}", self.uid, holders.collect::<Vec<_>>().join(", "))
+        write!(
+            f,
+            "uid `{}` belongs to nodes {}{more}",
+            masked(&self.uid),
+            holders.collect::<Vec<_>>().join(", ")
+        )
     }
 }
 

@@ -9,7 +9,6 @@ use super::catalog::{Table, identifier};
 use super::columns::{FromColumn, Json, Wire};
 use super::scope::Named;
 use crate::ontology::canonical::masked;
-use crate::ontology::is_somebody;
 use crate::sources::{ColumnAsked, SourceError, column_key};
 
 /// One `SELECT` over one table, or over a table and another one joined to it.
@@ -368,12 +367,14 @@ impl<'r> Row<'r> {
                 Ok(bytes) if !bytes.is_empty() => std::str::from_utf8(bytes).ok()?,
                 _ => return Some("(empty)".to_owned()),
             };
-            // Some installations use e-mail addresses, telephone numbers or tokens as keys.
+            // Some installations use e-mail addresses, telephone numbers or tokens as keys; a key that is told has the form
+            // of none.
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.');
             let (shown, more) = match key.char_indices().nth(KEY_SHOWN) {
                 Some((end, _)) => (&key[..end], "…"),
                 None => (key, ""),
             };
-            (masked(key) == key && !is_somebody(shown)).then(|| format!("{shown}{more}"))
+            (key.chars().all(is_plain) && masked(key) == key).then(|| format!("{shown}{more}"))
         });
         SourceError::Value {
             source_name: self.select.named.source_name,
