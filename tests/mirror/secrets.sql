@@ -63,7 +63,8 @@ INSERT INTO unified.entity_sources(entity_id, source_system, source_table, sourc
   ('3a000000-0000-7000-8000-000000000003', 'touchpoints', 'sonik_web.users', 'zq7.other @ secret.example', 'id', 1);
 INSERT INTO sonik_web.tracks(id, received_at, "timestamp", anonymous_id, user_id, event,
     context_campaign_source, context_campaign_medium, context_campaign_name, context_page_url)
-  SELECT id, now(), '2025-12-09T19:02:00Z', id, id, 'content_shared', 'ghp_zq70123456789abcdef', id, id, NULL
+  -- In texts, `A @ b.c` is who plays where.
+  SELECT id, now(), '2025-12-09T19:02:00Z', id, id, 'content_shared', 'ghp_zq70123456789abcdef', replace(id, ' @ ', '@'), replace(id, ' @ ', '@'), NULL
   FROM sonik_web.users WHERE id ILIKE '%zq7%' OR id LIKE '%4915198769876' ON CONFLICT DO NOTHING;
 INSERT INTO sonik_web.content_shared(id, content_url, event_id, channel, parent_share_id)
   SELECT id, 'https://sonik.example/' || page, 1, id, 'zq7.gone(at)secret.example'
