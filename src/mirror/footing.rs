@@ -32,6 +32,12 @@ struct Table {
     name: String,
     /// Logical column → its name.
     columns: BTreeMap<String, String>,
+    /// Logical column → other columns that were there, and that are read in its place once it is not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    beside: BTreeMap<String, Vec<String>>,
+    /// Logical columns that the configuration named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    named: BTreeSet<String>,
     /// How many rows it had; a run before this was noted does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
@@ -100,6 +106,12 @@ impl Footing {
             table.name.clone_from(&column.table);
             if column.is_there && !CHOSEN.contains(&&*column.logical) {
                 table.columns.insert(column.logical.clone(), column.column.clone());
+                if !column.beside.is_empty() {
+                    table.beside.insert(column.logical.clone(), column.beside.clone());
+                }
+                if column.is_named {
+                    table.named.insert(column.logical.clone());
+                }
             }
         }
         found
@@ -245,6 +257,13 @@ impl Table {
         format!("{system}:{schema}.{}", self.name)
     }
 
+    /// Whether a logical column is read from `other` only because what it was read from is gone: that was there before as well,
+    /// and says something else. What is newly there is the same column under another name, and what is named is meant.
+    fn falls_back(&self, column: &str, other: &String, now: &Self) -> bool {
+        let is_beside = |of: &Self, name| of.beside.get(column).is_some_and(|beside| beside.contains(name));
+        is_beside(self, other) && !is_beside(now, &self.columns[column]) && !now.named.contains(column)
+    }
+
     /// What of it is not in `now`.
     fn lost_in(&self, now: Option<&Self>, (system, schema, logical): (&str, &str, &str)) -> Vec<Lost> {
         let place = format!("{schema}.{}", self.name);
@@ -265,10 +284,17 @@ impl Table {
             None => vec![lost(None)],
             Some(now) if now.name != self.name && names_rows() => vec![lost(Some(&now.name))],
             Some(now) => {
-                let gone = self.columns.iter().filter(|(column, _)| !now.columns.contains_key(*column));
-                let gone = gone.map(|(column, called)| Lost {
+                let gone = self.columns.iter().filter_map(|(column, called)| {
+                    let instead = now.columns.get(column);
+                    let is_lost = instead.is_none_or(|other| self.falls_back(column, other, now));
+                    is_lost.then_some((column, called, instead))
+                });
+                let gone = gone.map(|(column, called, instead)| Lost {
                     name: format!("{system}:{place}.{called}"),
-                    what: format!("column `{called}` of {place}"),
+                    what: match instead {
+                        None => format!("column `{called}` of {place}"),
+                        Some(other) => format!("column `{called}` of {place}, where `{other}` is read now"),
+                    },
                     key: column_key(system, logical, column).unwrap_or_default(),
                     is_replaced: false,
                     instead: Vec::new(),
@@ -298,6 +324,8 @@ mod tests {
             logical: logical.to_owned(),
             column: column.trim_start_matches('-').to_owned(),
             is_there: !column.starts_with('-'),
+            is_named: false,
+            beside: Vec::new(),
         };
         columns.iter().map(column).collect()
     }

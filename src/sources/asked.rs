@@ -19,6 +19,10 @@ pub struct ColumnAsked {
     pub column: String,
     /// Whether it is there.
     pub is_there: bool,
+    /// Whether the configuration names it.
+    pub is_named: bool,
+    /// What else it is usually called, of which columns are there as well: the first of them is read once this one is not there.
+    pub beside: Vec<String>,
 }
 
 /// How many rows a table holds of which columns are asked, whatever their state.

@@ -1,7 +1,8 @@
-//! Tables and keys of events that are called otherwise: what is told leads out, and nothing is lost on the way.
+//! Tables, keys and columns that are called otherwise: what is told leads out, and nothing is lost on the way.
 
 use crate::command_line::{Runs, mirror};
-use crate::footing::{elsewhere, named, told};
+use crate::failed_reads::WORKSPACE;
+use crate::footing::{doctor, elsewhere, named, told};
 use crate::graph::with_graph;
 use crate::scratch::Scratch;
 use crate::{bytes, read};
@@ -85,5 +86,63 @@ fn a_table_or_key_of_an_event_that_is_called_otherwise_is_named_and_its_name_lea
         assert!(ACTIONS.iter().all(|action| !said.contains(action)), "they are there: {said}");
         settled(&named(key, "messages"), "tracks");
         assert_eq!(bytes(&read(client, graph).await), before, "nothing was written");
+    });
+}
+
+#[test]
+fn a_column_that_is_gone_is_missed_though_another_one_beside_it_could_be_read() {
+    with_graph("beside", async |client, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        let dir = tempfile::tempdir().expect("a folder");
+        // When a row was made, which every table tells, is neither when a stage was reached nor when an event starts.
+        let timeline = format!("{WORKSPACE}.timelineActivity");
+        let quoted = format!(r#"{WORKSPACE}."timelineActivity""#);
+        scratch
+            .run(r#"ALTER TABLE directus.events ADD "date" date; UPDATE directus.events SET "date" = date_created"#)
+            .await;
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let before = bytes(&read(client, graph).await);
+        let settled = |config: &str| {
+            let plan = ["plan", "--format", "table"];
+            let said = told(&mut elsewhere(&scratch, graph, dir.path(), config, &plan), 0);
+            said.contains("nothing to do")
+        };
+        for (table, shown, column, other, key) in [
+            (&*quoted, &*timeline, "happensAt", "createdAt", "sources.twenty.columns.timeline.at"),
+            (
+                "directus.events",
+                "directus.events",
+                "start_date",
+                "date",
+                "sources.directus.columns.events.start_date",
+            ),
+        ] {
+            scratch.run(&format!(r#"ALTER TABLE {table} RENAME "{column}" TO renamed"#)).await;
+            let what = format!("column `{column}` of {shown}, where `{other}` is read now");
+            for verb in [&["plan"][..], &["plan", "--incremental"], &["apply"]] {
+                let said = told(&mut mirror(&postgres, graph, verb), 3);
+                assert!(said.contains(&what) && said.contains(&format!("({key})")), "{said}");
+                assert!(said.contains(&format!("{shown}.{column}`")), "{said}");
+            }
+            let found = doctor(&scratch, graph).assert().code(3);
+            let found = String::from_utf8_lossy(&found.get_output().stdout).into_owned();
+            assert!(found.contains(&what) && found.contains(key), "{found}");
+            // Either can be named; whoever names the other means what it says.
+            assert!(settled(&named(key, "renamed")), "{key}");
+            assert!(!settled(&named(key, other)), "{key}");
+            scratch.run(&format!(r#"ALTER TABLE {table} RENAME renamed TO "{column}""#)).await;
+            assert!(settled(""), "{key}");
+        }
+        assert_eq!(bytes(&read(client, graph).await), before, "nothing was written");
+        // Another usual name, under which nothing stood before, is the same column.
+        scratch.run(r#"ALTER TABLE directus.venues RENAME timezone TO tz"#).await;
+        assert!(settled(""), "found under another usual name");
+        // One that is let go is not missed again, though what is read now was there before.
+        scratch.run(r#"ALTER TABLE directus.events RENAME start_date TO renamed"#).await;
+        let allowed = ["apply", "--allow-shrink", "directus:directus.events.start_date"];
+        mirror(&postgres, graph, &allowed).assert().success();
+        assert!(settled(""), "it was let go");
+        doctor(&scratch, graph).assert().success();
     });
 }

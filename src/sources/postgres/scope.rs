@@ -240,6 +240,8 @@ impl<'c> Named<'c> {
             logical: logical.to_owned(),
             column: column.to_owned(),
             is_there,
+            is_named: self.configured(logical).is_some(),
+            beside: Vec::new(),
         }
     }
 

@@ -221,7 +221,9 @@ impl<'c> Select<'c> {
             self.lacks(named, logical, names);
             return Ok(Field::ABSENT);
         };
-        self.asked.push(named.asked(logical, name, true));
+        let beside = names.iter().filter(|other| **other != name && table.has(&[other]));
+        let beside = beside.map(|other| (*other).to_owned()).collect();
+        self.asked.push(ColumnAsked { beside, ..named.asked(logical, name, true) });
         if usual.first().is_some_and(|first| *first != name) {
             self.renamed.push((logical.to_owned(), name.to_owned()));
         }
