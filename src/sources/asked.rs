@@ -25,7 +25,7 @@ pub struct ColumnAsked {
     pub beside: Vec<String>,
 }
 
-/// How many rows a table holds of which columns are asked, whatever their state.
+/// How many rows a table holds of which columns are asked, whatever their state; but none that are soft-deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowsAsked {
     /// Name of the source.

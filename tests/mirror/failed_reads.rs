@@ -51,6 +51,10 @@ fn a_table_without_nodes_that_lost_its_rows_takes_nothing_along_until_it_is_let_
         for (system, table) in tables {
             let name = format!("{system}:{}", table.replace('"', ""));
             let mut changes = vec![format!("TRUNCATE {table}")];
+            // Rows may be there and yet say that they are deleted.
+            if table == timeline {
+                changes.push(format!(r#"UPDATE {table} SET "deletedAt" = now()"#));
+            }
             // Fewer lost rows than ten are noticed only where they were all.
             if scratch.count(&format!("SELECT count(*) FROM {table}")).await >= 24 {
                 changes.push(halved(table));

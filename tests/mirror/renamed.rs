@@ -17,6 +17,9 @@ const ACTIONS: [&str; 7] = [
     "user_followed",
 ];
 
+/// A name in which nothing is to be put in anything's place.
+const ODD: &str = "re{schema}named";
+
 /// One message each of the events that the layout has none of.
 const OTHERS: &str = r#"SET search_path = sonik_web;
     CREATE TABLE event_saved (LIKE event_viewed);
@@ -47,12 +50,12 @@ fn a_table_or_key_of_an_event_that_is_called_otherwise_is_named_and_its_name_lea
             }
         };
         for action in ACTIONS {
-            scratch.run(&format!("ALTER TABLE sonik_web.{action} RENAME TO renamed")).await;
+            scratch.run(&format!(r#"ALTER TABLE sonik_web.{action} RENAME TO "{ODD}""#)).await;
             let said = told(&mut mirror(&postgres, graph, &["plan"]), 3);
             let key = format!("sources.touchpoints.{action}");
             assert!(said.contains(&format!("({key})")), "{action}: {said}");
-            settled(&named(&key, "renamed"), action);
-            scratch.run(&format!("ALTER TABLE sonik_web.renamed RENAME TO {action}")).await;
+            settled(&named(&key, ODD), action);
+            scratch.run(&format!(r#"ALTER TABLE sonik_web."{ODD}" RENAME TO {action}"#)).await;
             // What is read is noted under its name, now the usual one again.
             mirror(&postgres, graph, &["apply"]).assert().success();
 
@@ -136,10 +139,10 @@ fn a_column_that_is_gone_is_missed_though_another_one_beside_it_could_be_read() 
         }
         assert_eq!(bytes(&read(client, graph).await), before, "nothing was written");
         // Another usual name, under which nothing stood before, is the same column.
-        scratch.run(r#"ALTER TABLE directus.venues RENAME timezone TO tz"#).await;
+        scratch.run("ALTER TABLE directus.venues RENAME timezone TO tz").await;
         assert!(settled(""), "found under another usual name");
         // One that is let go is not missed again, though what is read now was there before.
-        scratch.run(r#"ALTER TABLE directus.events RENAME start_date TO renamed"#).await;
+        scratch.run("ALTER TABLE directus.events RENAME start_date TO renamed").await;
         let allowed = ["apply", "--allow-shrink", "directus:directus.events.start_date"];
         mirror(&postgres, graph, &allowed).assert().success();
         assert!(settled(""), "it was let go");

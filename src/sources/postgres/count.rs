@@ -1,12 +1,15 @@
-//! How many rows tables hold, whatever of them is read.
+//! How many rows tables hold, whatever of them is read; soft-deleted ones are none.
 
 use super::catalog::identifier;
 use super::client::Session;
 use crate::context::Context;
 use crate::sources::{ColumnAsked, RowsAsked, SourceError};
 
+/// The logical column of soft deletes.
+const DELETED: &str = "deleted_at";
+
 impl Session {
-    /// How many rows the tables hold that these columns are asked of.
+    /// How many rows the tables hold that these columns are asked of, without those that say when they were deleted.
     pub async fn count_rows(
         &mut self,
         asked: &[ColumnAsked],
@@ -19,8 +22,16 @@ impl Session {
                 continue;
             }
             cx.check()?;
-            let sql = format!("SELECT count(*)::text FROM {{schema}}.{}", identifier(table));
-            let told = self.texts(&sql, (schema, table), None).await?;
+            let is_deleted = |of: &&ColumnAsked| {
+                (of.system, &of.schema, of.logical_table) == (*system, schema, *logical_table)
+                    && of.is_there
+                    && of.logical == DELETED
+            };
+            let deleted = asked.iter().find(is_deleted).map(|of| identifier(&of.column));
+            let alive = deleted.map(|column| format!(" WHERE {column} IS NULL")).unwrap_or_default();
+            let sql =
+                format!("SELECT count(*)::text FROM {}.{}{alive}", identifier(schema), identifier(table));
+            let told = self.lines::<1>(&sql, &format!("{schema}.{table}")).await?;
             let rows = told.into_iter().flatten().flatten().find_map(|rows| rows.parse().ok());
             let (schema, rows) = (schema.clone(), rows.unwrap_or_default());
             counted.push(RowsAsked { system, schema, logical_table, rows });
