@@ -269,7 +269,7 @@ async fn read_and_plan(client: &mut Client, settings: &Settings, session: &Sessi
     let before = footing_before(client, graph, session).await?;
     let mut guard = SweepGuard { skipped_rows: !facts.bad_rows.is_empty(), ..settings.guard.clone() };
     let lost = before.iter().flat_map(|before| footing.lost_since(before));
-    let lost: Vec<_> = lost.map(|lost| lost.because_of(&facts.lacking)).collect();
+    let lost: Vec<_> = lost.map(|lost| lost.because_of(&facts.lacking).beside(&facts.schemas)).collect();
     let meant = lost.iter().filter(|lost| lost.is_meant(sources, &facts.schemas));
     guard.allowed.extend(meant.map(|lost| lost.name.clone()));
     guard.let_go(lost)?;

@@ -73,6 +73,16 @@ impl Lost {
             && !schemas.contains(schema)
     }
 
+    /// The same without a key that does not lead out: the old schema is there still, beside the one that is read.
+    #[must_use]
+    pub fn beside(mut self, schemas: &BTreeSet<String>) -> Self {
+        let schema = self.name.split_once(':').map_or("", |(_, schema)| schema);
+        if !self.instead.is_empty() && schemas.contains(schema) {
+            self.key.clear();
+        }
+        self
+    }
+
     /// The same, where a schema or table is only not read because of what it lacks: that is what is told.
     #[must_use]
     pub fn because_of(self, lacking: &[Lacking]) -> Self {
@@ -185,9 +195,8 @@ impl Footing {
         let of = before.each().filter_map(|(place, table)| {
             let (system, schema, logical) = place;
             let now = self.systems.get(system)?.get(schema)?.get(logical)?;
-            let is_all =
-                system == "touchpoints" && ALL.iter().any(|column| table.columns.contains_key(*column));
-            Shrunk::of(place, [&table.name, &now.name], [table.rows?, now.rows?], is_all)
+            let names = [&*table.name, &*now.name];
+            Shrunk::of(place, names, [table.rows?, now.rows?], table.tells_all(system))
         });
         of.collect()
     }
@@ -235,7 +244,11 @@ impl Footing {
                     lost.push(Lost {
                         name: format!("{system}:{schema}"),
                         what: format!("schema `{schema}` of {system}, where {found} found now"),
-                        key: format!("sources.{system}.schema"),
+                        key: if tables.values().any(|table| table.tells_all(system)) {
+                            format!("sources.{system}.schema, sources.{system}.events")
+                        } else {
+                            format!("sources.{system}.schema")
+                        },
                         is_replaced,
                         instead: others,
                         fed: Fed::by_schema(system),
@@ -253,6 +266,11 @@ impl Footing {
 }
 
 impl Table {
+    /// Whether it is the one table of all events of a layout of touchpoints.
+    fn tells_all(&self, system: &str) -> bool {
+        system == "touchpoints" && ALL.iter().any(|column| self.columns.contains_key(*column))
+    }
+
     fn full_name(&self, system: &str, schema: &str) -> String {
         format!("{system}:{schema}.{}", self.name)
     }
@@ -273,7 +291,8 @@ impl Table {
                 None => format!("table `{place}` of {system}"),
                 Some(other) => format!("table `{place}` of {system}, where `{other}` is read now"),
             },
-            key: table_key(system, logical).unwrap_or_default(),
+            // The rows of another stay others, whatever it is called.
+            key: table_key(system, logical).filter(|_| instead.is_none()).unwrap_or_default(),
             is_replaced: instead.is_some(),
             instead: Vec::new(),
             fed: Fed::by_table(system, schema, logical),
@@ -426,10 +445,10 @@ mod tests {
             ("touchpoints:web.event_saved", 17, 17)
         );
         assert_eq!((of(17).since(&of(17))[0].gone, of(0).since(&events(&[]))), (0, vec![]));
-        let held = HeldBack { deletes: 3, ..HeldBack::of(&shrunk[0].of, 17, 17) };
+        let held = HeldBack { stays: 3, ..HeldBack::of(&shrunk[0].of, 17, 17) };
         let noted = of(0).missing_still(Some(&of(17)), &[held]);
         assert_eq!(noted.systems, of(17).systems);
-        assert_eq!(noted.missed["touchpoints:web.event_saved"], Missed { before: 17, gone: 17, deletes: 3 });
+        assert_eq!(noted.missed["touchpoints:web.event_saved"], Missed { before: 17, gone: 17, stays: 3 });
         let text = serde_json::to_string(&noted).expect("JSON");
         assert_eq!(serde_json::from_str::<Footing>(&text).expect("JSON"), noted);
         // What is known of a relation is known of what feeds it.

@@ -13,7 +13,7 @@ use super::fed::Fed;
 use super::keys::{EdgeKey, NameHash};
 use super::plan::Plan;
 use super::resting::{is_claimed, stands_in, table_of};
-use super::sweep::HeldBack;
+use super::sweep::{HeldBack, SweepGuard};
 use crate::ontology::Relation;
 
 /// A table or relation as it was when it failed.
@@ -23,13 +23,21 @@ pub struct Missed {
     pub before: u64,
     /// Those of them that went.
     pub gone: u64,
-    /// What would have been deleted with the rows of a table that has no nodes.
-    pub deletes: u64,
+    /// What of it stayed in the graph: rows that nodes remember, or edges; of a table without nodes all that it would have
+    /// deleted. None where it was held back for other reasons than that so much went.
+    pub stays: u64,
 }
 
 impl From<&HeldBack> for Missed {
     fn from(held: &HeldBack) -> Self {
-        Self { before: held.before, gone: held.gone, deletes: held.deletes }
+        Self { before: held.before, gone: held.gone, stays: held.stays }
+    }
+}
+
+impl Missed {
+    /// Whether so much of what stayed `goes` now that it cannot be back.
+    pub(super) fn is_missed(&self, goes: u64, guard: &SweepGuard) -> bool {
+        self.stays > 0 && goes as f64 > guard.max_shrink * self.stays as f64
     }
 }
 

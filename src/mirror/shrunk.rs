@@ -20,8 +20,8 @@ pub struct Shrunk {
     pub before: u64,
     /// How many fewer there are.
     pub gone: u64,
-    /// What would be deleted without its rows, once that is known.
-    pub deletes: u64,
+    /// What stays that would be deleted without its rows, once that is known.
+    pub stays: u64,
     /// What rests on it.
     pub fed: Fed,
     /// Whether it says who is who: then nothing can be held back without knowing which rows went.
@@ -58,7 +58,7 @@ impl Shrunk {
             called: full(called),
             before,
             gone: before.saturating_sub(now),
-            deletes: 0,
+            stays: 0,
             fed: Fed::by_table(system, schema, logical),
             says_who: tells_all || is_among(&WHO, system, logical),
         })

@@ -82,15 +82,15 @@ pub struct HeldBack {
     /// What was let go, and told of the same edges: they stay as well.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub let_go: BTreeSet<String>,
-    /// What would be deleted without it, of all that rests on a table without nodes.
+    /// What stays in the graph for its sake, of which [`Missed`] tells more.
     #[serde(skip)]
-    pub deletes: u64,
+    pub stays: u64,
 }
 
 impl HeldBack {
     pub(super) fn of(of: &str, before: u64, gone: u64) -> Self {
         let of = of.to_owned();
-        Self { of, before, gone, held_back: 0, beside: BTreeSet::new(), let_go: BTreeSet::new(), deletes: 0 }
+        Self { of, before, gone, held_back: 0, beside: BTreeSet::new(), let_go: BTreeSet::new(), stays: 0 }
     }
 }
 
@@ -98,8 +98,17 @@ impl SweepGuard {
     /// A quarter.
     pub const MAX_SHRINK: f64 = 0.25;
 
-    fn minds(&self, of: &str, before: u64, gone: u64) -> bool {
-        gone > 0 && (self.skipped_rows || self.is_much(before, gone)) && !self.is_allowed(of)
+    /// What is held back of a table or relation of which so many rows or edges went, if anything is.
+    fn minds(&self, of: &str, before: u64, gone: u64) -> Option<HeldBack> {
+        let missed = self.missed.get(of);
+        // What came since is nothing of what there was.
+        let before = missed.map_or(before, |missed| missed.before);
+        let is_much = missed.is_some_and(|missed| missed.is_missed(gone, self)) || self.is_much(before, gone);
+        if gone == 0 || !(self.skipped_rows || is_much) || self.is_allowed(of) {
+            return None;
+        }
+        let stays = missed.map_or(0, |missed| missed.stays).max(if is_much { gone } else { 0 });
+        Some(HeldBack { stays, ..HeldBack::of(of, before, gone) })
     }
 
     /// Whether so many rows that went look like a failed read.
@@ -187,9 +196,9 @@ impl SweepGuard {
         let (mut held, known) = self.tables(&claimed, current)?;
         let mut places: BTreeMap<String, String> = held.keys().map(|of| (of.clone(), of.clone())).collect();
         let failed = self.failed(plan, &claimed)?;
-        for Shrunk { of, before, gone, deletes, fed, .. } in &failed {
+        for Shrunk { of, before, gone, stays, fed, .. } in &failed {
             let held = held.entry(of.clone()).or_insert_with(|| HeldBack::of(of, *before, *gone));
-            held.deletes = *deletes;
+            held.stays = *stays;
             for named in &fed.refs {
                 places.entry(named.clone()).or_insert_with(|| of.clone());
             }
@@ -199,12 +208,23 @@ impl SweepGuard {
         } else {
             Resting::on(&places, &failed, &claimed, current)?
         };
-        drop(claimed);
         let unmade = resting.keep_nodes(plan, &mut held)?;
         plan.make_no_edges_of(&unmade);
         keep_starts(plan, &resting, &mut held)?;
         let kept = self.edges(plan, &failed, &resting, &mut held);
         kept.make_no_stand_ins(plan, &known)?;
+        // What goes nevertheless, because another takes its place, is missed no more.
+        for delete in plan.nodes.values().flat_map(|changes| &changes.delete) {
+            if held.is_empty() {
+                break;
+            }
+            for reference in refs(&current.node(delete.held)?.properties) {
+                let held = table_of(reference).and_then(|of| held.get_mut(of));
+                if let Some(held) = held.filter(|_| !is_claimed(&claimed, reference)) {
+                    held.stays = held.stays.saturating_sub(1);
+                }
+            }
+        }
         // A table that is only remembered by how many rows it had may have told nothing that the graph lacks now.
         let failed = |of: &str| failed.iter().any(|failed| failed.of == of);
         let is_told = |held: &HeldBack| held.held_back > 0 || !held.beside.is_empty() || !failed(&held.of);
@@ -241,11 +261,7 @@ impl SweepGuard {
         };
         let mut held = BTreeMap::new();
         for (of, &(before, gone)) in counts.iter().filter(|(of, _)| !is_of_rows(of)) {
-            // Rows that came since are none of those that went.
-            let before = self.missed.get(of).map_or(before, |missed| missed.before);
-            if self.minds(of, before, gone) {
-                held.insert(of.clone(), HeldBack::of(of, before, gone));
-            }
+            held.extend(self.minds(of, before, gone).map(|held| (of.clone(), held)));
         }
         Ok((held, counts.into_keys().chain(self.counted.iter().cloned()).collect()))
     }
@@ -259,13 +275,13 @@ impl SweepGuard {
             let deletes = deletions(plan, &shrunk.fed, claimed, is_free)?;
             let missed = self.missed.get(&shrunk.of).filter(|_| !self.is_much(shrunk.before, shrunk.gone));
             match missed {
-                None => failed.push(Shrunk { deletes, ..shrunk.clone() }),
-                Some(&Missed { before, gone, deletes: of_it }) => {
-                    // Others may have told of the same.
-                    if deletes > 0 && self.is_much(of_it.min(gone), deletes) {
-                        failed.push(Shrunk { before, gone, deletes: of_it, ..shrunk.clone() });
-                    }
+                // Others may have told of the same.
+                None => failed.push(Shrunk { stays: deletes.min(shrunk.gone), ..shrunk.clone() }),
+                Some(missed) if missed.is_missed(deletes, self) => {
+                    let &Missed { before, gone, stays } = missed;
+                    failed.push(Shrunk { before, gone, stays, ..shrunk.clone() });
                 }
+                Some(_) => {}
             }
         }
         Ok(failed)
@@ -306,18 +322,17 @@ impl SweepGuard {
                 }
                 continue;
             }
-            let (before, gone) = match self.missed.get(relation.name()) {
-                // Edges that came since are none of those that went.
-                Some(missed) => (missed.before, lost_edges(relation, plan, follows)),
-                // What follows its end is no loss of its own, unless it was re-hung; what was re-hung is not gone.
-                None => (
-                    plan.current.edges_of(relation) - following.saturating_sub(creates),
-                    deletes.saturating_sub(creates.max(following)),
-                ),
+            // What follows its end is no loss of its own, unless it was re-hung.
+            let before = plan.current.edges_of(relation) - following.saturating_sub(creates);
+            // What was re-hung is not gone; but edges that came since are none of those that went.
+            let gone = match self.missed.get(relation.name()) {
+                Some(_) => lost_edges(relation, plan, follows),
+                None => deletes.saturating_sub(creates.max(following)),
             };
             // Candidates come and go with the names of things.
             let is_fed = relation == Relation::SameAs || self.fed.contains_key(&relation);
-            let minded = !is_fed && self.minds(relation.name(), before, gone);
+            let is_held = self.minds(relation.name(), before, gone).filter(|_| !is_fed);
+            let minded = is_held.is_some();
             let mut count = 0;
             for ((of, ..), changes) in &mut plan.edges {
                 if *of != relation || changes.delete.is_empty() {
@@ -338,9 +353,9 @@ impl SweepGuard {
                     !stays
                 });
             }
-            if minded {
-                let of = relation.name();
-                held.insert(of.to_owned(), HeldBack { held_back: count, ..HeldBack::of(of, before, gone) });
+            if let Some(of) = is_held {
+                let stays = if of.stays > 0 { of.stays.max(count) } else { 0 };
+                held.insert(relation.name().to_owned(), HeldBack { held_back: count, stays, ..of });
             }
         }
         for (relation, key) in &stay {

@@ -229,12 +229,21 @@ fn a_table_that_is_gone_or_called_otherwise_is_named_whatever_rests_on_it() {
                     [sources.directus.columns.lineup]\nevent = \"events_id\"\n";
         let said = told(&mut elsewhere(&scratch, graph, dir.path(), gigs, &["plan"]), 3);
         assert!(said.contains("where `gigs` is read now") && said.contains("uids of their own"), "{said}");
+        assert!(!said.contains("sonograph.toml"), "it is named already: {said}");
         let meant = ["plan", "--allow-shrink", "directus:directus.events", "--format", "json"];
         let plan = elsewhere(&scratch, graph, dir.path(), gigs, &meant).assert().success();
         let plan: serde_json::Value = serde_json::from_slice(&plan.get_output().stdout).expect("JSON");
         let events = &plan["nodes"]["Event"];
         assert_eq!((&events["create"], &events["delete"]), (&3.into(), &3.into()), "{plan:#}");
         assert_eq!(plan["held_back"], serde_json::json!([]));
+
+        // Where only the table moved, naming the schema that it is in now would not lead out.
+        scratch.run("ALTER TABLE unified.entities SET SCHEMA public").await;
+        let said =
+            told(&mut mirror(&postgres, graph, &["plan", "--allow-shrink", "directus:directus.events"]), 3);
+        let way = "no configuration names it otherwise: it must be as before";
+        assert!(said.contains("where `public` is found now") && said.contains(way), "{said}");
+        scratch.run("ALTER TABLE public.entities SET SCHEMA unified").await;
 
         // A source that is gone whole.
         scratch.run("ALTER TABLE directus.gigs RENAME TO events; DROP SCHEMA unified CASCADE").await;

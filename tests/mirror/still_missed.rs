@@ -1,14 +1,22 @@
 //! What was held back once stays so until it is back or let go, whatever else comes, fails or is let go meanwhile.
 
 use crate::command_line::{Runs, mirror};
-use crate::failed_reads::{SETTLED, city};
-use crate::footing::{number, told};
+use crate::failed_reads::{SETTLED, WORKSPACE, city};
+use crate::footing::{elsewhere, named, number, told};
 use crate::graph::with_graph;
+use crate::scratch::Scratch;
 use crate::{bytes, read};
 
 const INTEREST: &str = "MATCH ()-[r:INTERESTED_IN]->() RETURN count(r)";
 const VIEWED: &str = "touchpoints:sonik_web.event_viewed";
 const SAVED: &str = "touchpoints:sonik_web.event_saved";
+
+/// A device of two users, one after the other, as Snowplow loads it.
+const SNOWPLOW: &str = "CREATE SCHEMA atomic; SET search_path = atomic;
+CREATE TABLE events (event_id char(36), event_name text, collector_tstamp timestamp, domain_userid text, user_id text);
+INSERT INTO events SELECT 'p' || n, 'page_view', '2025-12-10 07:00', 'anon-1', NULL FROM generate_series(1, 12) n;
+INSERT INTO events VALUES ('i3', 'identify', '2025-12-10 09:00', 'anon-3', 'u-ben'),
+ ('t5', 'event_viewed', '2025-12-10 09:05', 'anon-3', 'u-ben'), ('i4', 'identify', '2025-12-10 21:00', 'anon-3', 'u-cy');";
 
 #[test]
 fn what_is_let_go_does_not_take_along_what_another_failed_table_told() {
@@ -63,7 +71,7 @@ fn a_schema_that_is_called_otherwise_does_not_take_along_what_another_lost() {
         let dir = tempfile::tempdir().expect("a folder");
         let schemas = |names: &str| format!("[sources.touchpoints]\nschema = [{names}]\n");
         let run = |config: &str, arguments: &[&str]| {
-            told(&mut crate::footing::elsewhere(&scratch, graph, dir.path(), config, arguments), 0)
+            told(&mut elsewhere(&scratch, graph, dir.path(), config, arguments), 0)
         };
         run(&schemas(r#""ios", "sonik_web""#), &["apply"]);
         let interest = number(client, graph, INTEREST).await;
@@ -116,28 +124,81 @@ fn rows_that_came_are_not_those_that_went() {
 
 #[test]
 fn rows_that_took_the_place_of_a_tables_own_do_not_let_those_go() {
-    with_graph("replaced_rows", async |client, graph| {
-        let scratch = city().await;
-        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
-        let artists = "DELETE FROM directus.artists; INSERT INTO directus.artists(id, status, name) \
-                       SELECT gen_random_uuid(), 'published', 'New ' || n FROM generate_series(1, 100) n";
-        let cases = [("directus:directus.artists".to_owned(), artists.to_owned())];
-        for (name, change) in cases {
+    let artists = "DELETE FROM directus.artists; INSERT INTO directus.artists(id, status, name) \
+                   SELECT gen_random_uuid(), 'published', 'New ' || n FROM generate_series(1, 100) n";
+    let others = |table: &str| format!("UPDATE {table} SET id = gen_random_uuid()");
+    let company = format!("{WORKSPACE}.company");
+    for (system, table, change) in [
+        ("directus", "directus.artists", artists.to_owned()),
+        ("directus", "directus.venues", others("directus.venues")),
+        ("twenty", &company, others(&company)),
+    ] {
+        with_graph("replaced_rows", async |client, graph| {
+            let (scratch, name) = (city().await, format!("{system}:{table}"));
+            let (postgres, _runs) = (scratch.url(), Runs::of(graph));
             mirror(&postgres, graph, &["apply"]).assert().success();
-            let failed = scratch.copy().await;
-            failed.run(&format!("SET session_replication_role = replica; {change}")).await;
-            let said = told(&mut mirror(&failed.url(), graph, &["apply"]), 0);
+            scratch.run(&format!("SET session_replication_role = replica; {change}")).await;
+            let said = told(&mut mirror(&postgres, graph, &["apply"]), 0);
             assert!(said.contains(&format!("--allow-shrink {name}")), "{said}");
             let once = bytes(&read(client, graph).await);
             for _ in 0..2 {
-                let said = told(&mut mirror(&failed.url(), graph, &["apply", "--format", "table"]), 0);
+                let said = told(&mut mirror(&postgres, graph, &["apply", "--format", "table"]), 0);
                 assert!(said.contains("nothing to do beside what is held back"), "{name}: {said}");
                 assert!(bytes(&read(client, graph).await) == once, "{name}: {said}");
             }
             // Let go, they go; and that is all.
-            mirror(&failed.url(), graph, &["apply", "--allow-shrink", &name]).assert().success();
-            let said = told(&mut mirror(&failed.url(), graph, &["plan", "--format", "table"]), 0);
+            mirror(&postgres, graph, &["apply", "--allow-shrink", &name]).assert().success();
+            let said = told(&mut mirror(&postgres, graph, &["plan", "--format", "table"]), 0);
             assert!(said.contains(SETTLED), "{name}: {said}");
+        });
+    }
+}
+
+#[test]
+fn a_table_that_is_called_otherwise_and_lost_its_rows_is_let_go_by_either_name() {
+    with_graph("renamed_and_empty", async |client, graph| {
+        let (scratch, dir) = (city().await, tempfile::tempdir().expect("a folder"));
+        let run = |config: &str, arguments: &[&str]| {
+            told(&mut elsewhere(&scratch, graph, dir.path(), config, arguments), 0)
+        };
+        run("", &["apply"]);
+        let interest = number(client, graph, INTEREST).await;
+        scratch.run("ALTER TABLE sonik_web.event_saved RENAME TO kept; TRUNCATE sonik_web.kept").await;
+        let config = named("sources.touchpoints.event_saved", "kept");
+        let called = "touchpoints:sonik_web.kept";
+        for _ in 0..2 {
+            let said = run(&config, &["apply"]);
+            assert!(said.contains(&format!("--allow-shrink {called}")), "{said}");
+            assert_eq!(number(client, graph, INTEREST).await, interest, "{said}");
         }
+        let said = run(&config, &["apply", "--allow-shrink", called]);
+        assert!(!said.contains("held back") && number(client, graph, INTEREST).await < interest, "{said}");
+    });
+}
+
+#[test]
+fn the_one_table_of_events_says_who_is_who() {
+    with_graph("one_table", async |client, graph| {
+        let Some(scratch) = Scratch::with_layouts().await else { return };
+        let (postgres, _runs) = (scratch.url(), Runs::of(graph));
+        scratch.run("DROP SCHEMA sonik_web CASCADE").await;
+        scratch.run(SNOWPLOW).await;
+        mirror(&postgres, graph, &["apply"]).assert().success();
+        let before = bytes(&read(client, graph).await);
+        // Of a device that two users had only one is left, who would be told to be whose it is.
+        let failed = scratch.copy().await;
+        failed.run("DELETE FROM atomic.events WHERE event_id NOT IN ('i3', 't5')").await;
+        let said = told(&mut mirror(&failed.url(), graph, &["apply"]), 3);
+        assert!(said.contains("--allow-shrink touchpoints:atomic.events"), "{said}");
+        // Called otherwise, its key is told, and leads out.
+        scratch.run("ALTER TABLE atomic.events RENAME TO happened").await;
+        let said = told(&mut mirror(&postgres, graph, &["apply"]), 3);
+        let key = "sources.touchpoints.events";
+        assert!(said.contains(key), "{said}");
+        let dir = tempfile::tempdir().expect("a folder");
+        let plan = ["plan", "--format", "table"];
+        let said = told(&mut elsewhere(&scratch, graph, dir.path(), &named(key, "happened"), &plan), 0);
+        assert!(said.contains(SETTLED), "{said}");
+        assert!(bytes(&read(client, graph).await) == before, "something was written");
     });
 }
