@@ -155,11 +155,13 @@ pub(super) fn merge<'a>(
         }
         in_order.sort_unstable();
         for (label, id, members) in in_order {
-            join_all(&members, (label, &id), &elements, &mut joins, report)?;
+            // An e-mail is its hash already.
+            let told = if evidence == Evidence::Email { format!("sha256-{id}").into() } else { safe_id(&id) };
+            join_all(&members, (label, &told), &elements, &mut joins, report)?;
         }
         if evidence == Evidence::User {
             for (pair, user) in &aliases {
-                join_all(pair, (Label::Person, user), &elements, &mut joins, report)?;
+                join_all(pair, (Label::Person, &safe_id(user)), &elements, &mut joins, report)?;
             }
         }
     }
@@ -292,13 +294,13 @@ fn user_aliases(facts: &Facts) -> Result<BTreeSet<(&str, &str)>, SpoolError> {
     Ok(aliases.filter(|(previous, _)| users.contains(previous)).collect())
 }
 
-/// Joins everything that has one address.
+/// Joins everything that has one address, as it may be told.
 ///
 /// Where that is two entities', neither is joined, and rows that are nobody's yet follow the one entity that has the address
 /// as its own canonical id; without such an owner nobody could say whose they are.
 fn join_all(
     members: &[u32],
-    (label, id): (Label, &str),
+    (label, told): (Label, &str),
     elements: &Elements,
     joins: &mut Joins,
     report: &mut Report,
@@ -321,7 +323,7 @@ fn join_all(
     } else {
         "one address leads to two entities; the crosswalk wins, nothing is joined"
     };
-    report.conflict(what, label.name(), &safe_id(id), elements.names(members.iter().copied())?);
+    report.conflict(what, label.name(), told, elements.names(members.iter().copied())?);
     Ok(())
 }
 
