@@ -398,6 +398,7 @@ fn names_are_compared_by_their_words() {
     assert_ne!(name_key("Velvet Meridian (live)"), name_key("Velvet Meridian"));
     assert_eq!(genre(" Drum &  Bass").as_deref(), Some("drum & bass"));
     assert_eq!(genre(""), None);
+    assert_eq!(genre("https://sonik.example/magic-link/abc"), None);
 }
 
 #[test]

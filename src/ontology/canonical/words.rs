@@ -23,7 +23,8 @@ pub fn name_key(raw: &str) -> Option<String> {
 /// Control characters are spaces, and a text of more than 255 bytes is no genre: FalkorDB 4.22.1 dies of a unique value that
 /// holds `\x01` or is longer than 4 KiB.
 pub fn genre(raw: &str) -> Option<String> {
-    if raw.len() > MOST_READ || masked(raw) != raw {
+    // The address of a page is no genre, and may hold what lets somebody in.
+    if raw.len() > MOST_READ || masked(raw) != raw || raw.contains("://") {
         return None;
     }
     let folded = clean(&clean(raw).to_lowercase());
