@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::canonical::{email_sha256, masked, percent_decoded as decoded_once, phone_sha256, sha256};
+use super::canonical::{
+    content_url, email_sha256, masked, percent_decoded as decoded_once, phone_sha256, sha256,
+};
 use super::names::Held;
 
 /// The unique, lasting name of a node: `ent:<uuid>` where a unified entity exists, `<system>:<table>:<pk>` otherwise,
@@ -93,12 +95,13 @@ const LONGEST: usize = 1024;
 /// An id of a source as it may stand in a uid, a reference, a table or a report: itself, or `sha256-…` of what must not or
 /// cannot stand there.
 ///
-/// That is what is or holds an e-mail address, a telephone number or a token, because these reach the graph as their hash
-/// only; what is empty, begins or ends with a space, holds control characters or has more than 1 KiB, because a graph server
+/// That is what is or holds an e-mail address, a telephone number or a token, or the address of a page that [`content_url`]
+/// would tell otherwise, because these reach the graph as their hash only; what is empty, begins or ends with a space, holds control characters or has more than 1 KiB, because a graph server
 /// dies of such unique values. Trimmed, two ids could become one.
 pub fn safe_id(id: &str) -> Cow<'_, str> {
     let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'@' | b'+' | b'%');
-    let is_masked = || masked(id) != id;
+    let is_page = || id.contains("://") && content_url(id).is_none_or(|url| url != id);
+    let is_masked = || masked(id) != id || is_page();
     if id.is_empty() || id.len() > LONGEST || id.trim() != id || id.contains(char::is_control) {
         return Cow::Owned(hash_of(id));
     }
@@ -159,6 +162,7 @@ mod tests {
             "a%20b",
             "user_2NNEqL2nrIRdJ194ndJqAHwEfxC",
             "auth0|5f7c8ec7c33c6c004bbafe82",
+            "https://openid.example/id/76561198000000000",
         ] {
             assert_eq!(safe_id(id), id);
         }
@@ -179,6 +183,8 @@ mod tests {
             "ana [at] fans [dot] example",
             "ana bello＠fans",
             "ana@fans．example",
+            "https://sonik.example/magic-link/abc",
+            "https://sonik.example/me?token=abc",
         ];
         let tokens = [
             "eyJhbGciOi.eyJzdWIi.c2ln",
