@@ -28,8 +28,9 @@ pub(super) enum MirrorCommand {
     ///
     /// A table of which more than a quarter and at least ten rows vanished since the last run, or all of it, is taken for a
     /// failed read: what rests on it stays, and the plan says so; where it says who is who (`entity_sources`, `identifies`,
-    /// `aliases`, `users`), the run ends (exit 3). A column, table or schema that the last run read and that is
-    /// not found any more ends the run (exit 3), with the key of the configuration that can name it.
+    /// `aliases`, `users`, the one table of events of `PostHog` and Snowplow), the run ends (exit 3). What is held back stays so
+    /// until no more than that share of it would be deleted, or it is let go. A column, table or schema that the last run read
+    /// and that is not found any more ends the run (exit 3), with the key of the configuration that can name it.
     #[command(after_help = "Examples:\n  sonograph mirror plan --format json\n  \
         sonograph mirror plan --incremental\n  \
         sonograph mirror plan --allow-shrink directus:directus.events,HOSTS")]
