@@ -321,7 +321,7 @@ impl Writer<'_> {
             self.applied.rows += batch.len() as u64;
             self.applied.batches += 1;
             self.applied.longest_batch_ms = self.applied.longest_batch_ms.max(milliseconds);
-            pace.took(milliseconds);
+            pace.took(batch.len() as u64, milliseconds);
         }
         Ok(())
     }

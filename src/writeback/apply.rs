@@ -286,7 +286,8 @@ impl Writing<'_> {
             if part.is_empty() {
                 return Ok(longest);
             }
-            done += part.len() as u64;
+            let width = part.len() as u64;
+            done += width;
             let mut params = Params::new().with("rows", Param::List(part));
             for (at, (_, value)) in self.constants.iter().enumerate() {
                 params = params.with(format!("c{at}"), value.clone());
@@ -301,7 +302,7 @@ impl Writing<'_> {
                 "rows written"
             );
             longest = longest.max(reply.stats.milliseconds);
-            pace.took(reply.stats.milliseconds);
+            pace.took(width, reply.stats.milliseconds);
         }
     }
 

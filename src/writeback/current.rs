@@ -135,9 +135,10 @@ async fn each_page(
         if part.is_empty() {
             return Ok(());
         }
-        done += part.len() as u64;
+        let width = part.len() as u64;
+        done += width;
         let reply = client.ro_query(graph, query, &Params::new().with("rows", Param::List(part))).await?;
-        pace.took(reply.stats.milliseconds);
+        pace.took(width, reply.stats.milliseconds);
         reply.rows.into_iter().for_each(&mut take);
     }
 }

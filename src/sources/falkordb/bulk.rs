@@ -2,6 +2,9 @@
 //!
 //! A page of nodes is a range of ids. A page of edges is a range of ids of their sources and so many edges at most,
 //! because a hub may lie ahead; what a hub has is cut further by the ids of its targets.
+//!
+//! A page is asked for while the one before is under way, so that the server does not wait for us. It still works at one page
+//! at a time: of a client it hears the next command when it has answered the one before.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,6 +73,13 @@ impl Way {
     }
 }
 
+/// Edges of sources in a range, and how many of them at most.
+#[derive(Debug, Clone)]
+struct Part {
+    ids: Range<u64>,
+    most: u64,
+}
+
 /// How far a page came.
 enum Reached {
     /// All below this id was read.
@@ -115,17 +125,19 @@ impl Bulk {
     /// Reads all nodes: how many have a uid, and those that have none.
     pub(super) fn nodes(&mut self, step: &Step, expected: u64) -> Result<(u64, Nameless), FalkorError> {
         let (mut reader, mut nodes, mut nameless) = (NodeReader::default(), 0, (0, None));
-        let (mut from, mut pace) = (0, Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE));
-        while from < self.bound {
+        let query = |ids: &Range<u64>| format!("CYPHER from={} to={} {NODES}", ids.start, ids.end);
+        let mut pace = Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE);
+        let mut ids = self.ids(0, pace);
+        while !ids.is_empty() {
             step.tick(nodes, Some(expected))?;
-            let ids = from..from.saturating_add(pace.width()).min(self.bound);
-            let query = format!("CYPHER from={} to={} {NODES}", ids.start, ids.end);
+            let next = self.ids(ids.end, pace);
+            let ahead = (!next.is_empty()).then(|| query(&next));
             reader.begin(ids.clone(), &self.gathering);
-            let (page, took) = self.page(&query, &mut reader)?;
+            let (page, took) = self.page(&query(&ids), ahead.as_deref(), &mut reader)?;
             nodes += page.nodes;
             nameless = (nameless.0 + page.nameless.0, nameless.1.or(page.nameless.1));
-            pace.took(took);
-            from = ids.end;
+            pace.took(ids.end - ids.start, took);
+            ids = next;
         }
         Ok((nodes, nameless))
     }
@@ -138,23 +150,30 @@ impl Bulk {
         expected: u64,
     ) -> Result<(u64, u64), FalkorError> {
         let quoted = cypher::identifier(relation)?;
+        let query = Way::Sources.query(&quoted);
         let mut reader = EdgeReader::of(self.gathering.relation(relation));
         let (mut from, mut pace) = (0, Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE));
+        // What is asked ahead is asked in vain where the page before does not come to its end; so never twice in a row.
+        let (mut ahead, mut whole) = (None, true);
         while from < self.bound {
             step.tick(reader.seen, Some(expected))?;
-            let ids = from..from.saturating_add(pace.width()).min(self.bound);
-            let query = Way::Sources.query(&quoted);
-            match self.edge_page(&query, (Way::Sources, 0), ids.clone(), self.most(), &mut reader)? {
-                (Reached::Below(to), took) => {
-                    pace.took(took * (ids.end - from) as f64 / (to - from) as f64);
+            let part = ahead.take().unwrap_or_else(|| self.part(from, pace));
+            let next = (whole && part.ids.end < self.bound).then(|| self.part(part.ids.end, pace));
+            let (reached, took) =
+                self.edge_page(&query, (Way::Sources, 0), &part, next.as_ref(), &mut reader)?;
+            whole = matches!(reached, Reached::Below(to) if to == part.ids.end);
+            match reached {
+                Reached::Below(to) => {
+                    pace.took(to - from, took);
                     from = to;
                 }
-                (Reached::Narrower, _) => pace.narrow(),
-                (Reached::Hub, _) => {
+                Reached::Narrower => pace.narrow(),
+                Reached::Hub => {
                     self.hub(&quoted, from, step, expected, &mut reader)?;
                     from += 1;
                 }
             }
+            ahead = next.filter(|_| whole);
         }
         Ok((reader.seen, reader.lost))
     }
@@ -172,11 +191,11 @@ impl Bulk {
         let mut most = self.most();
         while from < self.bound {
             step.tick(reader.seen, Some(expected))?;
-            let width = if way == Way::Walk { self.bound } else { pace.width() };
-            let ids = from..from.saturating_add(width).min(self.bound);
-            match self.edge_page(&way.query(relation), (way, hub), ids.clone(), most, reader)? {
+            let ids = if way == Way::Walk { from..self.bound } else { self.ids(from, pace) };
+            let part = Part { ids, most };
+            match self.edge_page(&way.query(relation), (way, hub), &part, None, reader)? {
                 (Reached::Below(to), took) => {
-                    pace.took(took * (ids.end - from) as f64 / (to - from) as f64);
+                    pace.took(to - from, took);
                     // A walk grows with what lies before; a seek does not.
                     if way == Way::Walk && took > 2.0 * READ_MS {
                         (way, pace) = (Way::Seek, Pace::new(READ_MS, FIRST_PAGE, WIDEST_PAGE));
@@ -201,19 +220,23 @@ impl Bulk {
         &mut self,
         query: &str,
         (way, hub): (Way, u64),
-        ids: Range<u64>,
-        most: u64,
+        part: &Part,
+        ahead: Option<&Part>,
         reader: &mut EdgeReader,
     ) -> Result<(Reached, f64), FalkorError> {
-        let query = format!("CYPHER hub={hub} from={} to={} most={most} {query}", ids.start, ids.end);
+        let query = |Part { ids, most }: &Part| {
+            format!("CYPHER hub={hub} from={} to={} most={most} {query}", ids.start, ids.end)
+        };
+        let Part { ids, most } = part;
         reader.begin(way.end(), ids.clone());
-        let (page, took) = self.page(&query, reader)?;
+        let ahead = ahead.map(query);
+        let (page, took) = self.page(&query(part), ahead.as_deref(), reader)?;
         if page.edges >= FEWEST_EDGES / 2 {
             let now = page.edges as f64 / took.max(0.01);
             self.edges_per_ms = Some(self.edges_per_ms.map_or(now, |known| 0.7 * known + 0.3 * now));
         }
         let (last, mark) = page.last;
-        let reached = if page.edges < most {
+        let reached = if page.edges < *most {
             Reached::Below(ids.end)
         } else if page.ordered && last > ids.start {
             reader.cut(Some(mark), &mut self.gathering);
@@ -232,11 +255,25 @@ impl Bulk {
         known.map_or(FIRST_EDGES, |most| most.clamp(FEWEST_EDGES, MOST_EDGES))
     }
 
-    /// Runs a query and reads its answer: the page, and how long the server took for it in milliseconds.
-    fn page<P: Reader>(&mut self, query: &str, reader: &mut P) -> Result<(P::Page, f64), FalkorError> {
+    fn ids(&self, from: u64, pace: Pace) -> Range<u64> {
+        from..from.saturating_add(pace.width()).min(self.bound)
+    }
+
+    fn part(&self, from: u64, pace: Pace) -> Part {
+        Part { ids: self.ids(from, pace), most: self.most() }
+    }
+
+    /// Runs a query and reads its answer: the page, and how long the server took for it in milliseconds. The query `ahead`
+    /// is asked behind it.
+    fn page<P: Reader>(
+        &mut self,
+        query: &str,
+        ahead: Option<&str>,
+        reader: &mut P,
+    ) -> Result<(P::Page, f64), FalkorError> {
         let (mut lost, mut renamed) = (0, false);
         loop {
-            let unread = match self.attempt(query, reader) {
+            let unread = match self.attempt(query, ahead, reader) {
                 Ok((page, took)) => {
                     self.pages += 1;
                     self.longest_ms = self.longest_ms.max(took);
@@ -263,9 +300,15 @@ impl Bulk {
         }
     }
 
-    fn attempt<P: Reader>(&mut self, query: &str, reader: &mut P) -> Result<(P::Page, f64), Unread> {
+    fn attempt<P: Reader>(
+        &mut self,
+        query: &str,
+        ahead: Option<&str>,
+        reader: &mut P,
+    ) -> Result<(P::Page, f64), Unread> {
         let (line, names) = (Self::line(&mut self.line, &self.place, &self.cx)?, Arc::clone(&self.names));
-        let (wire, waited) = line.timed(&["GRAPH.RO_QUERY", &self.graph, query, "--compact"])?;
+        let words = |query| ["GRAPH.RO_QUERY", &self.graph, query, "--compact"];
+        let (wire, waited) = line.timed(&words(query), ahead.map(words).as_ref().map(<[_; 4]>::as_slice))?;
         let (page, reported) = reader.read(wire, &names, &mut self.gathering)?;
         Ok((page, waited.max(reported)))
     }

@@ -1,6 +1,6 @@
 //! A connection of its own for reading a whole graph: blocking, over plain TCP, its answers read as they arrive.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, BufReader, ErrorKind, Read, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
@@ -108,6 +108,10 @@ pub(super) struct Line {
     wire: Wire<BufReader<Patient>>,
     /// How long the shortest answer takes.
     trip: Duration,
+    /// What was asked ahead and is not answered yet.
+    ahead: Option<Vec<u8>>,
+    /// When the answer before began to come.
+    answered: Instant,
 }
 
 impl Line {
@@ -129,7 +133,7 @@ impl Line {
         stream.set_write_timeout(Some(CONNECT))?;
         let patient = Patient { stream, cx: cx.clone() };
         let wire = Wire::new(BufReader::with_capacity(BUFFER, patient));
-        let mut line = Self { wire, trip: Duration::ZERO };
+        let mut line = Self { wire, trip: Duration::ZERO, ahead: None, answered: Instant::now() };
         if let Some(password) = &place.password {
             let user = place.user.as_deref();
             let words: Vec<&str> = ["AUTH"].into_iter().chain(user).chain([password.as_str()]).collect();
@@ -149,26 +153,55 @@ impl Line {
 
     /// Sends a command and waits for its answer to begin.
     pub(super) fn ask(&mut self, words: &[&str]) -> Result<&mut Wire<BufReader<Patient>>, WireError> {
-        let mut said = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            write!(said, "${}\r\n{word}\r\n", word.len())?;
-        }
-        self.wire.source().get_mut().stream.write_all(&said)?;
-        self.wire.begin()?;
-        Ok(&mut self.wire)
+        self.timed(words, None).map(|(wire, _)| wire)
     }
 
-    /// [`Line::ask`], and how long the server took to answer, in milliseconds.
+    /// [`Line::ask`], and how long the server took to answer, in milliseconds; then `ahead` is asked without waiting for
+    /// the end of the answer. What was asked ahead and is not what is asked next is asked in vain.
     ///
     /// It answers a query only once it has let go of the graph, so that this tells more than its own report, which leaves
-    /// out the fetching and the printing of what is returned.
+    /// out the fetching and the printing of what is returned. It begins with what was asked ahead when it begins to send
+    /// the answer before.
     pub(super) fn timed(
         &mut self,
         words: &[&str],
+        ahead: Option<&[&str]>,
     ) -> Result<(&mut Wire<BufReader<Patient>>, f64), WireError> {
-        let began = Instant::now();
-        self.ask(words)?;
-        let took = began.elapsed().saturating_sub(self.trip);
+        let said = command(words);
+        let began = match self.ahead.take() {
+            Some(asked) if asked == said => self.answered,
+            asked => {
+                if asked.is_some() {
+                    self.wire.begin()?;
+                    self.wire.tree()?;
+                }
+                let began = Instant::now();
+                self.send(&said)?;
+                began + self.trip
+            }
+        };
+        if let Some(words) = ahead {
+            let said = command(words);
+            self.send(&said)?;
+            self.ahead = Some(said);
+        }
+        self.wire.begin()?;
+        self.answered = Instant::now();
+        let took = self.answered.saturating_duration_since(began);
         Ok((&mut self.wire, took.as_secs_f64() * 1e3))
     }
+
+    fn send(&mut self, said: &[u8]) -> io::Result<()> {
+        self.wire.source().get_mut().stream.write_all(said)
+    }
+}
+
+/// A command as it is sent.
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut said = format!("*{}\r\n", words.len());
+    for word in words {
+        // Writing to a text does not fail.
+        let _ = write!(said, "${}\r\n{word}\r\n", word.len());
+    }
+    said.into_bytes()
 }

@@ -28,10 +28,10 @@ impl Pace {
         self.width
     }
 
-    /// Learns that a query of this width took `ms`: at most doubles, because a hub may lie ahead; shrinks at once.
-    pub fn took(&mut self, ms: f64) {
+    /// Learns that a query of `width` took `ms`: at most doubles that, because a hub may lie ahead; shrinks at once.
+    pub fn took(&mut self, width: u64, ms: f64) {
         let ratio = (self.target_ms / ms.max(0.01)).min(2.0);
-        self.width = ((self.width as f64 * ratio) as u64).clamp(1, self.widest);
+        self.width = ((width as f64 * ratio) as u64).clamp(1, self.widest);
     }
 
     /// Halves the width, because that many are more than a query.
@@ -48,7 +48,7 @@ mod tests {
     fn a_slow_query_is_followed_by_a_narrower_one_down_to_a_single_id() {
         let after = |first, ms| {
             let mut pace = Pace::new(15.0, first, 100_000);
-            pace.took(ms);
+            pace.took(first, ms);
             pace.width()
         };
         assert_eq!(after(1_000, 0.0), 2_000);

@@ -62,7 +62,7 @@ impl<'a> Pages<'a> {
             reply.rows.into_iter().try_for_each(&mut *take)?;
             self.count += 1;
             self.longest_ms = self.longest_ms.max(took);
-            pace.took(took.max(READ_MS * bytes as f64 / PAGE_BYTES));
+            pace.took(to - from, took.max(READ_MS * bytes as f64 / PAGE_BYTES));
             from = to;
         }
         Ok(())
