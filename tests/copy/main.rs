@@ -5,6 +5,7 @@ mod support;
 
 mod exactness;
 mod fallbacks;
+mod lanes;
 mod moment;
 mod refusals;
 

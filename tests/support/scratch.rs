@@ -17,7 +17,11 @@ pub struct Scratch {
 
 impl Scratch {
     pub async fn new() -> Self {
-        let server = url::Url::parse(&super::url("POSTGRES")).expect("it is a URL");
+        Self::on(url::Url::parse(&super::url("POSTGRES")).expect("it is a URL")).await
+    }
+
+    /// On a server of the test's own.
+    pub async fn on(server: url::Url) -> Self {
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let scratch = Self { server, name };
         run(scratch.server.as_str(), &format!("CREATE DATABASE {}", scratch.name)).await;

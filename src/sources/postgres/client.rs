@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
 use super::catalog::{self, Catalog, Table};
 use super::columns::{FromColumn as _, Instant, Wire};
+use super::failure::{failure, said};
 use super::select::{Row, Select};
 use super::tls::unencrypted_by_mistake;
 use super::touchpoints::Resuming;
@@ -31,7 +32,8 @@ pub const TARGET: u32 = 18;
 pub const POOLER: &str = "port 6543 is a transaction pooler's (Supabase): it keeps no session settings and no prepared \
      statements; use its session mode on port 5432, or the database's own host (IPv6 only without the IPv4 add-on)";
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may take to answer at first.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
      SET LOCAL row_security = off; SET LOCAL TimeZone = 'UTC'; SET LOCAL search_path = pg_catalog";
@@ -89,7 +91,8 @@ pub async fn connect(url: &str) -> Result<PgConnection, SourceError> {
     connected.map_err(|error| refusal(error, place, &options))
 }
 
-fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
+/// What a libpq URL asks for, and where it leads (`host:port/database`).
+pub(super) fn options(url: &str) -> Result<(PgConnectOptions, String), SourceError> {
     let scheme = url.trim().split_once("://").map(|(scheme, _)| scheme);
     if !matches!(scheme, Some("postgres" | "postgresql")) {
         return Err(SourceError::Url { reason: "it does not begin with postgresql://".to_owned() });
@@ -134,23 +137,6 @@ fn refusal(error: sqlx::Error, place: String, options: &PgConnectOptions) -> Sou
         },
         _ => SourceError::Refused { place, reason: said(&error) },
     }
-}
-
-/// What the server said, where its words hold no value of a row: what its own machinery says of sessions and time, or a
-/// pooler of itself. Views and functions of a source may quote values in an error of any code; of these only the code is told.
-fn said(error: &sqlx::Error) -> String {
-    let sqlx::Error::Database(answer) = error else { return error.to_string() };
-    let code = answer.code().unwrap_or_default();
-    let routine = answer.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
-    let words = match (routine, code.get(..2).unwrap_or_default()) {
-        (None | Some("ProcessInterrupts" | "PreventCommandIfReadOnly"), _) => answer.message(),
-        (_, "22" | "23") => "a value was refused",
-        (_, "53") => "the server lacks room, memory or connections",
-        (_, "57") => "the server stopped it",
-        (_, "58" | "XX") => "the server itself failed",
-        _ => "the server, or a view or function of the source, refused it",
-    };
-    format!("{words} (SQLSTATE {code})")
 }
 
 impl Session {
@@ -453,26 +439,6 @@ impl Session {
 
     fn failure(&self, error: sqlx::Error, what: &str) -> SourceError {
         failure(&self.place, &self.user, error, what)
-    }
-}
-
-/// What became of reading `what` at a place as a user.
-pub(super) fn failure(place: &str, user: &str, error: sqlx::Error, what: &str) -> SourceError {
-    let (place, user, what) = (place.to_owned(), user.to_owned(), what.to_owned());
-    match error {
-        sqlx::Error::Io(source) => SourceError::Lost { place, what, source },
-        sqlx::Error::Database(ref answer) => match answer.code().as_deref() {
-            Some("42501") if answer.message().contains("row-level security") => {
-                SourceError::RowSecurity { place, user, table: what }
-            }
-            Some("42501") => SourceError::Denied { place, user, what },
-            Some("57P01" | "57P02") => {
-                let source = std::io::Error::new(std::io::ErrorKind::ConnectionAborted, said(&error));
-                SourceError::Lost { place, what, source }
-            }
-            _ => SourceError::Query { place, what, reason: said(&error) },
-        },
-        _ => SourceError::Query { place, what, reason: said(&error) },
     }
 }
 

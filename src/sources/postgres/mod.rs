@@ -10,6 +10,7 @@ pub mod columns;
 pub mod copy;
 mod count;
 pub mod directus;
+mod failure;
 mod frame;
 pub mod grants;
 pub mod migration;

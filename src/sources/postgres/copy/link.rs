@@ -14,6 +14,7 @@ use crate::sources::SourceError;
 use crate::sources::postgres::catalog::identifier;
 use crate::sources::postgres::client::{self, OLDEST};
 use crate::sources::postgres::columns::text_literal;
+use crate::sources::postgres::failure::failure;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -24,8 +25,13 @@ const SETTINGS: &str = "SET LOCAL row_security = off; SET LOCAL search_path = pg
      SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// The server ends a statement whose client is gone, where its system can tell.
-const NOTICE_OUR_END: &str = "SELECT set_config('client_connection_check_interval', '1s', true) \
+pub(super) const NOTICE_OUR_END: &str = "SELECT set_config('client_connection_check_interval', '1s', true) \
      WHERE version() !~* '(mingw|windows|visual c)'";
+
+/// What begins a transaction that sees what the one sees that exported `snapshot`.
+pub(super) fn following(snapshot: &str) -> String {
+    format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}; {SETTINGS}", text_literal(snapshot))
+}
 
 /// The connection and who it is.
 #[derive(Debug)]
@@ -67,8 +73,7 @@ impl Link {
     /// Connects and begins a transaction that sees what the one sees that exported `snapshot`.
     pub(super) async fn follow(url: &str, snapshot: &str) -> Result<Self, SourceError> {
         let mut link = Self::connect(url).await?;
-        let begin = format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}; {SETTINGS}", text_literal(snapshot));
-        link.execute(&begin, "the snapshot of the first connection").await?;
+        link.execute(&following(snapshot), "the snapshot of the first connection").await?;
         link.execute(NOTICE_OUR_END, "settings").await?;
         Ok(link)
     }
@@ -99,7 +104,7 @@ impl Link {
     }
 
     fn failure(&self, error: sqlx::Error, what: &str) -> SourceError {
-        client::failure(&self.place, &self.user, error, what)
+        failure(&self.place, &self.user, error, what)
     }
 
     /// Runs statements whose answer is of no interest; `what` names them in errors.
@@ -140,7 +145,7 @@ impl Link {
         let (place, user, what) = (self.place.clone(), self.user.clone(), what.to_owned());
         match self.connection.copy_out_raw(sql).await {
             Ok(stream) => Ok(Copy { stream, place, user, what }),
-            Err(error) => Err(client::failure(&place, &user, error, &what)),
+            Err(error) => Err(failure(&place, &user, error, &what)),
         }
     }
 
@@ -176,7 +181,7 @@ impl<B: AsRef<[u8]>, S: Stream<Item = sqlx::Result<B>> + Unpin> Copy<S> {
                         }
                     }
                     Some(Err(error)) => {
-                        let failure = client::failure(&self.place, &self.user, error, &self.what);
+                        let failure = failure(&self.place, &self.user, error, &self.what);
                         return Poll::Ready(Err(failure));
                     }
                     None => return Poll::Ready(Ok(None)),

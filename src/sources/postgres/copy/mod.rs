@@ -28,6 +28,9 @@
 //! the role may not read every part by itself are read by one statement on one connection, as is everything through a
 //! transaction pooler. A foreign table's rows are of whatever moment its own server says.
 //!
+//! Several connections are threads of their own where password or trust is all that the server asks for; what the driver alone
+//! knows (TLS, Unix sockets) is read by the driver. One more connection holds the snapshot then, and reads nothing.
+//!
 //! Nothing is written: every connection is in a `READ ONLY` transaction, and row-level security that would hide rows is
 //! an error. Bytes are never believed: memory is made as they come.
 
@@ -35,7 +38,9 @@ mod array;
 mod cells;
 mod decode;
 mod error;
+mod lane;
 mod link;
+mod messages;
 mod scan;
 mod table;
 mod team;
@@ -110,7 +115,8 @@ impl Pick {
 /// How a table is scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanOptions {
-    /// Connections that read at once, at least 1; a server with others to serve is asked by few.
+    /// Connections that read at once, at least 1; a server with others to serve is asked by few. With more than one there may be
+    /// another that holds the snapshot.
     pub connections: usize,
     /// Blocks that one statement reads, at least 1.
     pub part_blocks: u64,

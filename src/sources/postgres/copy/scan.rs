@@ -7,12 +7,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use polars::prelude::DataFrame;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::decode::Decoder;
+use super::lane::Lane;
 use super::link::Link;
 use super::table::Plan;
-use super::team::{Piece, Work, Yield};
+use super::team::{Piece, Reader, Work, Yield};
 use super::{CopyError, Estimate, Pick, Scan, ScanOptions, ScanReport, TableName};
 use crate::context::{Cancelled, Context, Step};
 use crate::sources::SourceError;
@@ -123,18 +126,32 @@ async fn run(
     let plan = Arc::new(plan);
     let (work, outcome) =
         Work::new(Arc::clone(&plan), options.part_blocks, options.forgive_times, connections);
+    let lanes = match &snapshot {
+        Some(snapshot) => stoppable(cx, lanes(url, snapshot, connections, &outcome.ahead)).await?,
+        None => Vec::new(),
+    };
+    // What the lanes leave is the driver's, the leader's first.
+    let drivers = connections - lanes.len();
     let mut team = JoinSet::new();
-    if let Some(snapshot) = snapshot {
-        for _ in 1..connections {
-            let (work, url, snapshot) = (Arc::clone(&work), url.to_owned(), snapshot.clone());
-            team.spawn(async move {
-                // Where a further connection is refused, the others read its share.
-                let link = Link::follow(&url, &snapshot).await.map_err(|error| error.to_string())?;
-                Ok::<_, String>(work.read(link).await)
-            });
-        }
+    for lane in lanes {
+        let (work, runtime) = (Arc::clone(&work), Handle::current());
+        team.spawn_blocking(move || Ok(runtime.block_on(work.read(Reader::Lane(lane)))));
     }
-    team.spawn(async move { Ok(work.read(leader).await) });
+    for snapshot in snapshot.iter().cycle().take(drivers.saturating_sub(1)) {
+        let (work, url, snapshot) = (Arc::clone(&work), url.to_owned(), snapshot.clone());
+        team.spawn(async move {
+            // Where a further connection is refused, the others read its share.
+            let link = Link::follow(&url, &snapshot).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(work.read(Reader::Driver(link)).await)
+        });
+    }
+    // The leader stays until all have read: it holds the locks and the snapshot.
+    let mut ended = Vec::new();
+    if drivers > 0 {
+        team.spawn(async move { Ok(work.read(Reader::Driver(leader)).await) });
+    } else {
+        ended.push(Reader::Driver(leader));
+    }
 
     let mut report = ScanReport { rows: 0, connections: 0, parts: 0, forgiven: Vec::new(), notes };
     let readers = Arc::clone(&outcome.readers);
@@ -145,26 +162,32 @@ async fn run(
     let delivered = stoppable(cx, delivery.run(parts, &mut report, on)).await;
     let delivered = delivered.map_err(CopyError::from).and_then(|delivered| delivered);
     if let Err(error) = delivered {
-        // Dropping a connection closes it, and the server ends what it was doing.
+        // Dropping a connection closes it, and the server ends what it was doing; a lane sees that nobody takes its rows.
+        drop(delivery);
         team.shutdown().await;
         return Err(error);
     }
-    // The leader stays until all have read: it holds the locks and the snapshot.
-    let mut links = Vec::new();
-    while let Some(ended) = team.join_next().await {
-        match ended {
-            Ok(Ok(link)) => links.extend(link),
+    while let Some(joined) = team.join_next().await {
+        match joined {
+            Ok(Ok(reader)) => ended.extend(reader),
             Ok(Err(refusal)) => report.notes.push(format!("read with one connection less: {refusal}")),
-            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
     }
-    for link in links {
-        link.close().await;
+    for reader in ended {
+        reader.close().await;
     }
     report.connections = readers.load(Ordering::Relaxed);
     let odd = plan.shape.iter().zip(&delivery.odd).filter(|(_, odd)| **odd > 0);
     report.forgiven = odd.map(|(shape, odd)| (shape.name.to_string(), *odd)).collect();
     Ok(report)
+}
+
+/// Connections of our own within the exported `snapshot`, as many of those wanted as can be had.
+async fn lanes(url: &str, snapshot: &str, wanted: usize, over: &Arc<Semaphore>) -> Vec<Lane> {
+    let (url, snapshot, over) = (url.to_owned(), snapshot.to_owned(), Arc::clone(over));
+    let opened = spawn_blocking(move || Lane::open(&url, &snapshot, wanted, &over)).await;
+    opened.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
 }
 
 /// A scan that is settled.

@@ -8,14 +8,17 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::Stream;
 use polars::prelude::DataFrame;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 
 use super::CopyError;
 use super::decode::{Decoder, Flaw};
-use super::link::Link;
+use super::lane::Lane;
+use super::link::{Copy, Link};
 use super::table::{Part, Plan};
+use crate::sources::SourceError;
 
 /// Bytes of the stream after which rows are handed on, though the part is not at its end: blocks may hold little and
 /// point at much.
@@ -23,6 +26,55 @@ const CHUNK: u64 = 16 << 20;
 
 /// Parts that each connection may be ahead of what was handed on.
 const AHEAD: usize = 2;
+
+/// A connection that reads parts.
+pub(super) enum Reader {
+    /// The driver's.
+    Driver(Link),
+    /// One of our own, which blocks its thread.
+    Lane(Lane),
+}
+
+impl Reader {
+    async fn copy(
+        &mut self,
+        sql: &str,
+        what: &str,
+    ) -> Result<Rows<'_, impl Stream<Item = sqlx::Result<impl AsRef<[u8]>>> + Send + Unpin>, SourceError>
+    {
+        match self {
+            Self::Driver(link) => Ok(Rows::Driver(link.copy(sql, what).await?)),
+            Self::Lane(lane) => lane.copy(sql, what).map(|()| Rows::Lane(lane)),
+        }
+    }
+
+    /// Ends the transaction and the connection.
+    pub(super) async fn close(self) {
+        match self {
+            Self::Driver(link) => link.close().await,
+            Self::Lane(lane) => lane.close(),
+        }
+    }
+}
+
+/// A running copy.
+enum Rows<'r, S> {
+    Driver(Copy<S>),
+    Lane(&'r mut Lane),
+}
+
+impl<B: AsRef<[u8]>, S: Stream<Item = sqlx::Result<B>> + Unpin> Rows<'_, S> {
+    /// Hands `take` the bytes as they come until it breaks off, and answers with what; `None` at the end of the copy.
+    async fn until<T>(
+        &mut self,
+        take: impl FnMut(&[u8]) -> ControlFlow<T>,
+    ) -> Result<Option<T>, SourceError> {
+        match self {
+            Self::Driver(copy) => copy.until(take).await,
+            Self::Lane(lane) => lane.until(take),
+        }
+    }
+}
 
 /// What comes of a part.
 #[derive(Debug)]
@@ -60,6 +112,13 @@ pub(super) struct Yield {
     pub readers: Arc<AtomicU64>,
 }
 
+impl Drop for Yield {
+    /// Whoever reads learns that nobody wants the rows any more.
+    fn drop(&mut self) {
+        self.ahead.close();
+    }
+}
+
 impl Work {
     /// The parts of a table, to be read by `connections`.
     pub(super) fn new(
@@ -88,11 +147,11 @@ impl Work {
     }
 
     /// Reads parts until there are none; answers with the connection, where it still is of use.
-    pub(super) async fn read(self: Arc<Self>, mut link: Link) -> Option<Link> {
+    pub(super) async fn read(self: Arc<Self>, mut reader: Reader) -> Option<Reader> {
         self.readers.fetch_add(1, Ordering::Relaxed);
         let mut room = 0;
         while let Some((part, pieces)) = self.next().await {
-            match self.part(&mut link, &part, &pieces, &mut room).await {
+            match self.part(&mut reader, &part, &pieces, &mut room).await {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => {
@@ -101,13 +160,13 @@ impl Work {
                 }
             }
         }
-        Some(link)
+        Some(reader)
     }
 
     /// Reads one part; `false` where nobody takes its pieces any more.
     async fn part(
         &self,
-        link: &mut Link,
+        reader: &mut Reader,
         part: &Part,
         pieces: &Sender<Piece>,
         room: &mut usize,
@@ -115,7 +174,7 @@ impl Work {
         let mut decoder = Decoder::new(&self.plan.shape, self.forgiving, *room);
         let flawed = |flaw| told(flaw, part);
         let sql = self.plan.copy(part);
-        let mut copy = link.copy(&sql, &self.plan.table).await?;
+        let mut copy = reader.copy(&sql, &self.plan.table).await?;
         loop {
             let chunk = copy.until(|bytes| match decoder.feed(bytes) {
                 Ok(()) if decoder.held_bytes() < CHUNK => ControlFlow::Continue(()),
