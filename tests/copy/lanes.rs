@@ -86,8 +86,9 @@ async fn whatever_a_server_asks_for_all_rows_come_and_lanes_are_had_where_they_c
     assert!(matches!(wrong, CopyError::Source(SourceError::Password { .. })), "{wrong}");
 
     // From now on the server takes TLS, and so does who prefers it.
-    pipe(&scratch, include_str!("tls/certificate.pem"), "cat > server.crt").await;
-    pipe(&scratch, include_str!("tls/key.pem"), "umask 077; cat > server.key").await;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    pipe(&scratch, &made.cert.pem(), "cat > server.crt").await;
+    pipe(&scratch, &made.signing_key.serialize_pem(), "umask 077; cat > server.key").await;
     scratch.run("ALTER SYSTEM SET ssl = on").await;
     scratch.run("SELECT pg_reload_conf()").await;
     let began = Instant::now();
