@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::{Failure, Outcome, Session};
 use crate::config::{Config, ConfigError, SecretUrl};
+use crate::sources::falkordb::Client;
 use crate::sources::synthetic::{GUEST, Guest};
 use stage::Stage;
 use steps::{Loop, Place};
@@ -18,7 +19,7 @@ use steps::{Loop, Place};
     after_help = "Report, snapshot and study answers stay in DIR. The servers and their data are removed at the end, \
     unless --keep; two demos in two folders do not meet.\n\nWhere SONOGRAPH_FALKORDB_URL and SONOGRAPH_POSTGRES_URL are both \
     set, those servers are used: a database and a graph `sonograph_demo` are made there and removed at the end, and nothing \
-    else is touched.\n\n\
+    else is touched; unless that FalkorDB keeps an append-only file, which would not load again.\n\n\
     Examples:\n  sonograph demo --people 20000\n  sonograph demo --people 500 --embedded --dir try"
 )]
 pub(super) struct DemoArgs {
@@ -67,7 +68,13 @@ fn play(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
             postgres_url: running.postgres_url.expose(),
             graph: &session.config.falkordb.graph,
         };
-        let outcome = session.block_on(run.on_servers(place, &mut stage))??;
+        let outcome = session.block_on(run.on_servers(place, &mut stage)).map_err(Failure::from).flatten();
+        let Ok(outcome) = outcome else {
+            // The graph that the runs were written into goes with its servers.
+            drop(servers);
+            stage.forget_runs()?;
+            return outcome;
+        };
         stage.leave(servers, args.keep)?;
         outcome
     };
@@ -76,18 +83,25 @@ fn play(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
 }
 
 /// The servers of the environment, where it names both and they are wanted.
-fn given(session: &Session, private: bool) -> Result<Option<[SecretUrl; 2]>, ConfigError> {
+fn given(session: &Session, private: bool) -> Result<Option<[SecretUrl; 2]>, Failure> {
     if private {
         return Ok(None);
     }
     let config = Config::default();
-    let set = |url| match url {
+    let set = |url: Result<SecretUrl, ConfigError>| match url {
         Err(ConfigError::MissingUrl { .. }) => Ok(None),
         url => url.map(Some),
     };
     let named = [set(config.falkordb_url())?, set(config.postgres_url())?];
     let one = named.iter().filter(|url| url.is_some()).count() == 1;
     if let [Some(falkordb), Some(postgres)] = named {
+        if session.block_on(async { Client::connect(falkordb.expose()).await?.is_logged().await })?? {
+            session.printer.note(format_args!(
+                "{falkordb} keeps an append-only file, which FalkorDB 4.22 cannot load a second time once a graph with \
+                 constraints was deleted, as a demo's is at its end: using private servers"
+            ));
+            return Ok(None);
+        }
         return Ok(Some([falkordb, postgres]));
     }
     if one {

@@ -173,6 +173,7 @@ async fn graph(client: &mut Client, session: &Session, checks: &mut Vec<Check>) 
     }
     checks.push(Check::ok(FALKORDB, "graph", graph));
     checks.push(last_run(client, graph).await?);
+    checks.extend(last_scores(client, graph).await?);
     nodes::examine(client, session, checks).await?;
     let pieces = schema::settled(client, graph, PATIENCE, &session.cx).await?;
     let all = pieces.len();
@@ -220,6 +221,20 @@ async fn last_run(client: &mut Client, graph: &str) -> Result<Check, FalkorError
             Check { hint: Some(hint.to_owned()), ..Check::new(FALKORDB, WHAT, Verdict::Failed, found) }
         }
     })
+}
+
+/// Whether the nodes hold whole write-back runs; nothing to tell where this user may not know.
+async fn last_scores(client: &mut Client, graph: &str) -> Result<Option<Check>, FalkorError> {
+    const WHAT: &str = "last write-back run";
+    match marker::unfinished_scores(client, graph).await {
+        Err(FalkorError::Forbidden { .. }) | Ok(None) => Ok(None),
+        Err(error) => Err(error),
+        Ok(Some(run)) => {
+            let hint = "it is running still, or broke off: `sonograph writeback apply` completes it, `writeback undo` takes it back";
+            let check = Check::new(FALKORDB, WHAT, Verdict::Failed, format!("{run} did not come to its end"));
+            Ok(Some(Check { hint: Some(hint.to_owned()), ..check }))
+        }
+    }
 }
 
 async fn postgres(session: &Session, checks: &mut Vec<Check>) {

@@ -1,7 +1,9 @@
 //! The simple graph beneath a multigraph: parallel arcs once, no self-loops.
 
+use polars_buffer::Buffer;
 use rayon::prelude::*;
 
+use super::adjacency::Adjacency;
 use super::{Csr, NodeId};
 
 /// Nodes whose neighbours one thread gathers at a time.
@@ -9,11 +11,12 @@ const CHUNK: usize = 4_096;
 
 /// Neighbours of every node: each once, rising, never the node itself.
 ///
-/// Memory: 4 bytes per arc and 4 per node, and as much again while it is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Memory: none where the graph is simple already, as most are; else 4 bytes per arc and 4 per node, and as much again while it
+/// is made.
+#[derive(Debug, Clone)]
 pub struct Simple {
-    offsets: Vec<u32>,
-    neighbors: Vec<u32>,
+    offsets: Buffer<u32>,
+    neighbors: Buffer<u32>,
 }
 
 impl Simple {
@@ -27,12 +30,14 @@ impl Simple {
     /// assert_eq!(Simple::both(&graph).neighbors(NodeId(1)), &[0]);
     /// ```
     pub fn out(graph: &Csr) -> Self {
-        Self::gathered(graph, |v, all| all.extend_from_slice(graph.out_neighbors(v)))
+        Self::shared(&graph.out)
+            .unwrap_or_else(|| Self::gathered(graph, |v, all| all.extend_from_slice(graph.out_neighbors(v))))
     }
 
     /// Where arcs come from to each node. O(nodes + arcs·log(largest degree)), on all threads.
     pub fn into(graph: &Csr) -> Self {
-        Self::gathered(graph, |v, all| all.extend_from_slice(graph.in_neighbors(v)))
+        Self::shared(&graph.into)
+            .unwrap_or_else(|| Self::gathered(graph, |v, all| all.extend_from_slice(graph.in_neighbors(v))))
     }
 
     /// Whom an arc joins to each node, whichever way it leads. O(nodes + arcs·log(largest degree)), on all threads.
@@ -44,6 +49,17 @@ impl Simple {
             all.extend_from_slice(graph.out_neighbors(v));
             all.extend_from_slice(graph.in_neighbors(v));
         })
+    }
+
+    /// The arcs of one direction, where they are simple as they are.
+    fn shared(way: &Adjacency) -> Option<Self> {
+        let nodes = way.offsets.len() - 1;
+        let rising = |v: usize| {
+            let ends = &way.ends[way.offsets[v] as usize..way.offsets[v + 1] as usize];
+            ends.windows(2).all(|pair| pair[0] < pair[1]) && ends.binary_search(&(v as u32)).is_err()
+        };
+        let all = (0..nodes).into_par_iter().with_min_len(CHUNK).all(rising);
+        all.then(|| Self { offsets: way.offsets.clone(), neighbors: way.ends.clone() })
     }
 
     fn gathered(graph: &Csr, gather: impl Fn(NodeId, &mut Vec<u32>) + Sync) -> Self {
@@ -69,7 +85,7 @@ impl Simple {
             offsets.extend(counts.into_iter().map(|count| base + count));
             neighbors.extend(all);
         }
-        Self { offsets, neighbors }
+        Self { offsets: offsets.into(), neighbors: neighbors.into() }
     }
 
     /// Number of nodes.

@@ -31,6 +31,7 @@ use crate::context::Context;
 
 pub use error::Error;
 pub use guard::Guard;
+pub use state::FILES;
 
 use lodging::Lodging;
 use state::{Record, State};

@@ -20,6 +20,9 @@ const FILE: &str = "services.json";
 const LOCK: &str = "services.lock";
 const IGNORE: &str = ".gitignore";
 
+/// Everything that servers keep in their folder.
+pub const FILES: [&str; 5] = ["data", FILE, "services.json.partial", LOCK, IGNORE];
+
 /// Everything the next command in the same folder must know. No `Debug`: it holds passwords.
 #[derive(Serialize, Deserialize)]
 pub(super) struct State {

@@ -59,7 +59,7 @@ pub struct Family {
 /// Every study, with its parameters as flags.
 #[derive(Debug, Clone, PartialEq, clap::Subcommand)]
 pub enum Question {
-    /// Who matters: PageRank, degrees and strengths of every node
+    /// Who matters: PageRank, betweenness, nearness, hubs, cores, degrees and more of every node
     #[command(
         after_help = "Example:\n  sonograph study influence --labels Person --relations FOLLOWS --half-life 30 --top 20"
     )]

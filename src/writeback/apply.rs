@@ -10,7 +10,7 @@ use super::{Ledger, Plan, PlannedNode, Run, RunState, SCORE_AT, SCORE_RUN, Write
 use crate::context::Context;
 use crate::ontology::Value;
 use crate::sources::falkordb::pace::{Pace, WRITE_MS};
-use crate::sources::falkordb::{Client, FalkorError, Param, Params, cypher, lock};
+use crate::sources::falkordb::{Client, FalkorError, Param, Params, cypher, lock, marker};
 
 /// What the lock says of us.
 const APPLY: &str = "writeback apply";
@@ -151,6 +151,7 @@ async fn complete(
     cx: &Context,
 ) -> Result<Applied, WritebackError> {
     let constants = [(SCORE_RUN, Param::Text(run.run.clone())), (SCORE_AT, Param::Int(run.score_at))];
+    marker::note_scores(client, &run.graph, Some(&run.run)).await?;
     let mut longest_write_ms: f64 = 0.0;
     for (scored, nodes) in alike(pending) {
         let properties = scored_properties(&run, &scored);
@@ -186,6 +187,7 @@ async fn complete(
     }
     run.state = RunState::Verified;
     ledger.save(&run)?;
+    marker::note_scores(client, &run.graph, None).await?;
     tracing::info!(run = run.run, written = run.written, longest_write_ms, "scores written and read back");
     Ok(Applied {
         written: run.written,

@@ -4,7 +4,7 @@ use super::apply::{Row, Writing, alike, read, scored_properties, stands, stands_
 use super::{Ledger, RunState, SCORE_AT, SCORE_RUN, WritebackError};
 use crate::context::Context;
 use crate::ontology::Value;
-use crate::sources::falkordb::{Client, Param, lock};
+use crate::sources::falkordb::{Client, Param, lock, marker};
 
 /// How a run is taken back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +113,7 @@ async fn take_back(
     }
     run.state = RunState::Undoing;
     ledger.save(&run)?;
+    marker::note_scores(client, &run.graph, Some(&run.run)).await?;
     for (scored, nodes) in alike(&ours) {
         let mut properties = scored_properties(&run, &scored);
         properties.extend([SCORE_RUN, SCORE_AT]);
@@ -142,5 +143,6 @@ async fn take_back(
     }
     run.state = if undone.overwritten == 0 { RunState::Undone } else { RunState::PartlyUndone };
     ledger.save(&run)?;
+    marker::note_scores(client, &run.graph, None).await?;
     Ok(undone)
 }

@@ -114,7 +114,7 @@ fn a_folder_that_holds_something_else_is_refused_and_left_as_it_is() {
     for how in [&[][..], &["--embedded"]] {
         let said = said(sonograph(home.path(), &[&CITY[..], how].concat()));
         said.is_an_error_with_a_hint(2);
-        assert!(said.stderr.contains("`thesis.txt`"), "{said:#?}");
+        assert!(said.stderr.contains("`snapshot`, which no demo made"), "{said:#?}");
         assert_eq!(files::all(&dir), before);
     }
 }
@@ -210,6 +210,62 @@ fn a_demo_whose_falkordb_dies_ends_with_3_and_takes_the_other_server_along() {
     said.is_an_error_with_a_hint(3);
     assert!(said.stderr.contains("FalkorDB"), "{said:#?}");
     left_nothing(home.path(), &servers);
+}
+
+#[test]
+fn a_demo_replaces_only_what_a_demo_made() {
+    let home = tempfile::tempdir().expect("a folder");
+    let embedded =
+        |dir: &str| said(sonograph(home.path(), &["demo", "--people", "400", "--embedded", "--dir", dir]));
+    let mine = |path: &str| {
+        let path = home.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, "mine").expect("written");
+        path
+    };
+    // Folders of these names, though no demo was here.
+    for (dir, file) in [
+        ("a", "a/report/thesis.tex"),
+        ("b", "b/studies/notes.md"),
+        ("c", "c/snapshot/mine.txt"),
+        ("d", "d/servers/hosts.yml"),
+    ] {
+        let path = mine(file);
+        embedded(dir).is_an_error_with_a_hint(2);
+        assert_eq!(std::fs::read_to_string(path).expect("it is there"), "mine");
+    }
+    // A file among those of an earlier demo.
+    assert_eq!(embedded("demo").code, 0);
+    for file in [
+        "report/my.png",
+        "studies/notes.md",
+        "studies/influence/my.csv",
+        "snapshot/nodes/Mine.parquet",
+        "servers/x",
+    ] {
+        let path = mine(&format!("demo/{file}"));
+        embedded("demo").is_an_error_with_a_hint(2);
+        std::fs::remove_file(path).expect("it is there");
+    }
+    let again = embedded("demo");
+    assert_eq!(again.code, 0, "{again:#?}");
+}
+
+#[tokio::test]
+async fn a_demo_on_servers_that_keep_a_log_uses_its_own() {
+    let home = tempfile::tempdir().expect("a folder");
+    let up = done(sonograph(home.path(), &["services", "up", "--dir", "given"]));
+    let mut command = sonograph(home.path(), &CITY);
+    command.envs(
+        up.lines().filter_map(|line| line.split_once('=')).map(|(name, url)| (name, url.trim_matches('\''))),
+    );
+    let demo = said(command);
+    assert_eq!(demo.code, 0, "{demo:#?}");
+    assert!(
+        demo.stderr.contains("keeps an append-only file") && demo.stderr.contains("start servers"),
+        "{demo:#?}"
+    );
+    done(sonograph(home.path(), &["services", "down", "--remove", "--dir", "given"]));
 }
 
 #[tokio::test]

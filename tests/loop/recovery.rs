@@ -205,8 +205,17 @@ fn a_write_back_whose_server_dies_is_completed_by_the_same_command_and_can_be_un
     let half = count(&mut city.connect(), scored);
     assert!(half > 0 && half < whole["set"].as_i64().expect("a count"), "{half} of {whole}");
     assert!(planned(&city)["set"].as_i64() > Some(0), "half of it passes for whole");
+    let frozen = said(city.command(&["snapshot", "take", "--out", "snapshots/half"]));
+    assert_eq!(frozen.code, 0, "{frozen:#?}");
+    assert!(frozen.stderr.contains("did not come to its end: some nodes hold its scores"), "{frozen:#?}");
+    let manifest = std::fs::read_to_string(city.home.path().join("snapshots/half/manifest.json"));
+    assert!(manifest.expect("a manifest").contains("unfinished_scores"));
+    let doctor = said(city.command(&["doctor", "--format", "json"]));
+    assert!(doctor.code == 3 && doctor.stdout.contains("last write-back run"), "{doctor:#?}");
 
     done(city.command(&apply));
+    let whole_again = said(city.command(&["snapshot", "take", "--out", "snapshots/scored"]));
+    assert!(!whole_again.stderr.contains("write-back"), "{whole_again:#?}");
     let after = planned(&city);
     assert_eq!((&after["set"], &after["unchanged"]), (&0.into(), &whole["set"]), "{after}");
 

@@ -75,10 +75,18 @@ fn influence_scores_every_node_and_ranks_sum_to_one() {
             "uid",
             "label",
             "influence_pagerank",
+            "influence_betweenness",
+            "influence_harmonic",
+            "influence_eigenvector",
+            "influence_katz",
+            "influence_hub",
+            "influence_authority",
+            "influence_core",
             "influence_in_degree",
             "influence_out_degree",
             "influence_in_strength",
-            "influence_out_strength"
+            "influence_out_strength",
+            "influence_collective"
         ]
     );
     assert_eq!(scores.frame.height(), 15);
@@ -105,6 +113,46 @@ fn influence_of_a_part_knows_only_that_part() {
     // cy keeps x = 0.15 + 0.85·(mass at ben and art); ben and ana get 0.425·x each, art 0.85·0.425·x.
     let x = 1.0 / (1.0 + 0.425 + 0.425 + 0.85 * 0.425);
     assert!((rank("cy") - x).abs() < 1e-5 && (rank("art") - 0.85 * 0.425 * x).abs() < 1e-5);
+}
+
+#[test]
+fn centralities_of_a_part_are_those_of_its_definition() {
+    // Whom one follows, both ways: ben – cy – ana – art, and leo alone.
+    let mut given = json!({"relations": ["FOLLOWS"], "labels": ["Person"], "undirected": true, "weight": "none",
+        "metrics": ["betweenness", "harmonic", "core", "collective", "katz", "hits", "eigenvector", "voterank"],
+        "katz_alpha": 0.5});
+    let findings = answer("influence", &given);
+    let scores = &findings.scores.as_ref().expect("scores").frame;
+    let golden = 5f64.sqrt().midpoint(1.0);
+    let ends = 1.0 / (2.0 + 2.0 * golden * golden).sqrt();
+    for (metric, at_an_end, within, alone) in [
+        ("betweenness", 0.0, 2.0, 0.0),
+        ("harmonic", 11.0 / 6.0, 2.5, 0.0),
+        ("core", 1.0, 1.0, 0.0),
+        ("collective", 0.0, 0.0, 0.0),
+        // x = 1 + y/2 and y = 1 + (x + y)/2.
+        ("katz", 4.0, 6.0, 1.0),
+        ("eigenvector", ends, golden * ends, 0.0),
+        ("hub", ends, golden * ends, 0.0),
+        ("authority", ends, golden * ends, 0.0),
+    ] {
+        let of = |uid| number(scores, &format!("influence_{metric}"), row_of(scores, uid));
+        let expected = [at_an_end, within, within, at_an_end, alone];
+        for (uid, expected) in ["ben", "cy", "ana", "art", "leo"].into_iter().zip(expected) {
+            assert!((of(uid) - expected).abs() < 1e-8, "{metric} of {uid}: {}", of(uid));
+        }
+    }
+    let elected = table(&findings, "voterank");
+    assert_eq!((names(elected), elected.height()), (vec!["rank", "uid"], 2));
+    let mut both = [text(elected, "uid", 0), text(elected, "uid", 1)];
+    both.sort();
+    assert_eq!(both, ["ana", "cy"]);
+    assert!(close(fact(&findings, "katz_alpha"), 0.5));
+
+    given["normalized"] = true.into();
+    let scores = answer("influence", &given).scores.expect("scores").frame;
+    // Of the six pairs of others.
+    assert!(close(number(&scores, "influence_betweenness", row_of(&scores, "cy")), 2.0 / 6.0));
 }
 
 #[test]
@@ -284,6 +332,9 @@ fn what_is_not_in_the_graph_is_named_with_what_may_be_meant() {
         ("influence", json!({"labels": ["Robot"]})),
         ("influence", json!({"weight": "gold"})),
         ("influence", json!({"damping": 2.0})),
+        ("influence", json!({"metrics": ["katz"], "undirected": true, "katz_alpha": 0.9})),
+        ("influence", json!({"metrics": ["katz"], "katz_alpha": 0.0})),
+        ("influence", json!({"metrics": ["hits"], "hits_restart": 1.0})),
         ("influence", json!({"half_life": 0.0})),
         ("influence", json!({"metrics": ["personalized_pagerank"]})),
         ("influence", json!({"sources": ["nobody"]})),

@@ -1,16 +1,21 @@
 //! Where a demo happens: its folder, its servers, what each step took.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::cli::{Failure, Session};
+use crate::cli::findings::{PARTIAL, REPLACED};
+use crate::cli::{Failure, Session, target};
 use crate::context::{Context, shell_word};
-use crate::report;
-use crate::services::{Guard, Options, Running};
+use crate::services::{self, Guard, Options, Running};
+use crate::studies::Question;
+use crate::{report, snapshot};
 
-/// Folders a demo makes; a folder that holds nothing else is a demo's and may be replaced.
+/// Folders a demo makes, and replaces where an earlier one made them.
 const MADE: [&str; 4] = ["snapshot", "studies", "report", SERVERS];
 const SERVERS: &str = "servers";
+/// Within it the write-back runs.
+const RUNS: &str = "writeback";
 const TRUTH: &str = "truth.json";
 
 /// One step that is behind us.
@@ -40,19 +45,8 @@ impl<'a> Stage<'a> {
             Failure::environment("cannot begin a demo", other)
                 .with_hint("wait for it, or name another folder with --dir")
         })?;
-        for entry in fs_err::read_dir(dir)? {
-            let name = entry?.file_name();
-            let name = name.to_string_lossy();
-            let stem = name.strip_suffix(".partial").unwrap_or(&name);
-            if !MADE.contains(&stem) && name != TRUTH {
-                return Err(Failure::input(format!(
-                    "`{}` holds `{name}`, which no demo made",
-                    dir.display()
-                ))
-                .with_hint("name an empty or new folder with --dir"));
-            }
-        }
-        if crate::services::remove(&dir.join(SERVERS))? {
+        only_a_demos(dir)?;
+        if services::remove(&dir.join(SERVERS))? {
             session.printer.note("removed the servers an earlier demo left behind");
         }
         for name in MADE {
@@ -93,7 +87,7 @@ impl<'a> Stage<'a> {
 
     /// Where write-back runs are kept: as long as the graph they were written into, because they are of no use without.
     pub fn ledger(&self) -> PathBuf {
-        self.dir.join(SERVERS).join("writeback")
+        self.dir.join(SERVERS).join(RUNS)
     }
 
     /// Stops the servers, or lets them live and says how to reach them.
@@ -176,6 +170,54 @@ impl<'a> Stage<'a> {
             ));
         }
     }
+}
+
+/// Refuses a folder that holds anything a demo would remove and did not make.
+fn only_a_demos(dir: &Path) -> Result<(), Failure> {
+    let refuse = |name: &str| {
+        Err(Failure::input(format!("`{}` holds `{name}`, which no demo made", dir.display()))
+            .with_hint("name an empty or new folder with --dir"))
+    };
+    // What a demo leaves stands beside the truth it planted; of one that was stopped before, servers alone are left.
+    let is_demos = dir.join(TRUTH).is_file();
+    for name in names(dir)? {
+        let stem = name.strip_suffix(".partial").unwrap_or(&name);
+        let is_known = name == TRUTH || stem == SERVERS || (is_demos && MADE.contains(&stem));
+        if !is_known || (name != TRUTH && !dir.join(&name).is_dir()) {
+            return refuse(&name);
+        }
+    }
+    let families: Vec<&str> = Question::all().iter().map(|question| question.family().name).collect();
+    let page = ["index.html", "report.md", "figures", "tables", "report.partial"];
+    let servers = [&services::FILES[..], &[RUNS]].concat();
+    for (folder, known) in [("report", &page[..]), ("studies", &families), (SERVERS, &servers)] {
+        // What was being written when a demo was killed has an ending of its own.
+        let stem = |name: &str| {
+            let ended = [PARTIAL, REPLACED].iter().find_map(|ending| name.strip_suffix(ending));
+            ended.unwrap_or(name).to_owned()
+        };
+        let is_known = |name: &String| [name, &stem(name)].iter().any(|name| known.contains(&name.as_str()));
+        if let Some(name) = names(&dir.join(folder))?.iter().find(|name| !is_known(name)) {
+            return refuse(&format!("{folder}/{name}"));
+        }
+    }
+    families.iter().try_for_each(|family| target::replaceable(&dir.join("studies"), family))?;
+    report::check_target(&dir.join("report"))?;
+    Ok(snapshot::check_target(&dir.join("snapshot"), true)?)
+}
+
+/// What lies in a folder, in order; nothing where there is none.
+fn names(dir: &Path) -> Result<Vec<String>, Failure> {
+    let entries = match fs_err::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Peak resident memory of a process in KiB, 0 where the system does not tell.

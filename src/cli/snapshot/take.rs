@@ -243,6 +243,13 @@ pub(in crate::cli) async fn freeze(
         Some(frozen) => frozen,
         None => consistency.read(client, graph, agreed, session.printer, cx).await?,
     };
+    let scores = unfinished_scores(client, graph).await?;
+    if let Some(run) = &scores {
+        session.printer.warn(format_args!(
+            "the write-back run {run} into `{graph}` did not come to its end: some nodes hold its scores and others older ones; \
+             `sonograph writeback apply` completes it"
+        ));
+    }
     let earlier = incremental.as_ref().and_then(Incremental::earlier);
     let mut drift = scanned.drift;
     if before != after {
@@ -271,6 +278,9 @@ pub(in crate::cli) async fn freeze(
         .with(COUNTS, json!({"before": counted_before, "after": counted_after}));
     if unknown.is_some() {
         origin = origin.with("mirror_run", "unknown");
+    }
+    if let Some(run) = scores {
+        origin = origin.with("unfinished_scores", run);
     }
     if !drift.is_empty() {
         origin = origin.with("drift", drift);
@@ -364,6 +374,14 @@ impl Mark {
 fn was_mirrored(tables: &Tables) -> bool {
     let stamps = tables.nodes.values().filter_map(|nodes| nodes.column("gen").ok()?.i64().ok());
     stamps.into_iter().any(|stamps| stamps.null_count() < stamps.len())
+}
+
+/// The write-back run that is not over; none where this user may not know.
+async fn unfinished_scores(client: &mut Client, graph: &str) -> Result<Option<String>, Failure> {
+    match marker::unfinished_scores(client, graph).await {
+        Err(FalkorError::Forbidden { .. }) => Ok(None),
+        read => Ok(read?),
+    }
 }
 
 /// The mark of the last mirror run, unless that run is not over.

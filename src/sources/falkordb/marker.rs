@@ -46,7 +46,8 @@ pub fn key(graph: &str) -> String {
 /// # Errors
 /// [`FalkorError::Forbidden`] where this user may not read it: a user who may read the graph alone never may.
 pub async fn read(client: &mut Client, graph: &str) -> Result<Option<Marker>, FalkorError> {
-    let fields = fields(client, graph).await?;
+    let mut fields = fields(client, graph).await?;
+    fields.remove(SCORES);
     if fields.is_empty() {
         return Ok(None);
     }
@@ -87,6 +88,30 @@ pub async fn write_layout(client: &mut Client, graph: &str, layout: &str) -> Res
 }
 
 const LAYOUT: &str = "layout";
+
+/// The write-back run that writes scores into the graph, or broke off in the middle; `None` where nodes hold whole runs.
+///
+/// # Errors
+/// Those of [`read`].
+pub async fn unfinished_scores(client: &mut Client, graph: &str) -> Result<Option<String>, FalkorError> {
+    Ok(fields(client, graph).await?.remove(SCORES))
+}
+
+/// Notes that a write-back run writes, or that none does any more; a user who may not leaves no note.
+pub async fn note_scores(client: &mut Client, graph: &str, run: Option<&str>) -> Result<(), FalkorError> {
+    client.may_write(graph)?;
+    let key = key(graph);
+    let noted = match run {
+        Some(run) => client.command(&["HSET", &key, SCORES, run], None).await,
+        None => client.command(&["HDEL", &key, SCORES], None).await,
+    };
+    match noted {
+        Err(FalkorError::Forbidden { .. }) => Ok(()),
+        noted => noted.map(drop),
+    }
+}
+
+const SCORES: &str = "scores";
 
 /// Leaves a mark.
 pub async fn write(client: &mut Client, graph: &str, marker: Marker) -> Result<(), FalkorError> {

@@ -31,6 +31,17 @@ impl Info {
     }
 }
 
+/// Whether the server keeps an append-only file, as far as it tells this user.
+///
+/// FalkorDB 4.22 writes what it makes of constraints into that file again while it loads it, also of a graph that was
+/// deleted since, and ends by a fault when it loads that: who deletes a graph there takes the server's next but one start.
+pub(super) async fn is_logged(client: &mut Client) -> Result<bool, FalkorError> {
+    match Info::read(client).await {
+        Err(FalkorError::Forbidden { .. }) => Ok(false),
+        info => Ok(info?.number("aof_enabled") > 0),
+    }
+}
+
 /// How far a replica is behind, as it knows itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Lag {

@@ -136,9 +136,7 @@ impl Guest {
     /// When a server refuses or went away: the next [`Guest::arrive`] removes what is left.
     pub async fn leave(mut self) -> Result<(), GuestError> {
         self.presence.close().await.ok();
-        if self.falkordb.exists(GUEST).await? {
-            self.falkordb.delete_graph(GUEST).await?;
-        }
+        self.falkordb.delete_graph(GUEST).await?;
         let mut admin = connect(&self.server).await?;
         drop_database(&mut admin).await?;
         admin.close().await.ok();

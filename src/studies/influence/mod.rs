@@ -3,81 +3,44 @@
 //! Scores for every node of the part of the graph that is asked about; by default the whole graph, each relation in its
 //! stored direction: a follow lends rank to whom one follows, an attendance to the event, a share to the content.
 
+pub mod brandes;
+pub mod collective_influence;
 pub mod degree;
+pub mod eigenvector;
+pub mod harmonic;
+pub mod hits;
+pub mod katz;
+pub mod kcore;
 pub mod pagerank;
 mod propagation;
+mod study_metrics;
+pub mod voterank;
 
-use clap::ValueEnum;
+use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, grouped};
-use super::projection::{Part, Values, scores};
+use super::findings::{Chart, Fact, Findings, Marks, Table, grouped};
+use super::projection::{Part, Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, NodeId};
 use crate::ontology::Label;
 use crate::snapshot::tables::WEIGHT;
 use crate::snapshot::tables::size::Sizes;
+use hits::HitsError;
+use katz::KatzError;
 use pagerank::{PageRank, PageRankError, pagerank};
+pub use study_metrics::Metric;
 
-const PAGERANK: ScoreColumn = ScoreColumn {
-    name: "influence_pagerank",
-    unit: "1",
-    meaning: "share of time a surfer who follows edges and now and then jumps anywhere spends here; all nodes together 1",
-};
-const PERSONALIZED_PAGERANK: ScoreColumn = ScoreColumn {
-    name: "influence_personalized_pagerank",
-    unit: "1",
-    meaning: "PageRank whose jumps return to the given sources: nearness to them over all ways",
-};
-const IN_DEGREE: ScoreColumn =
-    ScoreColumn { name: "influence_in_degree", unit: "edges", meaning: "edges that lead here" };
-const OUT_DEGREE: ScoreColumn =
-    ScoreColumn { name: "influence_out_degree", unit: "edges", meaning: "edges that lead away" };
-const IN_STRENGTH: ScoreColumn = ScoreColumn {
-    name: "influence_in_strength",
-    unit: "weight",
-    meaning: "weight of the edges that lead here",
-};
-const OUT_STRENGTH: ScoreColumn = ScoreColumn {
-    name: "influence_out_strength",
-    unit: "weight",
-    meaning: "weight of the edges that lead away",
-};
-
-/// A score that can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum Metric {
-    /// Rank by following edges
-    #[value(name = "pagerank")]
-    #[serde(rename = "pagerank")]
-    PageRank,
-    /// Rank as seen from --sources
-    #[value(name = "personalized_pagerank")]
-    #[serde(rename = "personalized_pagerank")]
-    PersonalizedPageRank,
-    /// `in_degree` and `out_degree`
-    Degree,
-    /// Edges in
-    InDegree,
-    /// Edges out
-    OutDegree,
-    /// `in_strength` and `out_strength`
-    Strength,
-    /// Weight in
-    InStrength,
-    /// Weight out
-    OutStrength,
-}
+/// Nodes times arcs up to which what takes as many steps is computed though nobody asks for it: a second or two.
+const SMALL: u64 = 1 << 28;
 
 /// Who matters: what is asked of the graph.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 #[serde(default)]
 pub struct Params {
-    /// Compute only these [default: all; `personalized_pagerank` where there are --sources]
+    /// Compute only these [default: all that the size of the graph allows; `personalized_pagerank` where there are --sources]
     #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',')]
     pub metrics: Vec<Metric>,
     /// Where the jumps of the personalised PageRank go, all alike
@@ -95,26 +58,48 @@ pub struct Params {
     #[command(flatten)]
     #[serde(flatten)]
     pub pagerank: pagerank::Params,
+    /// How walks are counted.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub katz: katz::Params,
+    /// How hubs and authorities are computed.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub hits: hits::Params,
+    /// How many spreaders are elected.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub voterank: voterank::Params,
+    /// Divide betweenness by the number of pairs of others
+    #[arg(long)]
+    pub normalized: bool,
 }
 
 impl Params {
-    fn asks(&self, metric: Metric, group: Option<Metric>) -> bool {
+    fn asks(&self, metric: Metric) -> bool {
         self.metrics.is_empty()
             || self.metrics.contains(&metric)
-            || group.is_some_and(|group| self.metrics.contains(&group))
+            || metric.group().is_some_and(|group| self.metrics.contains(&group))
     }
 
-    /// Whether anything is asked for but ranks.
-    fn asks_degrees(&self) -> bool {
-        use Metric::{Degree, InDegree, InStrength, OutDegree, OutStrength, Strength};
-        let degrees = [Degree, InDegree, OutDegree, Strength, InStrength, OutStrength];
-        self.metrics.is_empty() || degrees.iter().any(|metric| self.metrics.contains(metric))
+    fn asks_any(&self, metrics: &[Metric]) -> bool {
+        metrics.iter().any(|&metric| self.asks(metric))
     }
 
-    /// Whether any ranks are asked for.
+    /// Whether anything of edges' weights is asked for but degrees.
     fn asks_ranks(&self) -> bool {
-        let ranks = [Metric::PageRank, Metric::PersonalizedPageRank];
-        self.metrics.is_empty() || ranks.iter().any(|metric| self.metrics.contains(metric))
+        self.asks_any(&[Metric::PageRank, Metric::PersonalizedPageRank])
+    }
+
+    fn asks_degrees(&self) -> bool {
+        use Metric::{InDegree, InStrength, OutDegree, OutStrength};
+        self.asks_any(&[InDegree, OutDegree, InStrength, OutStrength])
+    }
+
+    /// Whether what takes nodes times arcs many steps is asked for, or nothing in particular and the graph is small.
+    fn asks_long(&self, metric: Metric, part: &Part) -> bool {
+        let steps = part.nodes.len() as u64 * part.csr.arc_count() as u64;
+        self.metrics.contains(&metric) || (self.metrics.is_empty() && steps <= SMALL)
     }
 
     /// Jump mass by node of `part`; `None`: not personalised.
@@ -140,102 +125,253 @@ impl Study for Params {
     const FAMILY: Family = Family {
         name: "influence",
         question: "who matters in the network",
-        scores: &[PAGERANK, PERSONALIZED_PAGERANK, IN_DEGREE, OUT_DEGREE, IN_STRENGTH, OUT_STRENGTH],
-        tables: &[],
+        scores: study_metrics::COLUMNS,
+        tables: &[("voterank", "a spreader, in the order in which VoteRank elects them")],
     };
 
     fn memory(&self, sizes: &Sizes) -> u64 {
-        // Ranks, what is passed on, weights, jumps; degrees and strengths.
-        let kernels = if self.asks_degrees() { 32 + 24 } else { 32 };
-        let of = |metric: &Metric| if matches!(metric, Metric::Degree | Metric::Strength) { 2 } else { 1 };
-        let columns = if self.metrics.is_empty() { 6 } else { self.metrics.iter().map(of).sum() };
-        let kernels = kernels * sizes.node_count();
+        let nodes = sizes.node_count();
         let edges: u64 = sizes.edges.values().map(|table| table.rows).sum();
-        // An undirected edge is an arc each way.
-        let aside = if self.asks_ranks() { propagation::memory(sizes.node_count(), 2 * edges) } else { 0 };
+        let threads = rayon::current_num_threads() as u64;
+        // Neighbours each once, and as much again while they are gathered; an undirected edge is an arc each way.
+        let simple = 16 * edges + 8 * nodes;
+        let takes = [
+            // Ranks, what is passed on, weights, jumps.
+            (self.asks_ranks(), 32 * nodes + propagation::memory(nodes, 2 * edges)),
+            (self.asks_any(&[Metric::Eigenvector, Metric::Katz]), 24 * nodes),
+            (self.asks_any(&[Metric::Hub, Metric::Authority]), 32 * nodes),
+            (self.asks_degrees(), 24 * nodes),
+            (self.asks(Metric::Core), simple + 16 * nodes),
+            (self.asks(Metric::VoteRank), simple + 24 * nodes),
+            (self.metrics.contains(&Metric::Betweenness), simple + 44 * nodes * threads),
+            (self.metrics.contains(&Metric::Harmonic), 40 * nodes * threads),
+            (self.metrics.contains(&Metric::Collective), simple + 4 * nodes * threads),
+        ];
+        let kernel = takes.iter().filter(|(is_asked, _)| *is_asked).map(|(_, bytes)| *bytes).max();
+        let columns = study_metrics::ALL.iter().filter(|&&metric| self.asks(metric)).count() as u64;
         self.projecting.memory(sizes, &self.weighing)
-            + kernels
-            + aside
+            + kernel.unwrap_or(0)
             + self.projecting.scores_memory(sizes, columns)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let part = self.projecting.of(graph, &self.weighing)?;
-        let teleport = self.teleport(&part)?;
-        let ranked = |teleport: Option<&[f64]>| {
-            let found = pagerank(&part.csr, teleport, &self.pagerank, cx);
-            found.map_err(|error| match error {
-                PageRankError::Weight(_) => self.negative_weight(graph).unwrap_or_else(|| error.into()),
-                PageRankError::Sum => self.overflow(graph).unwrap_or_else(|| error.into()),
-                error => error.into(),
-            })
-        };
-        let mut facts = vec![
+        let mut found = Findings::new(Self::FAMILY.name, super::to_json(self));
+        found.facts.extend([
             Fact::count("influence_nodes", "nodes scored", part.nodes.len() as u64, "nodes"),
             Fact::count("influence_edges", "edges followed", part.csr.edge_count() as u64, "edges"),
-        ];
-        let mut caveats =
-            vec!["centrality describes position in the recorded graph, not the cause of anything".to_owned()];
+        ]);
+        found.caveats.push(
+            "centrality describes position in the recorded graph, not the cause of anything".to_owned(),
+        );
         let mut values = Vec::new();
-        let mut charts = Vec::new();
-
-        if self.asks(Metric::PageRank, None) {
-            let found = ranked(None)?;
-            facts.push(Fact::count(
-                "pagerank_iterations",
-                "iterations of PageRank",
-                u64::from(found.iterations),
-                "iterations",
-            ));
-            facts.push(Fact::number(
-                "pagerank_residual",
-                "change of the last iteration (L1)",
-                found.residual,
-                "1",
-            ));
-            facts.extend(top_share(&found.ranks));
-            caveats.extend(self.stopped_early("PageRank", &found));
-            charts.extend(most_influential(&part, &found.ranks));
-            values.push((&PAGERANK, Values::Numbers(found.ranks)));
+        self.ranks(&part, cx, &mut found, &mut values)?;
+        self.between(&part, cx, &mut found, &mut values)?;
+        self.walks(&part, cx, &mut found, &mut values)?;
+        self.cores(&part, cx, &mut found, &mut values)?;
+        self.degrees(&part, &mut values)?;
+        if self.asks_long(Metric::Collective, &part) {
+            let scores = collective_influence::collective_influence(&part.csr, cx)?;
+            values.push((Metric::Collective, Values::Numbers(scores)));
         }
-        if let (Some(teleport), true) = (teleport, self.asks(Metric::PersonalizedPageRank, None)) {
-            let found = ranked(Some(&teleport))?;
-            caveats.extend(self.stopped_early("personalised PageRank", &found));
-            values.push((&PERSONALIZED_PAGERANK, Values::Numbers(found.ranks)));
-        }
-        let degrees =
-            if self.asks_degrees() { degree::degrees(&part.csr) } else { degree::Degrees::default() };
-        let strengths =
-            [(Metric::InStrength, &degrees.in_strength), (Metric::OutStrength, &degrees.out_strength)];
-        for (metric, strength) in strengths {
-            if self.asks(metric, Some(Metric::Strength)) && strength.iter().any(|s| !s.is_finite()) {
-                return Err(self.overflow(graph).unwrap_or_else(|| PageRankError::Sum.into()));
-            }
-        }
-        let mut add = |metric, group, column, column_values| {
-            if self.asks(metric, Some(group)) {
-                values.push((column, column_values));
-            }
-        };
-        add(Metric::InDegree, Metric::Degree, &IN_DEGREE, Values::counts(&degrees.in_degree));
-        add(Metric::OutDegree, Metric::Degree, &OUT_DEGREE, Values::counts(&degrees.out_degree));
-        add(Metric::InStrength, Metric::Strength, &IN_STRENGTH, Values::Numbers(degrees.in_strength));
-        add(Metric::OutStrength, Metric::Strength, &OUT_STRENGTH, Values::Numbers(degrees.out_strength));
-
-        Ok(Findings {
-            family: Self::FAMILY.name,
-            parameters: super::to_json(self),
-            scores: Some(scores(graph, &part.nodes, values)?),
-            tables: vec![],
-            declared: &[],
-            charts,
-            facts,
-            caveats,
-        })
+        let values = values.into_iter().filter_map(|(metric, values)| Some((metric.column()?, values)));
+        found.scores = Some(scores(graph, &part.nodes, values.collect())?);
+        Ok(found)
     }
 }
 
+/// Scores by what they are, in the order of their columns.
+type Scored = Vec<(Metric, Values)>;
+
 impl Params {
+    fn ranks(
+        &self,
+        part: &Part,
+        cx: &Context,
+        found: &mut Findings,
+        values: &mut Scored,
+    ) -> Result<(), StudyError> {
+        let teleport = self.teleport(part)?;
+        let ranked = |teleport: Option<&[f64]>| {
+            let ranks = pagerank(&part.csr, teleport, &self.pagerank, cx);
+            ranks.map_err(|error| match error {
+                PageRankError::Weight(_) => self.negative_weight(part.graph).unwrap_or_else(|| error.into()),
+                PageRankError::Sum => self.overflow(part.graph).unwrap_or_else(|| error.into()),
+                error => error.into(),
+            })
+        };
+        if self.asks(Metric::PageRank) {
+            let ranks = ranked(None)?;
+            found.facts.push(Fact::count(
+                "pagerank_iterations",
+                "iterations of PageRank",
+                u64::from(ranks.iterations),
+                "iterations",
+            ));
+            found.facts.push(Fact::number(
+                "pagerank_residual",
+                "change of the last iteration (L1)",
+                ranks.residual,
+                "1",
+            ));
+            found.facts.extend(top_share(&ranks.ranks));
+            found.caveats.extend(self.stopped_early("PageRank", &ranks));
+            found.charts.extend(most_influential(part, &ranks.ranks));
+            values.push((Metric::PageRank, Values::Numbers(ranks.ranks)));
+        }
+        if let (Some(teleport), true) = (teleport, self.asks(Metric::PersonalizedPageRank)) {
+            let ranks = ranked(Some(&teleport))?;
+            found.caveats.extend(self.stopped_early("personalised PageRank", &ranks));
+            values.push((Metric::PersonalizedPageRank, Values::Numbers(ranks.ranks)));
+        }
+        Ok(())
+    }
+
+    /// What lies between others and what is near them.
+    fn between(
+        &self,
+        part: &Part,
+        cx: &Context,
+        found: &mut Findings,
+        values: &mut Scored,
+    ) -> Result<(), StudyError> {
+        if self.asks_long(Metric::Betweenness, part) {
+            let mut scores = brandes::betweenness(&part.csr, cx)?;
+            let others = part.nodes.len().saturating_sub(1) as f64;
+            let ordered = others * (others - 1.0);
+            let pairs = if part.csr.is_undirected() { ordered / 2.0 } else { ordered };
+            if self.normalized && pairs > 0.0 {
+                scores.iter_mut().for_each(|score| *score /= pairs);
+            }
+            values.push((Metric::Betweenness, Values::Numbers(scores)));
+        }
+        if self.asks_long(Metric::Harmonic, part) {
+            values.push((Metric::Harmonic, Values::Numbers(harmonic::harmonic(&part.csr, cx)?)));
+        } else if self.metrics.is_empty() {
+            found.caveats.push(
+                "no betweenness, harmonic and collective influence: they take minutes to hours on a graph of this size;                  ask for them with --metrics"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// What walks along the edges tell, by weight.
+    fn walks(
+        &self,
+        part: &Part,
+        cx: &Context,
+        found: &mut Findings,
+        values: &mut Scored,
+    ) -> Result<(), StudyError> {
+        let hits = [Metric::Hub, Metric::Authority];
+        if !self.asks_any(&[Metric::Eigenvector, Metric::Katz, hits[0], hits[1]]) {
+            return Ok(());
+        }
+        if (0..part.csr.edge_count() as u32).any(|edge| part.csr.weight(edge) < 0.0) {
+            let negative = self.negative_weight(part.graph);
+            return Err(negative.unwrap_or_else(|| PageRankError::Weight(-1.0).into()));
+        }
+        let unsettled = |what: &str, iterations: u32| {
+            format!(
+                "{what} did not settle in {iterations} iterations: the graph has no cycle, or several parts weigh alike"
+            )
+        };
+        if self.asks(Metric::Eigenvector) {
+            let vector = eigenvector::eigenvector(&part.csr, cx)?;
+            if !vector.converged {
+                found.caveats.push(unsettled("eigenvector centrality", vector.iterations));
+            }
+            values.push((Metric::Eigenvector, Values::Numbers(vector.scores)));
+        }
+        if self.asks(Metric::Katz) {
+            let katz = katz::katz(&part.csr, &self.katz, cx).map_err(|error| match error {
+                KatzError::Cancelled(cancelled) => cancelled.into(),
+                error => StudyError::Unfit(error.to_string()),
+            })?;
+            found.facts.push(Fact::number(
+                "katz_alpha",
+                "factor of each further edge (Katz)",
+                katz.alpha,
+                "1",
+            ));
+            values.push((Metric::Katz, Values::Numbers(katz.scores)));
+        }
+        if self.asks_any(&hits) {
+            let scores = hits::hits(&part.csr, &self.hits, cx).map_err(|error| match error {
+                HitsError::Cancelled(cancelled) => cancelled.into(),
+                error => StudyError::Unfit(error.to_string()),
+            })?;
+            if !scores.converged {
+                found.caveats.push(unsettled("hubs and authorities", scores.iterations));
+            }
+            let both = [(hits[0], scores.hubs), (hits[1], scores.authorities)];
+            let asked = both.into_iter().filter(|(metric, _)| self.asks(*metric));
+            values.extend(asked.map(|(metric, scores)| (metric, Values::Numbers(scores))));
+        }
+        Ok(())
+    }
+
+    /// Who is in the thick of it, and who spreads without sharing an audience.
+    fn cores(
+        &self,
+        part: &Part,
+        cx: &Context,
+        found: &mut Findings,
+        values: &mut Scored,
+    ) -> Result<(), StudyError> {
+        if self.asks(Metric::Core) {
+            let cores = kcore::core_numbers(&part.csr, cx)?;
+            let deepest = cores.iter().max().copied().unwrap_or(0);
+            let inside = cores.iter().filter(|&&core| core == deepest).count() as u64;
+            found.facts.extend([
+                Fact::count(
+                    "core_deepest",
+                    "neighbours everybody has in the deepest core",
+                    u64::from(deepest),
+                    "neighbours",
+                ),
+                Fact::count("core_deepest_nodes", "nodes in the deepest core", inside, "nodes"),
+            ]);
+            values.push((Metric::Core, Values::counts(&cores)));
+        }
+        if self.asks(Metric::VoteRank) {
+            let elected = voterank::voterank(&part.csr, &self.voterank, cx)?;
+            let nodes = elected.iter().map(|&v| part.nodes[v as usize]);
+            found.tables.push(Table::new(
+                "voterank",
+                "Spreaders who do not share their audience",
+                vec![
+                    Column::new("rank".into(), (1..=elected.len() as i64).collect::<Vec<_>>()),
+                    uids("uid", part.graph, nodes),
+                ],
+            )?);
+        }
+        Ok(())
+    }
+
+    fn degrees(&self, part: &Part, values: &mut Scored) -> Result<(), StudyError> {
+        if !self.asks_degrees() {
+            return Ok(());
+        }
+        let degrees = degree::degrees(&part.csr);
+        let strengths =
+            [(Metric::InStrength, &degrees.in_strength), (Metric::OutStrength, &degrees.out_strength)];
+        for (metric, strength) in strengths {
+            if self.asks(metric) && strength.iter().any(|s| !s.is_finite()) {
+                return Err(self.overflow(part.graph).unwrap_or_else(|| PageRankError::Sum.into()));
+            }
+        }
+        let all = [
+            (Metric::InDegree, Values::counts(&degrees.in_degree)),
+            (Metric::OutDegree, Values::counts(&degrees.out_degree)),
+            (Metric::InStrength, Values::Numbers(degrees.in_strength)),
+            (Metric::OutStrength, Values::Numbers(degrees.out_strength)),
+        ];
+        values.extend(all.into_iter().filter(|(metric, _)| self.asks(*metric)));
+        Ok(())
+    }
+
     /// The first edge that weighs less than nothing, named by the table it comes from.
     fn negative_weight(&self, graph: &BusinessGraph) -> Option<StudyError> {
         let (relation, column, row, value) =
