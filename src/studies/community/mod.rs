@@ -6,6 +6,7 @@
 
 pub mod coattendance;
 pub mod components;
+pub mod strong_components;
 
 use std::cmp::Reverse;
 
@@ -21,12 +22,19 @@ use crate::graph::{BusinessGraph, Csr, NodeId};
 use crate::ontology::Relation;
 use crate::snapshot::tables::size::Sizes;
 use coattendance::{CoAttendance, Pair, coattendance};
-use components::components;
+use components::{Components, components};
+use strong_components::strong_components;
 
 const COMPONENT: ScoreColumn = ScoreColumn {
     name: "community_component",
     unit: "id",
     meaning: "which connected part of the graph the node is in, edges taken both ways; the number itself means nothing",
+};
+
+const STRONG_COMPONENT: ScoreColumn = ScoreColumn {
+    name: "community_strong_component",
+    unit: "id",
+    meaning: "which set of nodes that reach each other along the edges the node is in; the number itself means nothing",
 };
 
 /// What can be asked for.
@@ -36,6 +44,8 @@ const COMPONENT: ScoreColumn = ScoreColumn {
 pub enum Metric {
     /// Connected parts
     Component,
+    /// Parts in which every node reaches every other along the edges
+    StrongComponent,
     /// Events that share their people
     #[value(name = "coattendance")]
     #[serde(rename = "coattendance")]
@@ -64,7 +74,7 @@ impl Study for Params {
     const FAMILY: Family = Family {
         name: "community",
         question: "who and what belongs together",
-        scores: &[COMPONENT],
+        scores: &[COMPONENT, STRONG_COMPONENT],
         tables: &[(
             "coattendance",
             "an event, another its people attended, and how many more than by chance",
@@ -74,7 +84,11 @@ impl Study for Params {
     fn memory(&self, sizes: &Sizes) -> u64 {
         let nodes = sizes.node_count();
         let part = self.projecting.memory(sizes, &Weighing::none());
-        let components = part + 8 * nodes + self.projecting.scores_memory(sizes, 1);
+        // Bytes that each takes while it is made; what comes out is counted with the scores.
+        let kernels = [(Metric::Component, 8 * nodes), (Metric::StrongComponent, 16 * nodes)];
+        let asked = kernels.iter().filter(|(metric, _)| self.asks(*metric));
+        let highest = asked.clone().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        let components = part + highest + self.projecting.scores_memory(sizes, asked.count() as u64);
         if !self.asks(Metric::CoAttendance) {
             return components;
         }
@@ -84,8 +98,8 @@ impl Study for Params {
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        if self.asks(Metric::Component) {
-            self.components(graph, cx, &mut findings)?;
+        if [Metric::Component, Metric::StrongComponent].into_iter().any(|metric| self.asks(metric)) {
+            self.scores(graph, cx, &mut findings)?;
         }
         if self.asks(Metric::CoAttendance) {
             match self.attendance(graph)? {
@@ -109,35 +123,32 @@ impl Params {
         self.metrics.is_empty() || self.metrics.contains(&metric)
     }
 
-    fn components(
-        &self,
-        graph: &BusinessGraph,
-        cx: &Context,
-        findings: &mut Findings,
-    ) -> Result<(), StudyError> {
+    /// Scores of every node of the part that is asked about.
+    fn scores(&self, graph: &BusinessGraph, cx: &Context, findings: &mut Findings) -> Result<(), StudyError> {
         let part = self.projecting.of(graph, &Weighing::none())?;
-        let found = components(&part.csr, cx)?;
-        let largest = found.sizes.iter().max().copied().unwrap_or(0);
-        let alone = found.sizes.iter().filter(|&&size| size == 1).count();
-        findings.facts.push(Fact::count(
-            "components",
-            "connected parts",
-            found.sizes.len() as u64,
-            "components",
-        ));
-        findings.facts.push(Fact::count(
-            "component_largest",
-            "nodes in the largest",
-            u64::from(largest),
-            "nodes",
-        ));
-        findings.facts.push(Fact::count(
-            "component_alone",
-            "nodes without any neighbour",
-            alone as u64,
-            "nodes",
-        ));
-        findings.scores = Some(scores(graph, &part.nodes, vec![(&COMPONENT, Values::counts(&found.of))])?);
+        let mut values = Vec::new();
+        if self.asks(Metric::Component) {
+            let found = components(&part.csr, cx)?;
+            let alone = found.sizes.iter().filter(|&&size| size == 1).count();
+            findings.facts.extend(sizes_of(
+                &found,
+                ("components", "connected parts", "components"),
+                ("component_largest", "nodes in the largest"),
+            ));
+            let alone = Fact::count("component_alone", "nodes without any neighbour", alone as u64, "nodes");
+            findings.facts.push(alone);
+            values.push((&COMPONENT, Values::counts(&found.of)));
+        }
+        if self.asks(Metric::StrongComponent) {
+            let found = strong_components(&part.csr, cx)?;
+            findings.facts.extend(sizes_of(
+                &found,
+                ("strong_components", "parts in which every node reaches every other", "components"),
+                ("strong_component_largest", "nodes in the largest of them"),
+            ));
+            values.push((&STRONG_COMPONENT, Values::counts(&found.of)));
+        }
+        findings.scores = Some(scores(graph, &part.nodes, values)?);
         Ok(())
     }
 
@@ -222,6 +233,19 @@ impl Params {
         findings.charts.extend(strongest_pairs(graph, &found));
         Ok(())
     }
+}
+
+/// How many sets a partition has (name, label and unit of that), and how large the largest is (name and label).
+fn sizes_of(
+    found: &Components,
+    (name, label, unit): (&'static str, &'static str, &'static str),
+    (largest_name, largest_label): (&'static str, &'static str),
+) -> [Fact; 2] {
+    let largest = found.sizes.iter().max().copied().unwrap_or(0);
+    [
+        Fact::count(name, label, found.sizes.len() as u64, unit),
+        Fact::count(largest_name, largest_label, u64::from(largest), "nodes"),
+    ]
 }
 
 /// The pairs most above chance among those enough people have in common.
