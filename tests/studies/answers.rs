@@ -118,7 +118,10 @@ fn a_source_may_hold_a_comma() {
 fn community_finds_parts_and_events_that_share_people() {
     let findings = answer("community", &json!({}));
     let scores = findings.scores.as_ref().expect("scores");
-    assert_eq!(names(&scores.frame), ["uid", "label", "community_component", "community_strong_component"]);
+    assert_eq!(
+        names(&scores.frame),
+        ["uid", "label", "community_component", "community_strong_component", "community_label"]
+    );
     let part = |uid| number(&scores.frame, "community_component", row_of(&scores.frame, uid));
     assert!(close(part("ana"), part("harbour")) && close(part("ana"), part("anon:9")));
     let pairs = table(&findings, "coattendance");

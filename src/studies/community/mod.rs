@@ -6,6 +6,7 @@
 
 pub mod coattendance;
 pub mod components;
+pub mod label_propagation;
 pub mod strong_components;
 
 use std::cmp::Reverse;
@@ -15,7 +16,7 @@ use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
 use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted};
-use super::projection::{Values, scores, uids};
+use super::projection::{Part, Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Csr, NodeId};
@@ -23,6 +24,7 @@ use crate::ontology::Relation;
 use crate::snapshot::tables::size::Sizes;
 use coattendance::{CoAttendance, Pair, coattendance};
 use components::{Components, components};
+use label_propagation::{Labels, Mode, label_propagation};
 use strong_components::strong_components;
 
 const COMPONENT: ScoreColumn = ScoreColumn {
@@ -36,6 +38,11 @@ const STRONG_COMPONENT: ScoreColumn = ScoreColumn {
     unit: "id",
     meaning: "which set of nodes that reach each other along the edges the node is in; the number itself means nothing",
 };
+const LABEL: ScoreColumn = ScoreColumn {
+    name: "community_label",
+    unit: "id",
+    meaning: "which nodes agreed on a label by going along with most of their neighbours; the number itself means nothing",
+};
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -46,6 +53,8 @@ pub enum Metric {
     Component,
     /// Parts in which every node reaches every other along the edges
     StrongComponent,
+    /// Communities by label propagation
+    Label,
     /// Events that share their people
     #[value(name = "coattendance")]
     #[serde(rename = "coattendance")]
@@ -64,6 +73,10 @@ pub struct Params {
     #[command(flatten)]
     #[serde(flatten)]
     pub projecting: Projecting,
+    /// How labels spread.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub propagation: label_propagation::Params,
     /// How co-attendance is counted.
     #[command(flatten)]
     #[serde(flatten)]
@@ -74,7 +87,7 @@ impl Study for Params {
     const FAMILY: Family = Family {
         name: "community",
         question: "who and what belongs together",
-        scores: &[COMPONENT, STRONG_COMPONENT],
+        scores: &[COMPONENT, STRONG_COMPONENT, LABEL],
         tables: &[(
             "coattendance",
             "an event, another its people attended, and how many more than by chance",
@@ -85,7 +98,13 @@ impl Study for Params {
         let nodes = sizes.node_count();
         let part = self.projecting.memory(sizes, &Weighing::none());
         // Bytes that each takes while it is made; what comes out is counted with the scores.
-        let kernels = [(Metric::Component, 8 * nodes), (Metric::StrongComponent, 16 * nodes)];
+        let threads = rayon::current_num_threads() as u64;
+        let kernels = [
+            (Metric::Component, 8 * nodes),
+            (Metric::StrongComponent, 16 * nodes),
+            // The order of uids before, as numbers or texts; labels, those to come, who is awake, and counts.
+            (Metric::Label, (24 * nodes).max((9 + 4 * threads) * nodes)),
+        ];
         let asked = kernels.iter().filter(|(metric, _)| self.asks(*metric));
         let highest = asked.clone().map(|(_, bytes)| *bytes).max().unwrap_or(0);
         let components = part + highest + self.projecting.scores_memory(sizes, asked.count() as u64);
@@ -98,7 +117,10 @@ impl Study for Params {
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        if [Metric::Component, Metric::StrongComponent].into_iter().any(|metric| self.asks(metric)) {
+        if [Metric::Component, Metric::StrongComponent, Metric::Label]
+            .into_iter()
+            .any(|metric| self.asks(metric))
+        {
             self.scores(graph, cx, &mut findings)?;
         }
         if self.asks(Metric::CoAttendance) {
@@ -148,8 +170,38 @@ impl Params {
             ));
             values.push((&STRONG_COMPONENT, Values::counts(&found.of)));
         }
+        if self.asks(Metric::Label) {
+            let found = label_propagation(&part.csr, places(&part), &self.propagation, cx)?;
+            findings.facts.extend(sizes_of(
+                &found.communities,
+                ("label_communities", "communities by label propagation", "communities"),
+                ("label_largest", "nodes in the largest of these communities"),
+            ));
+            findings.facts.push(Fact::count(
+                "label_iterations",
+                "rounds of label propagation",
+                u64::from(found.iterations),
+                "iterations",
+            ));
+            if found.moving > 0 {
+                findings.caveats.push(self.unsettled(&found));
+            }
+            values.push((&LABEL, Values::counts(&found.communities.of)));
+        }
         findings.scores = Some(scores(graph, &part.nodes, values)?);
         Ok(())
+    }
+
+    fn unsettled(&self, found: &Labels) -> String {
+        let more = match self.propagation.label_propagation {
+            Mode::Sync => "`--max-iterations` lets it go on, and `--label-propagation async` comes to an end",
+            Mode::Async => "`--max-iterations` lets it go on",
+        };
+        format!(
+            "label propagation stopped after {} while {} still moved: {more}",
+            counted(u64::from(found.iterations), "round", "rounds"),
+            counted(u64::from(found.moving), "node", "nodes"),
+        )
     }
 
     /// Who attended what, as arcs; `None` where the relations are not between two kinds of nodes.
@@ -233,6 +285,27 @@ impl Params {
         findings.charts.extend(strongest_pairs(graph, &found));
         Ok(())
     }
+}
+
+/// The place of every node by its uid: by number where all uids of the part are whole numbers, else by text; `None`: they
+/// stand in that order.
+fn places(part: &Part) -> Option<Vec<u32>> {
+    let uid = |i: u32| part.graph.uid(part.nodes[i as usize]);
+    let all = 0..part.nodes.len() as u32;
+    let numbers: Option<Vec<i128>> = all.clone().map(|i| uid(i).parse().ok()).collect();
+    let mut order: Vec<u32> = all.collect();
+    match numbers {
+        Some(numbers) if numbers.is_sorted() => return None,
+        // Numbers may be written in several ways, and uids differ.
+        Some(numbers) => order.sort_unstable_by_key(|&i| (numbers[i as usize], i)),
+        None if order.is_sorted_by_key(|&i| uid(i)) => return None,
+        None => order.sort_unstable_by_key(|&i| uid(i)),
+    }
+    let mut places = vec![0; order.len()];
+    for (place, i) in (0..).zip(order) {
+        places[i as usize] = place;
+    }
+    Some(places)
 }
 
 /// How many sets a partition has (name, label and unit of that), and how large the largest is (name and label).

@@ -72,8 +72,9 @@ pub fn strong_components(graph: &Csr, cx: &Context) -> Result<Components, Cancel
             search.from(v, &mut seen, &step)?;
         }
     }
-    let Search { index, found, .. } = search;
-    Ok(numbered(index, found))
+    let Search { mut index, found, .. } = search;
+    index.iter_mut().for_each(|component| *component = u32::MAX - *component);
+    Ok(Components::numbered(index, found as usize))
 }
 
 impl Search<'_> {
@@ -135,22 +136,6 @@ impl Search<'_> {
             before.low = before.low.min(low);
         }
     }
-}
-
-/// Components by their smallest node instead of by when they were found.
-fn numbered(mut of: Vec<u32>, found: u32) -> Components {
-    let mut number = vec![u32::MAX; found as usize];
-    let mut sizes = Vec::with_capacity(found as usize);
-    for component in &mut of {
-        let number = &mut number[(u32::MAX - *component) as usize];
-        if *number == u32::MAX {
-            *number = sizes.len() as u32;
-            sizes.push(0);
-        }
-        *component = *number;
-        sizes[*number as usize] += 1;
-    }
-    Components { of, sizes }
 }
 
 /// Two nodes are in one component where each reaches the other; and petgraph's own Tarjan.
