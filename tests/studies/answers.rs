@@ -120,7 +120,15 @@ fn community_finds_parts_and_events_that_share_people() {
     let scores = findings.scores.as_ref().expect("scores");
     assert_eq!(
         names(&scores.frame),
-        ["uid", "label", "community_component", "community_strong_component", "community_label"]
+        [
+            "uid",
+            "label",
+            "community_component",
+            "community_strong_component",
+            "community_label",
+            "community_clustering",
+            "community_triangles"
+        ]
     );
     let part = |uid| number(&scores.frame, "community_component", row_of(&scores.frame, uid));
     assert!(close(part("ana"), part("harbour")) && close(part("ana"), part("anon:9")));

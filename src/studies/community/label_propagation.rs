@@ -337,7 +337,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::studies::samples::{karate, on_threads, random_edges};
+    use crate::studies::samples::{LDBC_DIRECTED, LDBC_UNDIRECTED, edges, karate, on_threads, random_edges};
 
     const ASYNC: Params = Params { label_propagation: Mode::Async, max_iterations: None };
 
@@ -390,9 +390,9 @@ mod tests {
         }
     }
 
-    /// What LDBC's file says: vertex and label, from the smallest vertex on; edges are given by vertex.
-    fn ldbc(edges: &[(u32, u32)], first: u32, rounds_run: u32, undirected: bool) -> Vec<u32> {
-        let list: Vec<_> = edges.iter().map(|&(s, t)| (s - first, t - first)).collect();
+    /// Labels by vertex, from vertex `first` on.
+    fn ldbc(text: &str, first: u32, rounds_run: u32, undirected: bool) -> Vec<u32> {
+        let list: Vec<_> = edges(text).iter().map(|&(s, t)| (s - first, t - first)).collect();
         let n = list.iter().map(|&(s, t)| s.max(t)).max().map_or(0, |v| v + 1);
         let build = if undirected { Csr::undirected } else { Csr::directed };
         let found = rounds(&build(n as usize, &list, vec![]), (0..n).collect(), rounds_run);
@@ -401,51 +401,11 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_graphalytics_specification_have_their_labels() {
-        let directed = [
-            (1, 3),
-            (1, 5),
-            (2, 4),
-            (2, 5),
-            (2, 10),
-            (3, 1),
-            (3, 5),
-            (3, 8),
-            (3, 10),
-            (5, 3),
-            (5, 4),
-            (5, 8),
-            (6, 3),
-            (6, 4),
-            (7, 4),
-            (8, 1),
-            (9, 4),
-        ];
-        assert_eq!(ldbc(&directed, 1, 2, false), [1, 2, 3, 4, 1, 1, 2, 3, 2, 1]);
-        let undirected =
-            [(2, 3), (2, 4), (3, 4), (3, 5), (3, 8), (5, 6), (5, 8), (6, 7), (6, 8), (6, 9), (6, 10), (7, 9)];
-        assert_eq!(ldbc(&undirected, 2, 2, true), [2, 3, 2, 2, 6, 5, 2, 5, 5]);
-        // The graph of its validation tests: some edges there and back, which count twice.
-        let validation = [
-            (1, 2),
-            (1, 3),
-            (1, 7),
-            (2, 1),
-            (2, 3),
-            (3, 1),
-            (3, 2),
-            (4, 5),
-            (4, 6),
-            (5, 4),
-            (5, 6),
-            (5, 7),
-            (6, 5),
-            (6, 7),
-            (7, 5),
-            (7, 6),
-            (7, 8),
-            (8, 6),
-        ];
-        assert_eq!(ldbc(&validation, 1, 5, false), [1, 1, 1, 5, 4, 4, 4, 4]);
+        assert_eq!(ldbc(LDBC_DIRECTED, 1, 2, false), [1, 2, 3, 4, 1, 1, 2, 3, 2, 1]);
+        assert_eq!(ldbc(LDBC_UNDIRECTED, 2, 2, true), [2, 3, 2, 2, 6, 5, 2, 5, 5]);
+        // The graph of its validation tests: most edges there and back, which count twice.
+        let validation = "1-2 1-3 1-7 2-1 2-3 3-1 3-2 4-5 4-6 5-4 5-6 5-7 6-5 6-7 7-5 7-6 7-8 8-6";
+        assert_eq!(ldbc(validation, 1, 5, false), [1, 1, 1, 5, 4, 4, 4, 4]);
     }
 
     #[test]

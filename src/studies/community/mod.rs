@@ -8,6 +8,7 @@ pub mod coattendance;
 pub mod components;
 pub mod label_propagation;
 pub mod strong_components;
+pub mod triangles;
 
 use std::cmp::Reverse;
 
@@ -26,6 +27,7 @@ use coattendance::{CoAttendance, Pair, coattendance};
 use components::{Components, components};
 use label_propagation::{Labels, Mode, label_propagation};
 use strong_components::strong_components;
+use triangles::triangles;
 
 const COMPONENT: ScoreColumn = ScoreColumn {
     name: "community_component",
@@ -43,6 +45,16 @@ const LABEL: ScoreColumn = ScoreColumn {
     unit: "id",
     meaning: "which nodes agreed on a label by going along with most of their neighbours; the number itself means nothing",
 };
+const CLUSTERING: ScoreColumn = ScoreColumn {
+    name: "community_clustering",
+    unit: "1",
+    meaning: "share of the possible edges among the node's neighbours that are there (LDBC's local clustering coefficient)",
+};
+const TRIANGLES: ScoreColumn = ScoreColumn {
+    name: "community_triangles",
+    unit: "triangles",
+    meaning: "pairs of neighbours that are neighbours of each other, edges taken both ways",
+};
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -55,10 +67,20 @@ pub enum Metric {
     StrongComponent,
     /// Communities by label propagation
     Label,
+    /// Share of a node's neighbours that are neighbours of each other
+    Clustering,
+    /// Pairs of neighbours that are neighbours of each other
+    Triangles,
     /// Events that share their people
     #[value(name = "coattendance")]
     #[serde(rename = "coattendance")]
     CoAttendance,
+}
+
+impl Metric {
+    /// Those that are a column of the scores.
+    const SCORES: [Self; 5] =
+        [Self::Component, Self::StrongComponent, Self::Label, Self::Clustering, Self::Triangles];
 }
 
 /// What belongs together: what is asked of the graph.
@@ -87,7 +109,7 @@ impl Study for Params {
     const FAMILY: Family = Family {
         name: "community",
         question: "who and what belongs together",
-        scores: &[COMPONENT, STRONG_COMPONENT, LABEL],
+        scores: &[COMPONENT, STRONG_COMPONENT, LABEL, CLUSTERING, TRIANGLES],
         tables: &[(
             "coattendance",
             "an event, another its people attended, and how many more than by chance",
@@ -98,12 +120,15 @@ impl Study for Params {
         let nodes = sizes.node_count();
         let part = self.projecting.memory(sizes, &Weighing::none());
         // Bytes that each takes while it is made; what comes out is counted with the scores.
+        let edges: u64 = sizes.edges.values().map(|table| table.rows).sum();
         let threads = rayon::current_num_threads() as u64;
         let kernels = [
             (Metric::Component, 8 * nodes),
             (Metric::StrongComponent, 16 * nodes),
             // The order of uids before, as numbers or texts; labels, those to come, who is awake, and counts.
             (Metric::Label, (24 * nodes).max((9 + 4 * threads) * nodes)),
+            (Metric::Clustering, triangles::memory(nodes, edges)),
+            (Metric::Triangles, triangles::memory(nodes, edges)),
         ];
         let asked = kernels.iter().filter(|(metric, _)| self.asks(*metric));
         let highest = asked.clone().map(|(_, bytes)| *bytes).max().unwrap_or(0);
@@ -112,15 +137,12 @@ impl Study for Params {
             return components;
         }
         // Who attended what as arcs, the list of it, and the arcs sorted once more; the pairs that come out on top.
-        components.max(part + 8 * nodes + 20 * sizes.edges.values().map(|table| table.rows).sum::<u64>())
+        components.max(part + 8 * nodes + 20 * edges)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        if [Metric::Component, Metric::StrongComponent, Metric::Label]
-            .into_iter()
-            .any(|metric| self.asks(metric))
-        {
+        if Metric::SCORES.into_iter().any(|metric| self.asks(metric)) {
             self.scores(graph, cx, &mut findings)?;
         }
         if self.asks(Metric::CoAttendance) {
@@ -187,6 +209,30 @@ impl Params {
                 findings.caveats.push(self.unsettled(&found));
             }
             values.push((&LABEL, Values::counts(&found.communities.of)));
+        }
+        if self.asks(Metric::Clustering) || self.asks(Metric::Triangles) {
+            let found = triangles(&part.csr, cx)?;
+            findings.facts.extend([
+                Fact::count("triangles", "triangles of the graph", found.total, "triangles"),
+                Fact::number(
+                    "clustering_average",
+                    "clustering coefficient, mean of all nodes",
+                    found.average_clustering(),
+                    "1",
+                ),
+                Fact::number(
+                    "transitivity",
+                    "share of the pairs of neighbours of one node that are neighbours",
+                    found.transitivity(),
+                    "1",
+                ),
+            ]);
+            if self.asks(Metric::Clustering) {
+                values.push((&CLUSTERING, Values::Numbers(found.clustering)));
+            }
+            if self.asks(Metric::Triangles) {
+                values.push((&TRIANGLES, Values::counts(&found.of)));
+            }
         }
         findings.scores = Some(scores(graph, &part.nodes, values)?);
         Ok(())
