@@ -50,14 +50,15 @@ impl Forward {
         let part = |chunk: usize| {
             let (mut counts, mut arcs) = (Vec::with_capacity(CHUNK), Vec::new());
             let mut mutual = Mutual::default();
-            for r in chunk * CHUNK..((chunk + 1) * CHUNK).min(nodes.len()) {
-                let (v, start) = (NodeId(nodes[r]), arcs.len());
+            let first = chunk * CHUNK;
+            for (r, &v) in (first as u32..).zip(&nodes[first..nodes.len().min(first + CHUNK)]) {
+                let (v, start) = (NodeId(v), arcs.len());
                 if is_directed {
                     mutual.look(graph, v);
                 }
                 for &w in simple.neighbors(v) {
                     let before = rank[w as usize];
-                    if before < r as u32 {
+                    if before < r {
                         // Ranks are fewer than edges, so that twice a rank fits, too.
                         arcs.push(if is_directed { before << 1 | u32::from(mutual.has(w)) } else { before });
                     }

@@ -1,13 +1,15 @@
 //! Who and what belongs together.
 //!
-//! Components are taken over the part of the graph that is asked about. Co-attendance counts what any relation between
+//! All but co-attendance is told of the part of the graph that is asked about. Co-attendance counts what any relation between
 //! two kinds of nodes says: on the business graph ATTENDED, elsewhere the edges of a graph in which no node is both a
 //! source (who attends) and a target (what is attended).
 
+pub mod bridges;
 pub mod coattendance;
 pub mod components;
 pub mod label_propagation;
 pub mod strong_components;
+mod tables;
 pub mod triangles;
 
 use std::cmp::Reverse;
@@ -16,7 +18,7 @@ use clap::ValueEnum;
 use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted};
+use super::findings::{Chart, Declared, Fact, Findings, Marks, ScoreColumn, Table, counted};
 use super::projection::{Part, Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
@@ -71,6 +73,8 @@ pub enum Metric {
     Clustering,
     /// Pairs of neighbours that are neighbours of each other
     Triangles,
+    /// Edges and nodes without which the graph falls apart
+    Bridges,
     /// Events that share their people
     #[value(name = "coattendance")]
     #[serde(rename = "coattendance")]
@@ -88,7 +92,7 @@ impl Metric {
 #[group(skip)]
 #[serde(default)]
 pub struct Params {
-    /// Compute only these [default: all]
+    /// Compute only these [default: all; clustering and triangles take longest on large graphs]
     #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',')]
     pub metrics: Vec<Metric>,
     /// Which part of the graph.
@@ -110,11 +114,13 @@ impl Study for Params {
         name: "community",
         question: "who and what belongs together",
         scores: &[COMPONENT, STRONG_COMPONENT, LABEL, CLUSTERING, TRIANGLES],
-        tables: &[(
-            "coattendance",
-            "an event, another its people attended, and how many more than by chance",
-        )],
+        tables: &[
+            ("coattendance", "an event, another its people attended, and how many more than by chance"),
+            (tables::BRIDGES.name, tables::BRIDGES.row),
+            (tables::ARTICULATION_POINTS.name, tables::ARTICULATION_POINTS.row),
+        ],
     };
+    const DECLARED: &'static [Declared] = &[tables::BRIDGES, tables::ARTICULATION_POINTS];
 
     fn memory(&self, sizes: &Sizes) -> u64 {
         let nodes = sizes.node_count();
@@ -129,21 +135,31 @@ impl Study for Params {
             (Metric::Label, (24 * nodes).max((9 + 4 * threads) * nodes)),
             (Metric::Clustering, triangles::memory(nodes, edges)),
             (Metric::Triangles, triangles::memory(nodes, edges)),
+            (Metric::Bridges, 32 * nodes),
         ];
         let asked = kernels.iter().filter(|(metric, _)| self.asks(*metric));
-        let highest = asked.clone().map(|(_, bytes)| *bytes).max().unwrap_or(0);
-        let components = part + highest + self.projecting.scores_memory(sizes, asked.count() as u64);
+        let highest = asked.map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        let columns = Metric::SCORES.into_iter().filter(|metric| self.asks(*metric)).count();
+        let of_nodes = part + highest + self.projecting.scores_memory(sizes, columns as u64);
         if !self.asks(Metric::CoAttendance) {
-            return components;
+            return of_nodes;
         }
         // Who attended what as arcs, the list of it, and the arcs sorted once more; the pairs that come out on top.
-        components.max(part + 8 * nodes + 20 * edges)
+        of_nodes.max(part + 8 * nodes + 20 * edges)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        if Metric::SCORES.into_iter().any(|metric| self.asks(metric)) {
-            self.scores(graph, cx, &mut findings)?;
+        findings.declared = Self::DECLARED;
+        let asks_scores = Metric::SCORES.into_iter().any(|metric| self.asks(metric));
+        if asks_scores || self.asks(Metric::Bridges) {
+            let part = self.projecting.of(graph, &Weighing::none())?;
+            if asks_scores {
+                self.scores(&part, cx, &mut findings)?;
+            }
+            if self.asks(Metric::Bridges) {
+                tables::cuts(&part, cx, &mut findings)?;
+            }
         }
         if self.asks(Metric::CoAttendance) {
             match self.attendance(graph)? {
@@ -168,8 +184,7 @@ impl Params {
     }
 
     /// Scores of every node of the part that is asked about.
-    fn scores(&self, graph: &BusinessGraph, cx: &Context, findings: &mut Findings) -> Result<(), StudyError> {
-        let part = self.projecting.of(graph, &Weighing::none())?;
+    fn scores(&self, part: &Part, cx: &Context, findings: &mut Findings) -> Result<(), StudyError> {
         let mut values = Vec::new();
         if self.asks(Metric::Component) {
             let found = components(&part.csr, cx)?;
@@ -193,7 +208,7 @@ impl Params {
             values.push((&STRONG_COMPONENT, Values::counts(&found.of)));
         }
         if self.asks(Metric::Label) {
-            let found = label_propagation(&part.csr, places(&part), &self.propagation, cx)?;
+            let found = label_propagation(&part.csr, places(part), &self.propagation, cx)?;
             findings.facts.extend(sizes_of(
                 &found.communities,
                 ("label_communities", "communities by label propagation", "communities"),
@@ -234,7 +249,7 @@ impl Params {
                 values.push((&TRIANGLES, Values::counts(&found.of)));
             }
         }
-        findings.scores = Some(scores(graph, &part.nodes, values)?);
+        findings.scores = Some(scores(part.graph, &part.nodes, values)?);
         Ok(())
     }
 
@@ -287,19 +302,23 @@ impl Params {
         let numbers = |value: fn(&CoAttendance, Pair) -> f64| -> Vec<f64> {
             found.pairs.iter().map(|&pair| value(&found, pair)).collect()
         };
-        findings.tables.push(Table::new(
-            "coattendance",
-            "Events that share their people",
-            vec![
-                uids("event", graph, of(|p| p.event).map(NodeId)),
-                uids("other", graph, of(|p| p.other).map(NodeId)),
-                Column::new("both".into(), of(|p| p.both).map(i64::from).collect::<Vec<_>>()),
-                Column::new("n_event".into(), n_of(|p| p.event)),
-                Column::new("n_other".into(), n_of(|p| p.other)),
-                Column::new("share".into(), numbers(CoAttendance::share)),
-                Column::new("lift".into(), numbers(CoAttendance::lift)),
-            ],
-        )?);
+        // Before those of bridges: it says most.
+        findings.tables.insert(
+            0,
+            Table::new(
+                "coattendance",
+                "Events that share their people",
+                vec![
+                    uids("event", graph, of(|p| p.event).map(NodeId)),
+                    uids("other", graph, of(|p| p.other).map(NodeId)),
+                    Column::new("both".into(), of(|p| p.both).map(i64::from).collect::<Vec<_>>()),
+                    Column::new("n_event".into(), n_of(|p| p.event)),
+                    Column::new("n_other".into(), n_of(|p| p.other)),
+                    Column::new("share".into(), numbers(CoAttendance::share)),
+                    Column::new("lift".into(), numbers(CoAttendance::lift)),
+                ],
+            )?,
+        );
         let events = found.attendance.iter().filter(|&&n| n > 0).count() as u64;
         findings.facts.extend([
             Fact::count(

@@ -73,7 +73,9 @@ pub fn strong_components(graph: &Csr, cx: &Context) -> Result<Components, Cancel
         }
     }
     let Search { mut index, found, .. } = search;
-    index.iter_mut().for_each(|component| *component = u32::MAX - *component);
+    for component in &mut index {
+        *component = u32::MAX - *component;
+    }
     Ok(Components::numbered(index, found as usize))
 }
 
@@ -169,7 +171,9 @@ mod oracle {
         let mut smallest = vec![0; graph.node_count()];
         for component in tarjan_scc(graph) {
             let least = component.iter().map(|v| v.index()).min().expect("no component is empty");
-            component.iter().for_each(|v| smallest[v.index()] = least);
+            for v in component {
+                smallest[v.index()] = least;
+            }
         }
         dense(smallest.into_iter())
     }

@@ -62,13 +62,13 @@ impl Triangles {
 /// Bytes that counting takes at most on the threads there are.
 pub(super) fn memory(nodes: u64, edges: u64) -> u64 {
     let threads = rayon::current_num_threads() as u64;
-    (16 * (edges + nodes)).max(8 * edges + (28 + 9 * threads) * nodes)
+    (16 * edges + 20 * nodes).max(8 * edges + (32 + 9 * threads) * nodes)
 }
 
 /// Counts triangles of nodes joined by an edge, whichever way it leads; parallel edges count once, loops not at all.
 ///
-/// O(arcs^1.5) at worst, and hardly more than linear where hubs are few, on all threads. 16 bytes per edge and 16 per node
-/// while lists are made; then 8 per edge and 24 per node, and 4 per node and thread (8 of a directed graph).
+/// O(arcs^1.5) at worst, and hardly more than linear where hubs are few, on all threads. 16 bytes per edge and 20 per node
+/// while lists are made; then 8 per edge and 32 per node, and 4 per node and thread (9 of a directed graph).
 ///
 /// ```
 /// use sonograph::{context::Context, graph::Csr, studies::community::triangles::triangles};
