@@ -12,7 +12,8 @@ use crate::studies::Question;
 #[command(args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
 #[command(
     after_help = "`loading` and `peak` are highest points, `graph` stays until the end, a study comes on top of it. Of a \
-    community study the pairs of co-attended events come on top: how many there are depends on the data.\n\n\
+    community study the pairs of co-attended events, bridges and articulation points come on top: how many there are \
+    depends on the data.\n\n\
     Examples:\n  \
     sonograph estimate\n  \
     sonograph estimate --snapshot snapshots/monday influence --relations FOLLOWS\n  \

@@ -22,7 +22,7 @@ const FEW_ROWS: usize = 5;
 const SCORE_COLUMNS: usize = 6;
 
 /// Facts that tell how a number was computed, not what it is; they stand in `findings.json`.
-const OF_THE_MACHINE: [&str; 2] = ["pagerank_iterations", "pagerank_residual"];
+const OF_THE_MACHINE: [&str; 3] = ["pagerank_iterations", "pagerank_residual", "label_iterations"];
 
 /// Everything on the page.
 #[derive(Debug, Serialize)]
@@ -305,6 +305,10 @@ fn rows_shown(frame: &DataFrame, table: &str) -> (Vec<usize>, String) {
         "coattendance" => {
             let (rows, least) = found::strong_pairs(frame);
             (rows, format!("pairs with {least} or more people in common, highest lift first"))
+        }
+        "bridges" => ((0..frame.height()).collect(), "bridges, those that cut off most first".into()),
+        "articulation_points" => {
+            ((0..frame.height()).collect(), "nodes, those that cut off most first".into())
         }
         _ => ((0..frame.height()).collect(), "rows".into()),
     }

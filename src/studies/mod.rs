@@ -64,7 +64,7 @@ pub enum Question {
         after_help = "Example:\n  sonograph study influence --labels Person --relations FOLLOWS --half-life 30 --top 20"
     )]
     Influence(influence::Params),
-    /// What hangs together: components, and events that share their people
+    /// What hangs together: components, communities, clustering, bridges, and events that share their people
     #[command(after_help = "Example:\n  sonograph study community --metrics coattendance --min-support 5")]
     Community(community::Params),
     /// Which promoters turn interest into attendance

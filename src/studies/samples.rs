@@ -61,3 +61,18 @@ pub(crate) fn karate() -> (usize, Vec<(u32, u32)>) {
     assert_eq!(edges.len(), 78);
     (34, edges)
 }
+
+/// Edges as text: `1-3 1-5`.
+pub(crate) fn edges(text: &str) -> Vec<(u32, u32)> {
+    let node = |text: &str| text.parse().expect("a node is a number");
+    let edge =
+        |pair: &str| pair.split_once('-').map(|(s, t)| (node(s), node(t))).expect("an edge is two nodes");
+    text.split_whitespace().map(edge).collect()
+}
+
+/// The directed example of the specification of LDBC Graphalytics, vertices 1 to 10.
+pub(crate) const LDBC_DIRECTED: &str =
+    "1-3 1-5 2-4 2-5 2-10 3-1 3-5 3-8 3-10 5-3 5-4 5-8 6-3 6-4 7-4 8-1 9-4";
+
+/// Its undirected example, vertices 2 to 10.
+pub(crate) const LDBC_UNDIRECTED: &str = "2-3 2-4 3-4 3-5 3-8 5-6 5-8 6-7 6-8 6-9 6-10 7-9";

@@ -208,6 +208,23 @@ fn imported(home: &Path, file: &Path, how: &[&str]) -> (Vec<Value>, Vec<Value>) 
     (rows(home, "out/influence/scores"), rows(home, "out/community/scores"))
 }
 
+/// A fact of the community study that was asked last.
+fn fact(home: &Path, name: &str) -> f64 {
+    let path = home.join("out/community/findings.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let findings: Value = serde_json::from_str(&text).expect("findings are JSON");
+    let facts = findings["facts"].as_array().expect("a list of facts");
+    facts.iter().find(|fact| fact["name"] == name).and_then(|fact| fact["value"].as_f64()).expect("a fact")
+}
+
+/// Whole numbers are as they must be, others to the digits given.
+fn facts(home: &Path, expected: &[(&str, f64)]) {
+    for &(name, value) in expected {
+        let found = fact(home, name);
+        assert!((found - value).abs() < 1e-9, "{name}: {found} instead of {value}");
+    }
+}
+
 fn components(rows: &[Value]) -> usize {
     let ids: std::collections::BTreeSet<i64> =
         rows.iter().map(|row| row["community_component"].as_i64().expect("an id")).collect();
@@ -264,5 +281,49 @@ fn the_circles_of_facebook_are_4039_people_88234_friendships_and_one_component()
     });
     let top: Vec<&str> = by_rank.iter().take(4).filter_map(|row| row["uid"].as_str()).collect();
     assert_eq!(top, ["3437", "107", "1684", "0"]);
+    // Triangles and mean clustering as SNAP tells them (1,612,010 and 0.6055), the rest by NetworkX's definitions.
+    facts(
+        home.path(),
+        &[
+            ("triangles", 1_612_010.0),
+            ("clustering_average", 0.605_546_718_620_087_6),
+            ("transitivity", 0.519_174_277_543_307_5),
+            ("bridges", 75.0),
+            ("articulation_points", 11.0),
+        ],
+    );
     assert!(files::all(home.path()).keys().all(|name| !name.contains(".partial")));
+}
+
+#[test]
+fn the_mails_of_an_institute_are_one_large_component_and_803_who_reach_each_other() {
+    let Some(file) = shared("datasets/email-Eu-core.txt.gz") else { return };
+    let home = tempfile::tempdir().expect("a folder");
+    let (_, communities) = imported(home.path(), &file, &[]);
+    assert_eq!(communities.len(), 1005);
+    // Sizes, triangles and, of the undirected graph, mean clustering as SNAP tells them (986, 803, 105,461, 0.3994).
+    facts(
+        home.path(),
+        &[
+            ("component_largest", 986.0),
+            ("strong_components", 203.0),
+            ("strong_component_largest", 803.0),
+            ("triangles", 105_461.0),
+            ("clustering_average", 0.345_588_039_763_123_13),
+            ("bridges", 82.0),
+            ("articulation_points", 73.0),
+        ],
+    );
+    done(sonograph(
+        home.path(),
+        &["study", "community", "--undirected", "--metrics", "triangles,clustering"],
+    ));
+    facts(
+        home.path(),
+        &[
+            ("triangles", 105_461.0),
+            ("clustering_average", 0.399_354_966_422_153_9),
+            ("transitivity", 0.267_392_428_770_402_04),
+        ],
+    );
 }

@@ -1,10 +1,13 @@
 //! What every family answers about the town.
 
+use std::collections::BTreeMap;
+
 use polars::prelude::{AnyValue, DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone};
 use serde_json::json;
 use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::graph::BusinessGraph;
 use sonograph::snapshot::tables::Tables;
+use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
 use sonograph::studies::{Findings, Question, StudyError};
 
 use crate::town::{tables, town};
@@ -166,7 +169,18 @@ fn a_source_may_hold_a_comma() {
 fn community_finds_parts_and_events_that_share_people() {
     let findings = answer("community", &json!({}));
     let scores = findings.scores.as_ref().expect("scores");
-    assert_eq!(names(&scores.frame), ["uid", "label", "community_component"]);
+    assert_eq!(
+        names(&scores.frame),
+        [
+            "uid",
+            "label",
+            "community_component",
+            "community_strong_component",
+            "community_label",
+            "community_clustering",
+            "community_triangles"
+        ]
+    );
     let part = |uid| number(&scores.frame, "community_component", row_of(&scores.frame, uid));
     assert!(close(part("ana"), part("harbour")) && close(part("ana"), part("anon:9")));
     let pairs = table(&findings, "coattendance");
@@ -180,9 +194,72 @@ fn community_finds_parts_and_events_that_share_people() {
 }
 
 #[test]
+fn community_tells_of_who_follows_whom_what_holds_it_together() {
+    let given = json!({
+        "relations": ["FOLLOWS"],
+        "labels": ["Person"],
+        "metrics": ["strong_component", "label", "triangles", "clustering", "bridges"],
+    });
+    let findings = answer("community", &given);
+    // cy → ben, cy → ana → art: a tree, and leo, whom nobody follows.
+    let bridges = table(&findings, "bridges");
+    assert_eq!(names(bridges), ["src", "dst", "cut_off"]);
+    let rows: Vec<_> = (0..bridges.height())
+        .map(|row| {
+            (text(bridges, "src", row), text(bridges, "dst", row), number(bridges, "cut_off", row) as u32)
+        })
+        .collect();
+    let row = |src: &str, dst: &str, cut_off| (src.to_owned(), dst.to_owned(), cut_off);
+    assert_eq!(rows, [row("cy", "ana", 2), row("ana", "art", 1), row("cy", "ben", 1)]);
+    let points = table(&findings, "articulation_points");
+    assert_eq!(names(points), ["uid", "label", "parts", "cut_off"]);
+    assert_eq!((text(points, "uid", 0), text(points, "uid", 1)), ("ana".into(), "cy".into()));
+    assert!(close(number(points, "parts", 1), 2.0) && close(number(points, "cut_off", 1), 1.0));
+    assert!(close(fact(&findings, "bridges"), 3.0) && close(fact(&findings, "articulation_points"), 2.0));
+    assert!(close(fact(&findings, "strong_components"), 5.0) && close(fact(&findings, "triangles"), 0.0));
+    let scores = &findings.scores.as_ref().expect("scores").frame;
+    assert_eq!(
+        names(scores),
+        [
+            "uid",
+            "label",
+            "community_strong_component",
+            "community_label",
+            "community_clustering",
+            "community_triangles"
+        ]
+    );
+
+    let only = answer("community", &json!({"metrics": ["bridges"], "relations": ["FOLLOWS"]}));
+    assert!(only.scores.is_none() && only.tables.len() == 2);
+}
+
+#[test]
+fn first_labels_are_by_number_where_all_uids_are_numbers_and_by_text_otherwise() {
+    // The middle node meets two labels once each and takes the smaller; the last one meets the first of them alone.
+    let agree = |last: &str| {
+        let node = |uid: &str| NodeRow::<&str> { uid: uid.into(), labels: vec![], properties: vec![] };
+        let edge = |src: &str, dst: &str| EdgeRow { src: src.into(), dst: dst.into(), properties: vec![] };
+        let nodes = BTreeMap::from([("Node".to_owned(), ["9", "10", "20", last].map(node).to_vec())]);
+        let list = vec![edge("20", "9"), edge("20", "10"), edge(last, "9")];
+        let edges = BTreeMap::from([("EDGE".to_owned(), list)]);
+        let graph = BusinessGraph::build(assemble(nodes, edges).expect("sound")).expect("a graph");
+        let findings = ask("community", &json!({"metrics": ["label"], "max_iterations": 1}), &graph);
+        let findings = findings.expect("an answer");
+        assert!(findings.caveats.iter().any(|caveat| caveat.contains("--label-propagation async")));
+        let frame = &findings.scores.expect("scores").frame;
+        let of = |uid| number(frame, "community_label", row_of(frame, uid));
+        close(of("20"), of(last))
+    };
+    assert!(agree("30"));
+    assert!(!agree("x30"));
+}
+
+#[test]
 fn follows_are_no_attendance() {
     let given = json!({"relations": ["FOLLOWS"]});
-    assert!(answer("community", &given).tables.is_empty());
+    let findings = answer("community", &given);
+    assert!(findings.tables.iter().all(|table| table.name != "coattendance"));
     let given = json!({"relations": ["FOLLOWS"], "metrics": ["coattendance"]});
     let error = ask("community", &given, &town()).expect_err("nobody attends a person");
     assert_eq!(error.fault(), Fault::Input);

@@ -22,6 +22,24 @@ pub struct Components {
     pub sizes: Vec<u32>,
 }
 
+impl Components {
+    /// Nodes of equal labels together; every label is below `bound`.
+    pub(super) fn numbered(mut labels: Vec<u32>, bound: usize) -> Self {
+        let mut number = vec![u32::MAX; bound];
+        let mut sizes = Vec::new();
+        for label in &mut labels {
+            let number = &mut number[*label as usize];
+            if *number == u32::MAX {
+                *number = sizes.len() as u32;
+                sizes.push(0);
+            }
+            *label = *number;
+            sizes[*number as usize] += 1;
+        }
+        Self { of: labels, sizes }
+    }
+}
+
 /// Finds the components, edges taken both ways. O((nodes + arcs)·α(nodes)); 8 bytes per node.
 ///
 /// ```

@@ -1,11 +1,16 @@
 //! Who and what belongs together.
 //!
-//! Components are taken over the part of the graph that is asked about. Co-attendance counts what any relation between
+//! All but co-attendance is told of the part of the graph that is asked about. Co-attendance counts what any relation between
 //! two kinds of nodes says: on the business graph ATTENDED, elsewhere the edges of a graph in which no node is both a
 //! source (who attends) and a target (what is attended).
 
+pub mod bridges;
 pub mod coattendance;
 pub mod components;
+pub mod label_propagation;
+pub mod strong_components;
+mod tables;
+pub mod triangles;
 
 use std::cmp::Reverse;
 
@@ -13,20 +18,44 @@ use clap::ValueEnum;
 use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, ScoreColumn, Table, counted};
-use super::projection::{Values, scores, uids};
+use super::findings::{Chart, Declared, Fact, Findings, Marks, ScoreColumn, Table, counted};
+use super::projection::{Part, Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Csr, NodeId};
 use crate::ontology::Relation;
 use crate::snapshot::tables::size::Sizes;
 use coattendance::{CoAttendance, Pair, coattendance};
-use components::components;
+use components::{Components, components};
+use label_propagation::{Labels, Mode, label_propagation};
+use strong_components::strong_components;
+use triangles::triangles;
 
 const COMPONENT: ScoreColumn = ScoreColumn {
     name: "community_component",
     unit: "id",
     meaning: "which connected part of the graph the node is in, edges taken both ways; the number itself means nothing",
+};
+
+const STRONG_COMPONENT: ScoreColumn = ScoreColumn {
+    name: "community_strong_component",
+    unit: "id",
+    meaning: "which set of nodes that reach each other along the edges the node is in; the number itself means nothing",
+};
+const LABEL: ScoreColumn = ScoreColumn {
+    name: "community_label",
+    unit: "id",
+    meaning: "which nodes agreed on a label by going along with most of their neighbours; the number itself means nothing",
+};
+const CLUSTERING: ScoreColumn = ScoreColumn {
+    name: "community_clustering",
+    unit: "1",
+    meaning: "share of the possible edges among the node's neighbours that are there (LDBC's local clustering coefficient)",
+};
+const TRIANGLES: ScoreColumn = ScoreColumn {
+    name: "community_triangles",
+    unit: "triangles",
+    meaning: "pairs of neighbours that are neighbours of each other, edges taken both ways",
 };
 
 /// What can be asked for.
@@ -36,10 +65,26 @@ const COMPONENT: ScoreColumn = ScoreColumn {
 pub enum Metric {
     /// Connected parts
     Component,
+    /// Parts in which every node reaches every other along the edges
+    StrongComponent,
+    /// Communities by label propagation
+    Label,
+    /// Share of a node's neighbours that are neighbours of each other
+    Clustering,
+    /// Pairs of neighbours that are neighbours of each other
+    Triangles,
+    /// Edges and nodes without which the graph falls apart
+    Bridges,
     /// Events that share their people
     #[value(name = "coattendance")]
     #[serde(rename = "coattendance")]
     CoAttendance,
+}
+
+impl Metric {
+    /// Those that are a column of the scores.
+    const SCORES: [Self; 5] =
+        [Self::Component, Self::StrongComponent, Self::Label, Self::Clustering, Self::Triangles];
 }
 
 /// What belongs together: what is asked of the graph.
@@ -47,13 +92,17 @@ pub enum Metric {
 #[group(skip)]
 #[serde(default)]
 pub struct Params {
-    /// Compute only these [default: all]
+    /// Compute only these [default: all; clustering and triangles take longest on large graphs]
     #[arg(long, value_enum, value_name = "A,B", value_delimiter = ',')]
     pub metrics: Vec<Metric>,
     /// Which part of the graph.
     #[command(flatten)]
     #[serde(flatten)]
     pub projecting: Projecting,
+    /// How labels spread.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub propagation: label_propagation::Params,
     /// How co-attendance is counted.
     #[command(flatten)]
     #[serde(flatten)]
@@ -64,28 +113,53 @@ impl Study for Params {
     const FAMILY: Family = Family {
         name: "community",
         question: "who and what belongs together",
-        scores: &[COMPONENT],
-        tables: &[(
-            "coattendance",
-            "an event, another its people attended, and how many more than by chance",
-        )],
+        scores: &[COMPONENT, STRONG_COMPONENT, LABEL, CLUSTERING, TRIANGLES],
+        tables: &[
+            ("coattendance", "an event, another its people attended, and how many more than by chance"),
+            (tables::BRIDGES.name, tables::BRIDGES.row),
+            (tables::ARTICULATION_POINTS.name, tables::ARTICULATION_POINTS.row),
+        ],
     };
+    const DECLARED: &'static [Declared] = &[tables::BRIDGES, tables::ARTICULATION_POINTS];
 
     fn memory(&self, sizes: &Sizes) -> u64 {
         let nodes = sizes.node_count();
         let part = self.projecting.memory(sizes, &Weighing::none());
-        let components = part + 8 * nodes + self.projecting.scores_memory(sizes, 1);
+        // Bytes that each takes while it is made; what comes out is counted with the scores.
+        let edges: u64 = sizes.edges.values().map(|table| table.rows).sum();
+        let threads = rayon::current_num_threads() as u64;
+        let kernels = [
+            (Metric::Component, 8 * nodes),
+            (Metric::StrongComponent, 16 * nodes),
+            // The order of uids before, as numbers or texts; labels, those to come, who is awake, and counts.
+            (Metric::Label, (24 * nodes).max((9 + 4 * threads) * nodes)),
+            (Metric::Clustering, triangles::memory(nodes, edges)),
+            (Metric::Triangles, triangles::memory(nodes, edges)),
+            (Metric::Bridges, 32 * nodes),
+        ];
+        let asked = kernels.iter().filter(|(metric, _)| self.asks(*metric));
+        let highest = asked.map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        let columns = Metric::SCORES.into_iter().filter(|metric| self.asks(*metric)).count();
+        let of_nodes = part + highest + self.projecting.scores_memory(sizes, columns as u64);
         if !self.asks(Metric::CoAttendance) {
-            return components;
+            return of_nodes;
         }
         // Who attended what as arcs, the list of it, and the arcs sorted once more; the pairs that come out on top.
-        components.max(part + 8 * nodes + 20 * sizes.edges.values().map(|table| table.rows).sum::<u64>())
+        of_nodes.max(part + 8 * nodes + 20 * edges)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        if self.asks(Metric::Component) {
-            self.components(graph, cx, &mut findings)?;
+        findings.declared = Self::DECLARED;
+        let asks_scores = Metric::SCORES.into_iter().any(|metric| self.asks(metric));
+        if asks_scores || self.asks(Metric::Bridges) {
+            let part = self.projecting.of(graph, &Weighing::none())?;
+            if asks_scores {
+                self.scores(&part, cx, &mut findings)?;
+            }
+            if self.asks(Metric::Bridges) {
+                tables::cuts(&part, cx, &mut findings)?;
+            }
         }
         if self.asks(Metric::CoAttendance) {
             match self.attendance(graph)? {
@@ -109,36 +183,86 @@ impl Params {
         self.metrics.is_empty() || self.metrics.contains(&metric)
     }
 
-    fn components(
-        &self,
-        graph: &BusinessGraph,
-        cx: &Context,
-        findings: &mut Findings,
-    ) -> Result<(), StudyError> {
-        let part = self.projecting.of(graph, &Weighing::none())?;
-        let found = components(&part.csr, cx)?;
-        let largest = found.sizes.iter().max().copied().unwrap_or(0);
-        let alone = found.sizes.iter().filter(|&&size| size == 1).count();
-        findings.facts.push(Fact::count(
-            "components",
-            "connected parts",
-            found.sizes.len() as u64,
-            "components",
-        ));
-        findings.facts.push(Fact::count(
-            "component_largest",
-            "nodes in the largest",
-            u64::from(largest),
-            "nodes",
-        ));
-        findings.facts.push(Fact::count(
-            "component_alone",
-            "nodes without any neighbour",
-            alone as u64,
-            "nodes",
-        ));
-        findings.scores = Some(scores(graph, &part.nodes, vec![(&COMPONENT, Values::counts(&found.of))])?);
+    /// Scores of every node of the part that is asked about.
+    fn scores(&self, part: &Part, cx: &Context, findings: &mut Findings) -> Result<(), StudyError> {
+        let mut values = Vec::new();
+        if self.asks(Metric::Component) {
+            let found = components(&part.csr, cx)?;
+            let alone = found.sizes.iter().filter(|&&size| size == 1).count();
+            findings.facts.extend(sizes_of(
+                &found,
+                ("components", "connected parts", "components"),
+                ("component_largest", "nodes in the largest"),
+            ));
+            let alone = Fact::count("component_alone", "nodes without any neighbour", alone as u64, "nodes");
+            findings.facts.push(alone);
+            values.push((&COMPONENT, Values::counts(&found.of)));
+        }
+        if self.asks(Metric::StrongComponent) {
+            let found = strong_components(&part.csr, cx)?;
+            findings.facts.extend(sizes_of(
+                &found,
+                ("strong_components", "parts in which every node reaches every other", "components"),
+                ("strong_component_largest", "nodes in the largest of them"),
+            ));
+            values.push((&STRONG_COMPONENT, Values::counts(&found.of)));
+        }
+        if self.asks(Metric::Label) {
+            let found = label_propagation(&part.csr, places(part), &self.propagation, cx)?;
+            findings.facts.extend(sizes_of(
+                &found.communities,
+                ("label_communities", "communities by label propagation", "communities"),
+                ("label_largest", "nodes in the largest of these communities"),
+            ));
+            findings.facts.push(Fact::count(
+                "label_iterations",
+                "rounds of label propagation",
+                u64::from(found.iterations),
+                "iterations",
+            ));
+            if found.moving > 0 {
+                findings.caveats.push(self.unsettled(&found));
+            }
+            values.push((&LABEL, Values::counts(&found.communities.of)));
+        }
+        if self.asks(Metric::Clustering) || self.asks(Metric::Triangles) {
+            let found = triangles(&part.csr, cx)?;
+            findings.facts.extend([
+                Fact::count("triangles", "triangles of the graph", found.total, "triangles"),
+                Fact::number(
+                    "clustering_average",
+                    "clustering coefficient, mean of all nodes",
+                    found.average_clustering(),
+                    "1",
+                ),
+                Fact::number(
+                    "transitivity",
+                    "share of the pairs of neighbours of one node that are neighbours",
+                    found.transitivity(),
+                    "1",
+                ),
+            ]);
+            if self.asks(Metric::Clustering) {
+                values.push((&CLUSTERING, Values::Numbers(found.clustering)));
+            }
+            if self.asks(Metric::Triangles) {
+                values.push((&TRIANGLES, Values::counts(&found.of)));
+            }
+        }
+        findings.scores = Some(scores(part.graph, &part.nodes, values)?);
         Ok(())
+    }
+
+    fn unsettled(&self, found: &Labels) -> String {
+        let more = match self.propagation.label_propagation {
+            Mode::Sync => "`--max-iterations` lets it go on, and `--label-propagation async` comes to an end",
+            Mode::Async => "`--max-iterations` lets it go on",
+        };
+        format!(
+            "label propagation stopped after {} while {} still moved: {more}",
+            counted(u64::from(found.iterations), "round", "rounds"),
+            counted(u64::from(found.moving), "node", "nodes"),
+        )
     }
 
     /// Who attended what, as arcs; `None` where the relations are not between two kinds of nodes.
@@ -178,19 +302,23 @@ impl Params {
         let numbers = |value: fn(&CoAttendance, Pair) -> f64| -> Vec<f64> {
             found.pairs.iter().map(|&pair| value(&found, pair)).collect()
         };
-        findings.tables.push(Table::new(
-            "coattendance",
-            "Events that share their people",
-            vec![
-                uids("event", graph, of(|p| p.event).map(NodeId)),
-                uids("other", graph, of(|p| p.other).map(NodeId)),
-                Column::new("both".into(), of(|p| p.both).map(i64::from).collect::<Vec<_>>()),
-                Column::new("n_event".into(), n_of(|p| p.event)),
-                Column::new("n_other".into(), n_of(|p| p.other)),
-                Column::new("share".into(), numbers(CoAttendance::share)),
-                Column::new("lift".into(), numbers(CoAttendance::lift)),
-            ],
-        )?);
+        // Before those of bridges: it says most.
+        findings.tables.insert(
+            0,
+            Table::new(
+                "coattendance",
+                "Events that share their people",
+                vec![
+                    uids("event", graph, of(|p| p.event).map(NodeId)),
+                    uids("other", graph, of(|p| p.other).map(NodeId)),
+                    Column::new("both".into(), of(|p| p.both).map(i64::from).collect::<Vec<_>>()),
+                    Column::new("n_event".into(), n_of(|p| p.event)),
+                    Column::new("n_other".into(), n_of(|p| p.other)),
+                    Column::new("share".into(), numbers(CoAttendance::share)),
+                    Column::new("lift".into(), numbers(CoAttendance::lift)),
+                ],
+            )?,
+        );
         let events = found.attendance.iter().filter(|&&n| n > 0).count() as u64;
         findings.facts.extend([
             Fact::count(
@@ -222,6 +350,40 @@ impl Params {
         findings.charts.extend(strongest_pairs(graph, &found));
         Ok(())
     }
+}
+
+/// The place of every node by its uid: by number where all uids of the part are whole numbers, else by text; `None`: they
+/// stand in that order.
+fn places(part: &Part) -> Option<Vec<u32>> {
+    let uid = |i: u32| part.graph.uid(part.nodes[i as usize]);
+    let all = 0..part.nodes.len() as u32;
+    let numbers: Option<Vec<i128>> = all.clone().map(|i| uid(i).parse().ok()).collect();
+    let mut order: Vec<u32> = all.collect();
+    match numbers {
+        Some(numbers) if numbers.is_sorted() => return None,
+        // Numbers may be written in several ways, and uids differ.
+        Some(numbers) => order.sort_unstable_by_key(|&i| (numbers[i as usize], i)),
+        None if order.is_sorted_by_key(|&i| uid(i)) => return None,
+        None => order.sort_unstable_by_key(|&i| uid(i)),
+    }
+    let mut places = vec![0; order.len()];
+    for (place, i) in (0..).zip(order) {
+        places[i as usize] = place;
+    }
+    Some(places)
+}
+
+/// How many sets a partition has (name, label and unit of that), and how large the largest is (name and label).
+fn sizes_of(
+    found: &Components,
+    (name, label, unit): (&'static str, &'static str, &'static str),
+    (largest_name, largest_label): (&'static str, &'static str),
+) -> [Fact; 2] {
+    let largest = found.sizes.iter().max().copied().unwrap_or(0);
+    [
+        Fact::count(name, label, found.sizes.len() as u64, unit),
+        Fact::count(largest_name, largest_label, u64::from(largest), "nodes"),
+    ]
 }
 
 /// The pairs most above chance among those enough people have in common.
