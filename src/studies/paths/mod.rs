@@ -5,6 +5,7 @@
 //! takes one: to the best-connected artist, from the best-connected fan who has not met them. What is shown is one path,
 //! or as many of the shortest as `-k` asks for.
 
+pub mod bfs;
 pub mod bidirectional;
 
 use std::collections::BTreeMap;
