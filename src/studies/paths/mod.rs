@@ -7,6 +7,7 @@
 
 pub mod bfs;
 pub mod bidirectional;
+pub mod delta_stepping;
 
 use std::collections::BTreeMap;
 
