@@ -8,6 +8,7 @@
 pub mod bfs;
 pub mod bidirectional;
 pub mod delta_stepping;
+pub mod yen;
 
 use std::collections::BTreeMap;
 
