@@ -200,6 +200,25 @@ impl Csr {
         self.weights.of(edge)
     }
 
+    /// What all edges weigh, for a kernel that reads weights in its inner loop.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The same arcs, each edge with the weight that `of` makes of its own. O(edges).
+    ///
+    /// ```
+    /// use sonograph::graph::Csr;
+    ///
+    /// let graph = Csr::directed(2, &[(0, 1), (1, 0)], vec![0.5, 2.0]);
+    /// assert_eq!(graph.reweighted(|weight| weight * 4.0).weight(1), 8.0);
+    /// ```
+    #[must_use]
+    pub fn reweighted(&self, of: impl Fn(f64) -> f64) -> Self {
+        let weights = (0..self.edges as u32).map(|edge| of(self.weight(edge))).collect();
+        Self { weights: Weights::exact(weights), ..self.clone() }
+    }
+
     /// The same graph with every weight rounded to single precision: 4 bytes per edge less where they were not already.
     #[must_use]
     pub fn with_rounded_weights(&self) -> Self {
@@ -245,9 +264,17 @@ enum Ids<'a> {
     Listed(std::slice::Iter<'a, u32>),
 }
 
-impl EdgeIds<'_> {
+impl<'a> EdgeIds<'a> {
     pub(super) fn none() -> Self {
         Self(Ids::Run(0..0))
+    }
+
+    /// The edges as numbers in a row, or as they are listed: for a kernel whose inner loop should not ask at every edge.
+    pub fn as_run(&self) -> Result<Range<usize>, &'a [u32]> {
+        match &self.0 {
+            Ids::Run(run) => Ok(run.start as usize..run.end as usize),
+            Ids::Listed(list) => Err(list.as_slice()),
+        }
     }
 }
 

@@ -79,6 +79,20 @@ pub enum StudyError {
         /// What is there.
         value: f64,
     },
+    /// An edge has a strength that is none.
+    #[error(
+        "row {row} of `{relation}` has the strength {value} in `{column}`; a strength is above 0 and at most 1"
+    )]
+    Strength {
+        /// Relation.
+        relation: String,
+        /// Weight column.
+        column: String,
+        /// Row, from 0.
+        row: usize,
+        /// What is there.
+        value: f64,
+    },
     /// The weights at one node have no finite sum, and the study needs it.
     #[error(
         "the weights in `{column}` add up to more than a number can hold at one node; the greatest is {value:?}, in row {row} of \
@@ -133,6 +147,7 @@ impl Diagnose for StudyError {
             | Self::UnknownNode { .. }
             | Self::PageRank(_)
             | Self::NegativeWeight { .. }
+            | Self::Strength { .. }
             | Self::WeightOverflow { .. }
             | Self::Table { .. } => Fault::Input,
             Self::Graph(error) => error.fault(),
@@ -154,6 +169,11 @@ impl Diagnose for StudyError {
                 "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column, and `--relations` \
                  can leave `{relation}` out"
             )),
+            Self::Strength { .. } => Some(
+                "`--cost length` takes weights as they are; a formula such as `--weight \"weight / 5\"` makes strengths of \
+                 others"
+                    .into(),
+            ),
             Self::WeightOverflow { .. } => Some(
                 "`--weight none` counts every edge once, `--weight COLUMN` weighs by another column; or divide the weights \
                  by a common factor"

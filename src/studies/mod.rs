@@ -70,8 +70,10 @@ pub enum Question {
     /// Which promoters turn interest into attendance
     #[command(after_help = "Example:\n  sonograph study conversion --as-of 2026-03-01 --interval jeffreys")]
     Conversion(conversion::Params),
-    /// How one person can reach another, and over which contacts
-    #[command(after_help = "Example:\n  sonograph study paths --from UID --to UID -k 3 --max-hops 4")]
+    /// How one person can reach another, over which contacts, and how far everybody is from one
+    #[command(
+        after_help = "Examples:\n  sonograph study paths --from UID --to UID -k 3 --max-hops 4\n  sonograph study paths --source UID --relations FOLLOWS --weight none"
+    )]
     Paths(paths::Params),
     /// What spreads: cascades of shares, their size, depth and shape
     #[command(after_help = "Example:\n  sonograph study virality --parents explicit --format csv")]

@@ -3,4 +3,5 @@
 mod answers;
 mod city;
 mod davis;
+mod paths;
 mod town;

@@ -5,23 +5,17 @@
 //! paths can be listed in a fixed order. The search keeps its two distance arrays between queries and clears only what
 //! it touched: 8 bytes per node once, then a query costs what it visits.
 
-use serde::{Deserialize, Serialize};
-
 use crate::context::{Cancelled, Context, TICK_EVERY};
 use crate::graph::{Csr, NodeId};
 
 const UNSEEN: u32 = u32::MAX;
 
-/// How paths between two nodes are searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
-#[group(skip)]
-#[serde(default)]
+/// How paths between two nodes are searched. The flags are the study's, for it has further defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Params {
-    /// How many shortest paths to list at most; all of them have the same, fewest hops
-    #[arg(short, value_name = "K", default_value_t = Params::DEFAULT.k, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many paths to list at most.
     pub k: u32,
-    /// Give up beyond this many hops
-    #[arg(long, value_name = "HOPS", default_value_t = Params::DEFAULT.max_hops)]
+    /// Give up beyond this many hops.
     pub max_hops: u32,
 }
 

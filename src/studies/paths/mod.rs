@@ -1,81 +1,165 @@
-//! The warm path from one person to another.
+//! The warm path from one person to another, and how far everybody is from one.
 //!
-//! Fewest hops, each relation taken both ways: who is followed can introduce, too. On the business graph a path runs over
-//! the relations by which people know each other or meet ([`WARM`]), elsewhere over all. Without a pair, the study
-//! takes one: to the best-connected artist, from the best-connected fan who has not met them. What is shown is one path,
-//! or as many of the shortest as `-k` asks for.
+//! Fewest hops, or least cost where edges have lengths or strengths. On the business graph a path runs over the
+//! relations by which people know each other or meet ([`WARM`]), each taken both ways: who is followed can introduce,
+//! too. Elsewhere it runs over all, as they are stored. Without a pair or a source, the study takes a pair: to the
+//! best-connected artist, from the best-connected fan who has not met them. What is shown is one path, or as many as `-k`
+//! asks for: of the shortest where edges are alike, else of the least costly.
 
+pub mod bfs;
 pub mod bidirectional;
+pub mod delta_stepping;
+mod pair;
+mod reach;
+pub mod yen;
 
-use std::collections::BTreeMap;
-
-use polars::prelude::{
-    AnyValue, Column, DataType, IntoColumn, IntoSeries, ListChunked, NamedFrom, Series, TimeUnit,
-};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, Table, counted};
-use super::projection::{moments, uids};
-use super::{Family, Study, StudyError, lookup};
+use self::pair::Step;
+use super::findings::{Declared, Fact, Findings};
+use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
 use crate::context::Context;
-use crate::graph::{BusinessGraph, EdgeTable, NodeId, Projected, Projection, Weight};
+use crate::graph::{BusinessGraph, Csr, NodeId, Projected, Projection};
 use crate::ontology::{Label, Relation};
-use crate::snapshot::tables::TIMESTAMP;
+use crate::snapshot::tables::WEIGHT;
 use crate::snapshot::tables::size::Sizes;
+use bfs::{UNREACHED, bfs};
 use bidirectional::Bidirectional;
+use delta_stepping::{DeltaSteppingError, delta_stepping};
+use yen::{Costed, yen};
 
-/// The relations that introductions run over where the graph has any of them.
+/// The relations that introductions run over where the graph has people and any of them.
 pub const WARM: [Relation; 5] =
     [Relation::Follows, Relation::Attended, Relation::PerformsAt, Relation::WorksFor, Relation::Promotes];
 
+/// What the weight of an edge says about the cost of taking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cost {
+    /// The weight is the cost, of at least 0
+    #[default]
+    Length,
+    /// The weight is how well the edge holds, above 0 and at most 1; the cost is −ln of it, so that the least costly path is
+    /// the one whose strengths have the greatest product
+    Strength,
+}
+
 /// How one reaches another: what is asked of the graph.
-#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 #[serde(default)]
 pub struct Params {
-    /// Uid of the one who wants to reach somebody [default: a well-connected fan]
+    /// Uid of the one to measure from: hops and least cost to everybody, as the tables `distances` and `hops_distribution`.
+    /// Alone there are these tables only; with --from and --to there are the paths of the pair, too
+    #[arg(long, value_name = "UID")]
+    pub source: Option<String>,
+    /// Uid of the one who wants to reach somebody [default: a well-connected fan; without --source]
     #[arg(long, value_name = "UID", requires = "to")]
     pub from: Option<String>,
-    /// Uid of the one to be reached [default: the best-connected artist]
+    /// Uid of the one to be reached [default: the best-connected artist; without --source]
     #[arg(long, value_name = "UID", requires = "from")]
     pub to: Option<String>,
-    /// Only over these relations, either way [default: FOLLOWS, ATTENDED, PERFORMS_AT, WORKS_FOR and PROMOTES where the
-    /// graph has any of them, else all]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    /// How many paths to list at most: where edges cost the same, of those with the fewest hops, else the least costly ones
+    #[arg(short, value_name = "K", default_value_t = Params::DEFAULT_K, value_parser = clap::value_parser!(u32).range(1..))]
+    pub k: u32,
+    /// Give up beyond this many hops [default: 4 from --from to --to, any number from --source]
+    #[arg(long, value_name = "HOPS")]
+    pub max_hops: Option<u32>,
+    /// Only over these relations, either way [default: where the graph has people, over FOLLOWS, ATTENDED, PERFORMS_AT,
+    /// WORKS_FOR and PROMOTES, either way; else over all, as they are stored]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "relations")]
     pub via: Vec<String>,
-    /// How the search goes.
+    /// What the weight of an edge says
+    #[arg(long, value_enum, default_value_t = Cost::Length, help_heading = "Weights")]
+    pub cost: Cost,
+    /// Which part of the graph.
     #[command(flatten)]
     #[serde(flatten)]
-    pub search: bidirectional::Params,
+    pub projecting: Projecting,
+    /// What its edges weigh.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub weighing: Weighing,
+}
+
+impl Params {
+    const DEFAULT_K: u32 = bidirectional::Params::DEFAULT.k;
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            source: None,
+            from: None,
+            to: None,
+            k: Self::DEFAULT_K,
+            max_hops: None,
+            via: vec![],
+            cost: Cost::default(),
+            projecting: Projecting::default(),
+            weighing: Weighing::default(),
+        }
+    }
 }
 
 impl Study for Params {
     const FAMILY: Family = Family {
         name: "paths",
-        question: "how one person can reach another, and over which contacts",
+        question: "how one person can reach another, over which contacts, and how far everybody is from one",
         scores: &[],
         tables: &[
-            ("paths", "a shortest path between the two"),
+            ("paths", "a shortest or least costly path between the two"),
             ("evidence", "a relation behind one step of a path, with how often and when last"),
+            (reach::DISTANCES.name, reach::DISTANCES.row),
+            (reach::HOPS_DISTRIBUTION.name, reach::HOPS_DISTRIBUTION.row),
         ],
     };
+    const DECLARED: &'static [Declared] = &[reach::DISTANCES, reach::HOPS_DISTRIBUTION];
 
     fn memory(&self, sizes: &Sizes) -> u64 {
-        let edges: u64 = match &self.via[..] {
+        let has = |relation: &str| sizes.edges.contains_key(relation);
+        let way = self.way(sizes.nodes.contains_key(Label::Person.name()), has);
+        let projecting = way.memory(sizes, &self.weighing);
+        // With a half-life strengths are looked at as they were, too.
+        let projecting = if self.weighing.half_life.is_some() { 2 * projecting } else { projecting };
+        let edges: u64 = match &way.relations[..] {
             [] => sizes.edges.values().map(|table| table.rows).sum(),
-            via => via.iter().map(|relation| sizes.edges_of(relation)).sum(),
+            relations => relations.iter().map(|relation| sizes.edges_of(relation)).sum(),
         };
-        // Both ways of every edge and the list they are sorted from; what the search has seen, and the nodes to try.
-        36 * edges + 20 * sizes.node_count()
+        let costs = if self.cost == Cost::Strength { 16 * edges } else { 0 };
+        let nodes = sizes.node_count();
+        let is_weighted = self.weighing != Weighing::none()
+            && sizes.edges.values().any(|table| table.columns.contains_key(WEIGHT))
+            || self.weighing.weight.is_some();
+        // What a search has seen, and the nodes to try; potentials and labels; hops, distances and who waits.
+        let pair = if is_weighted { 64 * nodes } else { 16 * nodes };
+        let source =
+            if self.source.is_some() { 70 * nodes + self.projecting.scores_memory(sizes, 2) } else { 0 };
+        projecting + costs + pair.max(source)
     }
 
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let mut findings = Findings::new(Self::FAMILY.name, super::to_json(self));
-        let projected = self.ways(graph)?;
+        findings.declared = Self::DECLARED;
+        let projection = self.projection(graph)?;
+        let projected = graph.project(&projection)?;
+        let lengths = self.lengths(graph, &projection, &projected)?;
+        let node = |uid: &String| {
+            let node = lookup::node(graph, uid)?;
+            match &projected.members {
+                Some(members) if !members[node.index()] => {
+                    Err(StudyError::Unfit(format!("the node `{uid}` is no part of what was asked for")))
+                }
+                _ => Ok(node),
+            }
+        };
+        let source = self.source.as_ref().map(node).transpose()?;
         let pair = match (&self.from, &self.to) {
-            (Some(from), Some(to)) => Some((lookup::node(graph, from)?, lookup::node(graph, to)?)),
+            (Some(from), Some(to)) => Some((node(from)?, node(to)?)),
+            (None, None) if source.is_some() => None,
             (None, None) => {
-                let pair = self.example(graph, &projected, cx)?;
+                let pair = self.example(graph, &lengths.csr, cx)?;
                 findings.caveats.extend(pair.map(|(from, to)| {
                     format!(
                         "nobody named a pair: {} and {} stand for a fan and an artist who have not met; \
@@ -88,55 +172,207 @@ impl Study for Params {
             }
             _ => return Err(StudyError::Unfit("a path needs both --from and --to".into())),
         };
-        let paths = match pair {
-            Some((from, to)) => Bidirectional::new(&projected.csr).shortest(from, to, &self.search, cx)?,
-            None => vec![],
+        if let Some(source) = source {
+            let hops = bfs(&lengths.csr, source, self.max_hops.unwrap_or(u32::MAX), cx)?;
+            let costs = lengths.costs(source, &hops, cx)?;
+            let is_beyond =
+                hops.iter().zip(&costs).any(|(&hops, cost)| hops != UNREACHED && cost.is_infinite());
+            if is_beyond {
+                return Err(self.overflow(graph, &projected));
+            }
+            let nodes = projected.members.as_ref().map_or(hops.len(), |m| m.iter().filter(|m| **m).count());
+            let (tables, facts) = reach::told(graph, nodes, &hops, &costs)?;
+            findings.tables.extend(tables);
+            findings.facts.extend(facts);
+        }
+        if source.is_none() || pair.is_some() {
+            self.introduce(graph, &projected, &lengths, pair, &mut findings, cx)?;
+        }
+        if self.cost == Cost::Strength {
+            findings.caveats.push(
+                "costs are −ln of strengths that are multiplied: as if every step held or failed on its own"
+                    .into(),
+            );
+        }
+        Ok(findings)
+    }
+}
+
+/// What edges cost.
+struct Lengths {
+    csr: Csr,
+    /// What each of them costs where all cost the same.
+    even: Option<f64>,
+}
+
+impl Lengths {
+    /// The least cost to every node, of which the hops are known.
+    fn costs(&self, source: NodeId, hops: &[u32], cx: &Context) -> Result<Vec<f64>, StudyError> {
+        let Some(each) = self.even else { return costs(delta_stepping(&self.csr, source, cx)) };
+        let most = hops.iter().filter(|hops| **hops != UNREACHED).max().copied().unwrap_or(0);
+        let mut sums = vec![0.0];
+        for hops in 0..most as usize {
+            sums.push(sums[hops] + each);
+        }
+        Ok(hops.iter().map(|&hops| sums.get(hops as usize).copied().unwrap_or(f64::INFINITY)).collect())
+    }
+}
+
+/// Least costs of lengths that have been looked at.
+fn costs<T>(found: Result<T, DeltaSteppingError>) -> Result<T, StudyError> {
+    found.map_err(|error| match error {
+        DeltaSteppingError::Cancelled(cancelled) => cancelled.into(),
+        error @ DeltaSteppingError::Length { .. } => StudyError::Unfit(error.to_string()),
+    })
+}
+
+impl Params {
+    /// How paths between two are searched.
+    fn limits(&self) -> bidirectional::Params {
+        let max_hops = self.max_hops.unwrap_or(bidirectional::Params::DEFAULT.max_hops);
+        bidirectional::Params { k: self.k, max_hops }
+    }
+
+    /// The part of a graph that paths run in, and whether either way, in a graph that has people or has not.
+    fn way(&self, has_people: bool, has: impl Fn(&str) -> bool) -> Projecting {
+        let mut way = self.projecting.clone();
+        if !self.via.is_empty() {
+            way.relations.clone_from(&self.via);
+            way.undirected = true;
+        } else if has_people && way.relations.is_empty() {
+            way.relations = WARM.iter().map(|r| r.name().to_owned()).filter(|name| has(name)).collect();
+            way.undirected |= !way.relations.is_empty();
+        }
+        way
+    }
+
+    fn projection(&self, graph: &BusinessGraph) -> Result<Projection, StudyError> {
+        let unfit = |why: &str| Err(StudyError::Unfit(why.into()));
+        if self.k == 0 {
+            return unfit("0 paths are none: -k takes 1 or more");
+        }
+        if !self.via.is_empty() && !self.projecting.relations.is_empty() {
+            return unfit("--via and --relations both name the relations to take: one of them is enough");
+        }
+        if self.weighing.half_life.is_some() && self.cost == Cost::Length {
+            return unfit("a half-life lets strengths fade, not lengths: it needs --cost strength");
+        }
+        let has_people = graph.labels().any(|label| label == Label::Person.name());
+        let way = self.way(has_people, |relation| graph.edges(relation).is_some());
+        way.projection(graph, &self.weighing)
+    }
+
+    /// What edges cost, once their weights have been looked at.
+    fn lengths(
+        &self,
+        graph: &BusinessGraph,
+        projection: &Projection,
+        projected: &Projected,
+    ) -> Result<Lengths, StudyError> {
+        // What has faded may be nothing any more, but it was something.
+        let given = match projection.half_life {
+            Some(_) => graph.project(&Projection { half_life: None, ..projection.clone() })?.csr,
+            None => projected.csr.clone(),
         };
-        let steps: Vec<Vec<Step>> = paths
-            .iter()
-            .map(|path| {
-                path.windows(2).map(|pair| Step::between(graph, &projected, pair[0], pair[1])).collect()
-            })
-            .collect();
-        findings.tables = vec![paths_table(graph, &paths, &steps)?, evidence_table(graph, &steps)?];
-        findings.facts.push(Fact::count("paths_found", "shortest paths listed", paths.len() as u64, "paths"));
+        let fits = |weight: f64| match self.cost {
+            Cost::Length => weight >= 0.0,
+            Cost::Strength => weight > 0.0 && weight <= 1.0,
+        };
+        let mut edges = 0..given.edge_count() as u32;
+        if let Some(edge) = edges.find(|&edge| given.is_weighted() && !fits(given.weight(edge))) {
+            let (relation, column, row) = self.origin(graph, projected, edge);
+            let value = given.weight(edge);
+            return Err(match self.cost {
+                Cost::Length => StudyError::NegativeWeight { relation, column, row, value },
+                Cost::Strength => StudyError::Strength { relation, column, row, value },
+            });
+        }
+        let csr = match self.cost {
+            Cost::Length => given,
+            // The weakest that a number can be is weak enough for what has faded to nothing.
+            Cost::Strength => projected.csr.reweighted(|weight| weight.max(f64::from_bits(1)).ln().abs()),
+        };
+        let first = if csr.edge_count() > 0 { csr.weight(0) } else { 1.0 };
+        let is_even = !csr.is_weighted()
+            || (0..csr.edge_count() as u32).all(|edge| csr.weight(edge).to_bits() == first.to_bits());
+        Ok(Lengths { even: is_even.then_some(first), csr })
+    }
+
+    /// Relation, weight column and row of an edge.
+    fn origin(&self, graph: &BusinessGraph, projected: &Projected, edge: u32) -> (String, String, usize) {
+        let (table, row) = projected.origin(graph, edge);
+        let column = self.weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
+        (table.relation.clone(), column, row)
+    }
+
+    /// Why there is no number for what the greatest of lengths is part of.
+    fn overflow(&self, graph: &BusinessGraph, projected: &Projected) -> StudyError {
+        let weight = |edge: &u32| projected.csr.weight(*edge);
+        let greatest =
+            (0..projected.csr.edge_count() as u32).rev().max_by(|a, b| weight(a).total_cmp(&weight(b)));
+        let edge = greatest.unwrap_or(0);
+        let (relation, column, row) = self.origin(graph, projected, edge);
+        StudyError::WeightOverflow { relation, column, row, value: weight(&edge) }
+    }
+
+    /// Adds the paths of a pair, and what they rest on.
+    fn introduce(
+        &self,
+        graph: &BusinessGraph,
+        projected: &Projected,
+        lengths: &Lengths,
+        pair: Option<(NodeId, NodeId)>,
+        findings: &mut Findings,
+        cx: &Context,
+    ) -> Result<(), StudyError> {
+        let limits = self.limits();
+        let (mut paths, mut costs_of) = (Vec::new(), Vec::new());
+        if let Some((from, to)) = pair {
+            let shortest = |limits| Bidirectional::new(&lengths.csr).shortest(from, to, &limits, cx);
+            if let Some(each) = lengths.even {
+                paths = shortest(limits)?;
+                let cost = |path: &Vec<u32>| (1..path.len()).fold(0.0, |sum, _| sum + each);
+                costs_of = paths.iter().map(cost).collect();
+            } else {
+                for Costed { cost, nodes } in costs(yen(&lengths.csr, from, to, &limits, cx))? {
+                    costs_of.push(cost);
+                    paths.push(nodes);
+                }
+                if paths.is_empty() && !shortest(limits)?.is_empty() {
+                    return Err(self.overflow(graph, projected));
+                }
+            }
+        }
+        let step = |pair: &[u32]| Step::between(graph, projected, pair[0], pair[1]);
+        let steps: Vec<Vec<Step>> = paths.iter().map(|path| path.windows(2).map(step).collect()).collect();
+        let facts = &mut findings.facts;
+        facts.push(Fact::count("paths_found", "shortest paths listed", paths.len() as u64, "paths"));
         match (pair, paths.first()) {
             (Some((from, to)), Some(first)) => {
-                findings.facts.push(Fact::count("paths_hops", "hops", first.len() as u64 - 1, "hops"));
-                findings.charts.push(network(graph, from, to, &paths, &steps));
+                facts.push(Fact::count("paths_hops", "hops", first.len() as u64 - 1, "hops"));
+                if lengths.even.is_none() {
+                    facts.push(Fact::number("paths_cost", "cost", costs_of[0], "1"));
+                }
+                findings.charts.push(pair::network(graph, from, to, &paths, &steps));
             }
             (Some((from, to)), None) => findings.caveats.push(format!(
                 "no path from {} to {} within {} hops over the relations taken",
                 graph.name(from),
                 graph.name(to),
-                self.search.max_hops
+                limits.max_hops
             )),
             (None, _) => {
                 findings.caveats.push("no two nodes are between 2 and the allowed hops apart".into());
             }
         }
-        findings
-            .caveats
-            .push("fewest hops are not the warmest: how close two people are is not weighed".into());
-        Ok(findings)
-    }
-}
-
-impl Params {
-    /// The relations a path may run over, both ways.
-    fn ways(&self, graph: &BusinessGraph) -> Result<Projected, StudyError> {
-        let warm: Vec<String> = WARM
-            .iter()
-            .filter(|relation| graph.edges(relation.name()).is_some())
-            .map(|relation| relation.name().to_owned())
-            .collect();
-        let relations = match (self.via.is_empty(), warm.is_empty()) {
-            (false, _) => Some(self.via.clone()),
-            (true, false) => Some(warm),
-            (true, true) => None,
-        };
-        let ways = Projection { relations, undirected: true, weight: Weight::One, ..Projection::default() };
-        Ok(graph.project(&ways)?)
+        findings.tables.push(pair::paths_table(graph, costs_of, &paths, &steps)?);
+        findings.tables.push(pair::evidence_table(graph, &steps)?);
+        if lengths.even.is_some() {
+            findings
+                .caveats
+                .push("fewest hops are not the warmest: how close two people are is not weighed".into());
+        }
+        Ok(())
     }
 
     /// The artist with most ways, and of the fans with most ways the first at least three hops off, else two. Where there are no
@@ -144,12 +380,11 @@ impl Params {
     fn example(
         &self,
         graph: &BusinessGraph,
-        projected: &Projected,
+        csr: &Csr,
         cx: &Context,
     ) -> Result<Option<(NodeId, NodeId)>, StudyError> {
         /// Fans looked at; in a well-connected crowd one of the first few will do.
         const TRIES: usize = 256;
-        let csr = &projected.csr;
         let of = |label: &str| {
             let labelled = [label, Label::Person.name()].map(|label| graph.nodes_with(label));
             let labelled = labelled.into_iter().find(|nodes| !nodes.is_empty());
@@ -162,179 +397,12 @@ impl Params {
         let mut search = Bidirectional::new(csr);
         let mut near = None;
         for from in of("Fan").into_iter().take(TRIES).filter(|&from| from != to) {
-            match search.shortest(from, to, &self.search, cx)?.first().map(Vec::len) {
+            match search.shortest(from, to, &self.limits(), cx)?.first().map(Vec::len) {
                 Some(4..) => return Ok(Some((from, to))),
                 Some(3) => near = near.or(Some((from, to))),
                 _ => {}
             }
         }
         Ok(near)
-    }
-}
-
-/// What stands behind one step of a path.
-struct Step {
-    from: NodeId,
-    to: NodeId,
-    /// By relation and whether it runs backwards: how often and when last.
-    evidence: BTreeMap<(String, bool), (i64, Option<i64>)>,
-}
-
-impl Step {
-    fn between(graph: &BusinessGraph, projected: &Projected, from: u32, to: u32) -> Self {
-        let csr = &projected.csr;
-        let mut evidence: BTreeMap<(String, bool), (i64, Option<i64>)> = BTreeMap::new();
-        let (neighbors, edges) = (csr.out_neighbors(NodeId(from)), csr.out_edges(NodeId(from)));
-        for (_, position) in neighbors.iter().zip(edges).filter(|(w, _)| **w == to) {
-            let (table, row) = projected.origin(graph, position);
-            let entry = evidence.entry((table.relation.clone(), table.src.at(row) != from)).or_default();
-            entry.0 += 1;
-            entry.1 = entry.1.max(moment(table, row));
-        }
-        Self { from: NodeId(from), to: NodeId(to), evidence }
-    }
-
-    /// The first relation by name.
-    fn relation(&self) -> &str {
-        self.evidence.keys().next().map_or("", |(relation, _)| relation)
-    }
-}
-
-/// When an edge happened, microseconds UTC.
-fn moment(table: &EdgeTable, row: usize) -> Option<i64> {
-    let value = table.frame.column(TIMESTAMP).ok()?.get(row).ok()?;
-    // A column that holds one value throughout gives owned ones.
-    let (AnyValue::Datetime(at, unit, _) | AnyValue::DatetimeOwned(at, unit, _)) = value else { return None };
-    Some(match unit {
-        TimeUnit::Nanoseconds => at / 1_000,
-        TimeUnit::Microseconds => at,
-        TimeUnit::Milliseconds => at.saturating_mul(1_000),
-    })
-}
-
-fn paths_table(graph: &BusinessGraph, paths: &[Vec<u32>], steps: &[Vec<Step>]) -> Result<Table, StudyError> {
-    let hops = |path: &Vec<u32>| path.len() as i64 - 1;
-    let texts = |name: &str, rows: Vec<Vec<&str>>| {
-        let rows: Vec<Series> = rows.iter().map(|row| Series::new("".into(), row.as_slice())).collect();
-        list(name, &rows)
-    };
-    let of_nodes = |text: fn(&BusinessGraph, NodeId) -> &str| -> Vec<Vec<&str>> {
-        paths.iter().map(|path| path.iter().map(|&v| text(graph, NodeId(v))).collect()).collect()
-    };
-    let relations = steps.iter().map(|steps| steps.iter().map(Step::relation).collect()).collect();
-    Table::new(
-        "paths",
-        "Shortest paths",
-        vec![
-            Column::new("rank".into(), (1..=paths.len() as i64).collect::<Vec<_>>()),
-            Column::new("cost".into(), paths.iter().map(|path| hops(path) as f64).collect::<Vec<_>>()),
-            Column::new("hops".into(), paths.iter().map(hops).collect::<Vec<_>>()),
-            texts("uids", of_nodes(BusinessGraph::uid)),
-            texts("names", of_nodes(BusinessGraph::name)),
-            texts("relations", relations),
-        ],
-    )
-}
-
-/// A `List(String)` column, also when it has no row.
-fn list(name: &str, rows: &[Series]) -> Column {
-    if rows.is_empty() {
-        return Series::new_empty(name.into(), &DataType::List(Box::new(DataType::String))).into_column();
-    }
-    let lists: ListChunked = rows.iter().cloned().map(Some).collect();
-    lists.into_series().with_name(name.into()).into_column()
-}
-
-fn evidence_table(graph: &BusinessGraph, steps: &[Vec<Step>]) -> Result<Table, StudyError> {
-    struct Row<'s> {
-        rank: i64,
-        hop: i64,
-        step: &'s Step,
-        relation: &'s str,
-        backward: bool,
-        times: i64,
-        last: Option<i64>,
-    }
-    let mut rows = Vec::new();
-    for (rank, path) in (1..).zip(steps) {
-        for (hop, step) in (1..).zip(path) {
-            for ((relation, backward), &(times, last)) in &step.evidence {
-                rows.push(Row { rank, hop, step, relation, backward: *backward, times, last });
-            }
-        }
-    }
-    let count = |name: &str, pick: fn(&Row) -> i64| {
-        Column::new(name.into(), rows.iter().map(pick).collect::<Vec<_>>())
-    };
-    let direction: Vec<&str> =
-        rows.iter().map(|row| if row.backward { "backward" } else { "forward" }).collect();
-    Table::new(
-        "evidence",
-        "What each step rests on",
-        vec![
-            count("rank", |row| row.rank),
-            count("step", |row| row.hop),
-            uids("from", graph, rows.iter().map(|row| row.step.from)),
-            uids("to", graph, rows.iter().map(|row| row.step.to)),
-            Column::new("relation".into(), rows.iter().map(|row| row.relation).collect::<Vec<_>>()),
-            Column::new("direction".into(), direction),
-            count("times", |row| row.times),
-            moments("last", rows.iter().map(|row| row.last).collect()),
-        ],
-    )
-}
-
-/// The paths from left to right, a column per hop.
-fn network(
-    graph: &BusinessGraph,
-    from: NodeId,
-    to: NodeId,
-    paths: &[Vec<u32>],
-    steps: &[Vec<Step>],
-) -> Chart {
-    const DRAWN: usize = 8;
-    let hops = paths[0].len() - 1;
-    let mut columns: Vec<Vec<u32>> = vec![vec![]; hops + 1];
-    for path in paths.iter().take(DRAWN) {
-        for (column, &v) in columns.iter_mut().zip(path) {
-            if !column.contains(&v) {
-                column.push(v);
-            }
-        }
-    }
-    let (mut nodes, mut index) = (Vec::new(), BTreeMap::new());
-    for (hop, column) in columns.iter().enumerate() {
-        for (i, &v) in column.iter().enumerate() {
-            let x = if hops == 0 { 0.5 } else { hop as f64 / hops as f64 };
-            let y = (i + 1) as f64 / (column.len() + 1) as f64;
-            let end = NodeId(v) == from || NodeId(v) == to;
-            index.insert((hop, v), nodes.len());
-            nodes.push((graph.name(NodeId(v)).to_owned(), x, y, if end { 1.0 } else { 0.5 }, end));
-        }
-    }
-    let mut edges: Vec<(usize, usize)> = paths
-        .iter()
-        .take(DRAWN)
-        .flat_map(|path| (0..hops).map(|hop| (index[&(hop, path[hop])], index[&(hop + 1, path[hop + 1])])))
-        .collect();
-    edges.sort_unstable();
-    edges.dedup();
-    let way = steps[0].iter().map(|step| format!(" –{}– {}", step.relation(), graph.name(step.to)));
-    // Events and venues introduce nobody; the last person on the way does.
-    let is_person = |v: &&u32| graph.has_label(NodeId(**v), Label::Person.name());
-    let introducer = paths[0][1..hops.max(1)].iter().rev().find(is_person);
-    let ask = introducer.map_or_else(String::new, |&v| format!(" Ask {} first.", graph.name(NodeId(v))));
-    let caption = format!(
-        "{}: {}{}.{ask}",
-        counted(hops as u64, "hop", "hops"),
-        graph.name(from),
-        way.collect::<String>(),
-    );
-    Chart {
-        name: "warm_path",
-        title: format!("From {} to {}", graph.name(from), graph.name(to)),
-        caption,
-        axes: (String::new(), String::new()),
-        marks: Marks::Network { nodes, edges },
     }
 }
