@@ -68,7 +68,7 @@ fn play(args: &DemoArgs, session: &Session) -> Result<Outcome, Failure> {
             postgres_url: running.postgres_url.expose(),
             graph: &session.config.falkordb.graph,
         };
-        let outcome = session.block_on(run.on_servers(place, &mut stage)).map_err(Failure::from).flatten();
+        let outcome = session.block_on(run.on_servers(place, &mut stage)).flatten();
         let Ok(outcome) = outcome else {
             // The graph that the runs were written into goes with its servers.
             drop(servers);

@@ -47,7 +47,9 @@ pub fn betweenness(graph: &Csr, cx: &Context) -> Result<Vec<f64>, Cancelled> {
     }
     if graph.is_undirected() {
         // Every pair was met from both its ends.
-        all.iter_mut().for_each(|sum| *sum /= 2.0);
+        for sum in &mut all {
+            *sum /= 2.0;
+        }
     }
     Ok(all)
 }

@@ -43,7 +43,9 @@ pub fn collective_influence(graph: &Csr, cx: &Context) -> Result<Vec<f64>, Cance
             let near = graph.neighbors(NodeId(v));
             let mark = v + 1;
             seen[v as usize] = mark;
-            near.iter().for_each(|&u| seen[u as usize] = mark);
+            for &u in near {
+                seen[u as usize] = mark;
+            }
             let mut sum = 0;
             for &w in near.iter().flat_map(|&u| graph.neighbors(NodeId(u))) {
                 if std::mem::replace(&mut seen[w as usize], mark) != mark {
@@ -103,7 +105,8 @@ mod tests {
     fn the_karate_club_has_the_scores_of_the_definition() {
         let (n, edges) = karate();
         let scores = run(&Csr::undirected(n, &edges, vec![]));
-        assert_eq!([0, 33, 2, 16, 24].map(|v: usize| scores[v]), [615.0, 656.0, 477.0, 19.0, 114.0]);
+        let of: Vec<f64> = [0, 33, 2, 16, 24].map(|v: usize| scores[v]).into();
+        assert_eq!(of, [615.0, 656.0, 477.0, 19.0, 114.0]);
     }
 
     #[test]

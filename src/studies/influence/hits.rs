@@ -76,7 +76,9 @@ pub fn hits(graph: &Csr, params: &Params, cx: &Context) -> Result<Hits, HitsErro
     let share = |scores: &mut Vec<f64>| {
         normalise(scores);
         if restart > 0.0 {
-            scores.iter_mut().for_each(|score| *score = (1.0 - restart) * *score + restart * alike);
+            for score in &mut *scores {
+                *score = (1.0 - restart) * *score + restart * alike;
+            }
             normalise(scores);
         }
     };

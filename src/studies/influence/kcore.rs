@@ -28,7 +28,9 @@ pub fn core_numbers(graph: &Csr, cx: &Context) -> Result<Vec<u32>, Cancelled> {
     let most = left.iter().max().map_or(0, |&most| most as usize);
     // Nodes by neighbours left, where each is in that order, and where those of each number begin.
     let mut begin = vec![0u32; most + 2];
-    left.iter().for_each(|&degree| begin[degree as usize + 1] += 1);
+    for &degree in &left {
+        begin[degree as usize + 1] += 1;
+    }
     let mut sum = 0;
     for begin in &mut begin {
         sum += *begin;
@@ -86,7 +88,9 @@ mod oracle {
             if inside.is_empty() {
                 return core;
             }
-            inside.iter().for_each(|&u| core[u as usize] = k as u32);
+            for &u in &inside {
+                core[u as usize] = k as u32;
+            }
         }
         core
     }

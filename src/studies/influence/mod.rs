@@ -241,7 +241,9 @@ impl Params {
             let ordered = others * (others - 1.0);
             let pairs = if part.csr.is_undirected() { ordered / 2.0 } else { ordered };
             if self.normalized && pairs > 0.0 {
-                scores.iter_mut().for_each(|score| *score /= pairs);
+                for score in &mut scores {
+                    *score /= pairs;
+                }
             }
             values.push((Metric::Betweenness, Values::Numbers(scores)));
         }
@@ -300,7 +302,7 @@ impl Params {
         if self.asks_any(&hits) {
             let scores = hits::hits(&part.csr, &self.hits, cx).map_err(|error| match error {
                 HitsError::Cancelled(cancelled) => cancelled.into(),
-                error => StudyError::Unfit(error.to_string()),
+                error @ HitsError::Restart(_) => StudyError::Unfit(error.to_string()),
             })?;
             if !scores.converged {
                 found.caveats.push(unsettled("hubs and authorities", scores.iterations));

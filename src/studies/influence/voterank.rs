@@ -117,14 +117,20 @@ mod oracle {
         let mut voice = vec![1.0; n];
         let mut elected: Vec<u32> = vec![];
         loop {
-            let mut votes = vec![0.0; n];
-            arcs.iter().for_each(|&(u, v)| votes[u as usize] += voice[v as usize]);
-            elected.iter().for_each(|&v| votes[v as usize] = 0.0);
-            let most = votes.iter().copied().fold(0.0, f64::max);
-            if most <= 0.0 {
+            let mut votes = vec![0.0_f64; n];
+            for &(u, v) in &arcs {
+                votes[u as usize] += voice[v as usize];
+            }
+            for &v in &elected {
+                votes[v as usize] = 0.0;
+            }
+            // The last of equals from behind is the first.
+            let order = |a: &usize, b: &usize| votes[*a].total_cmp(&votes[*b]);
+            let best = (0..n).rev().max_by(order).expect("there are nodes");
+            if votes[best] <= 0.0 {
                 return elected;
             }
-            let best = votes.iter().position(|&v| v == most).expect("somebody has most") as u32;
+            let best = best as u32;
             elected.push(best);
             voice[best as usize] = 0.0;
             for &(_, v) in arcs.iter().filter(|arc| arc.0 == best) {
