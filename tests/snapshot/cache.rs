@@ -31,8 +31,18 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-const STUDY: [&str; 8] =
-    ["study", "-vv", "influence", "--snapshot", "s", "--tolerance", "1e-3", "--half-life=100"];
+const STUDY: [&str; 10] = [
+    "study",
+    "-vv",
+    "influence",
+    "--snapshot",
+    "s",
+    "--metrics",
+    "pagerank,strength",
+    "--tolerance",
+    "1e-3",
+    "--half-life=100",
+];
 
 /// Scores of a study with these flags more, and whether its graph came from the cache.
 fn scores(dir: &Path, more: &[&str]) -> (Vec<u8>, bool) {

@@ -96,10 +96,10 @@ impl Params {
         self.asks_any(&[InDegree, OutDegree, InStrength, OutStrength])
     }
 
-    /// Whether what takes nodes times arcs many steps is asked for, or nothing in particular and the graph is small.
+    /// Whether what may take nodes times arcs many steps is asked for, or nothing in particular and the graph is small.
     fn asks_long(&self, metric: Metric, part: &Part) -> bool {
         let steps = part.nodes.len() as u64 * part.csr.arc_count() as u64;
-        self.metrics.contains(&metric) || (self.metrics.is_empty() && steps <= SMALL)
+        (self.metrics.is_empty() && steps <= SMALL) || (!self.metrics.is_empty() && self.asks(metric))
     }
 
     /// Jump mass by node of `part`; `None`: not personalised.
@@ -267,7 +267,8 @@ impl Params {
         values: &mut Scored,
     ) -> Result<(), StudyError> {
         let hits = [Metric::Hub, Metric::Authority];
-        if !self.asks_any(&[Metric::Eigenvector, Metric::Katz, hits[0], hits[1]]) {
+        let asks = |metric| self.asks_long(metric, part);
+        if ![Metric::Eigenvector, Metric::Katz, hits[0], hits[1]].into_iter().any(asks) {
             return Ok(());
         }
         if (0..part.csr.edge_count() as u32).any(|edge| part.csr.weight(edge) < 0.0) {
@@ -279,14 +280,14 @@ impl Params {
                 "{what} did not settle in {iterations} iterations: the graph has no cycle, or several parts weigh alike"
             )
         };
-        if self.asks(Metric::Eigenvector) {
+        if asks(Metric::Eigenvector) {
             let vector = eigenvector::eigenvector(&part.csr, cx)?;
             if !vector.converged {
                 found.caveats.push(unsettled("eigenvector centrality", vector.iterations));
             }
             values.push((Metric::Eigenvector, Values::Numbers(vector.scores)));
         }
-        if self.asks(Metric::Katz) {
+        if asks(Metric::Katz) {
             let katz = katz::katz(&part.csr, &self.katz, cx).map_err(|error| match error {
                 KatzError::Cancelled(cancelled) => cancelled.into(),
                 error => StudyError::Unfit(error.to_string()),
@@ -299,7 +300,7 @@ impl Params {
             ));
             values.push((Metric::Katz, Values::Numbers(katz.scores)));
         }
-        if self.asks_any(&hits) {
+        if hits.into_iter().any(asks) {
             let scores = hits::hits(&part.csr, &self.hits, cx).map_err(|error| match error {
                 HitsError::Cancelled(cancelled) => cancelled.into(),
                 error @ HitsError::Restart(_) => StudyError::Unfit(error.to_string()),
@@ -308,7 +309,7 @@ impl Params {
                 found.caveats.push(unsettled("hubs and authorities", scores.iterations));
             }
             let both = [(hits[0], scores.hubs), (hits[1], scores.authorities)];
-            let asked = both.into_iter().filter(|(metric, _)| self.asks(*metric));
+            let asked = both.into_iter().filter(|(metric, _)| asks(*metric));
             values.extend(asked.map(|(metric, scores)| (metric, Values::Numbers(scores))));
         }
         Ok(())

@@ -22,11 +22,11 @@ pub enum Metric {
     Betweenness,
     /// Nearness to everybody; by default where the graph is small
     Harmonic,
-    /// Whom matter those that matter
+    /// Whom matter those that matter; by default where the graph is small
     Eigenvector,
-    /// All walks that lead here, longer ones counting less
+    /// All walks that lead here, longer ones counting less; by default where the graph is small
     Katz,
-    /// `hub` and `authority`
+    /// `hub` and `authority`; by default where the graph is small
     Hits,
     /// Leads to good authorities
     Hub,
