@@ -68,21 +68,21 @@ impl<'e> Bound<'e> {
         self.each(|value| matches!(value, Value::Number(number) if number != 0.0))
     }
 
-    /// By row: the number it comes to; what is missing is 1.
+    /// By row of `table`: the number it comes to, or that for what is missing.
     ///
     /// # Errors
     ///
     /// When it comes to something infinite or undefined, or to text.
-    pub fn numbers(&self, relation: &str) -> Result<Vec<f64>, GraphError> {
+    pub fn numbers(&self, table: &str, missing: f64) -> Result<Vec<f64>, GraphError> {
         let numbers = self.each(|value| match value {
-            Value::Missing => 1.0,
+            Value::Missing => missing,
             Value::Number(number) => number,
             Value::Text(_) => f64::NAN,
         });
         match numbers.iter().position(|number| !number.is_finite()) {
             None => Ok(numbers),
             Some(row) => Err(GraphError::Weight {
-                relation: relation.to_owned(),
+                relation: table.to_owned(),
                 column: self.expression.text().to_owned(),
                 row,
                 value: numbers[row],
@@ -414,11 +414,11 @@ mod tests {
         let expression: Expression = "1 / n".parse().expect("an expression");
         let bound = Bound::to(&expression, &frame, "R", ("relation", "R")).expect("numbers");
         assert_eq!(
-            bound.numbers("R").expect_err("infinite").to_string(),
+            bound.numbers("R", 1.0).expect_err("infinite").to_string(),
             "row 2 of `R` has the weight inf in `1 / n`; weights must be finite"
         );
         let expression: Expression = "log1p(n)".parse().expect("an expression");
         let bound = Bound::to(&expression, &frame, "R", ("relation", "R")).expect("numbers");
-        assert_eq!(bound.numbers("R").expect("numbers"), [2f64.ln(), 1.0, 0.0]);
+        assert_eq!(bound.numbers("R", 1.0).expect("numbers"), [2f64.ln(), 1.0, 0.0]);
     }
 }

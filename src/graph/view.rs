@@ -213,19 +213,53 @@ impl BusinessGraph {
             members = Some(labelled);
         }
         if let Some(condition) = &projection.node_where {
-            let frames: Vec<_> =
-                self.labels().filter_map(|label| Some((label, self.node_frame(label)?))).collect();
-            known(condition, "label", &frames)?;
-            let mut fulfil = Vec::with_capacity(self.node_count());
-            for (label, frame) in frames {
-                fulfil.extend(Bound::to(condition, frame, label, ("label", label))?.holds());
-            }
+            let mut fulfil = self.nodes_where(condition)?;
             if let Some(labelled) = members {
                 fulfil.iter_mut().zip(labelled).for_each(|(fulfils, labelled)| *fulfils &= labelled);
             }
             members = Some(fulfil);
         }
         Ok(members)
+    }
+
+    /// By node: whether the condition holds for its properties; what is missing does not.
+    ///
+    /// # Errors
+    ///
+    /// When a property is not in the graph or the condition does not fit it.
+    pub fn nodes_where(&self, condition: &Expression) -> Result<Vec<bool>, GraphError> {
+        let mut fulfil = Vec::with_capacity(self.node_count());
+        for (_, bound) in self.bound_to_nodes(condition)? {
+            fulfil.extend(bound.holds());
+        }
+        Ok(fulfil)
+    }
+
+    /// By node: the number that the expression comes to; what is missing is 0.
+    ///
+    /// # Errors
+    ///
+    /// When a property is not in the graph, the expression does not fit it, or it comes to no finite number.
+    pub fn node_numbers(&self, expression: &Expression) -> Result<Vec<f64>, GraphError> {
+        let mut numbers = Vec::with_capacity(self.node_count());
+        for (label, bound) in self.bound_to_nodes(expression)? {
+            numbers.extend(bound.numbers(label, 0.0)?);
+        }
+        Ok(numbers)
+    }
+
+    /// The expression and the properties it names, label by label.
+    fn bound_to_nodes<'e>(
+        &'e self,
+        expression: &'e Expression,
+    ) -> Result<Vec<(&'e str, Bound<'e>)>, GraphError> {
+        let frames: Vec<_> =
+            self.labels().filter_map(|label| Some((label, self.node_frame(label)?))).collect();
+        known(expression, "label", &frames)?;
+        let bind = |(label, frame): (&'e str, _)| {
+            Ok((label, Bound::to(expression, frame, label, ("label", label))?))
+        };
+        frames.into_iter().map(bind).collect()
     }
 
     /// The properties of the chosen relations.
@@ -287,7 +321,7 @@ impl Weigher<'_> {
             Self::Column(name) => numbers(table, name),
             Self::Expression(expression) => {
                 let relation = table.relation.as_str();
-                Bound::to(expression, &table.frame, relation, ("relation", relation))?.numbers(relation)
+                Bound::to(expression, &table.frame, relation, ("relation", relation))?.numbers(relation, 1.0)
             }
         }
     }

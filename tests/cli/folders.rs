@@ -345,7 +345,7 @@ fn of_two_studies_into_one_folder_at_once_the_second_is_told_and_every_answer_is
     assert!(said.contains("hint: wait until it is there"), "{said}");
     drop(folder);
 
-    let whole = ["findings.json", "run.json", "scores.parquet", "voterank.parquet"];
+    let whole = ["findings.json", "ranking.parquet", "run.json", "scores.parquet", "voterank.parquet"];
     for _ in 0..5 {
         let both = ["0.5", "0.9"].map(|damping| {
             study(damping).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs")

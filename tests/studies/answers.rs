@@ -2,56 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use polars::prelude::{AnyValue, DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone};
+use polars::prelude::{DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone};
 use serde_json::json;
 use sonograph::context::{Context, Diagnose, Fault};
 use sonograph::graph::BusinessGraph;
 use sonograph::snapshot::tables::Tables;
 use sonograph::snapshot::tables::assemble::{EdgeRow, NodeRow, assemble};
-use sonograph::studies::{Findings, Question, StudyError};
+use sonograph::studies::{Findings, Question};
 
+use crate::asking::{answer, ask, close, fact, names, number, row_of, table, text, texts};
 use crate::town::{tables, town};
-
-fn ask(family: &str, given: &serde_json::Value, graph: &BusinessGraph) -> Result<Findings, StudyError> {
-    let given = given.as_object().expect("parameters").clone();
-    Question::configured(family, &given)?.run(graph, &Context::silent())
-}
-
-fn answer(family: &str, given: &serde_json::Value) -> Findings {
-    ask(family, given, &town()).expect("an answer")
-}
-
-fn table<'f>(findings: &'f Findings, name: &str) -> &'f DataFrame {
-    &findings.tables.iter().find(|table| table.name == name).expect("the table is there").frame
-}
-
-fn names(frame: &DataFrame) -> Vec<&str> {
-    frame.columns().iter().map(|column| column.name().as_str()).collect()
-}
-
-fn text(frame: &DataFrame, column: &str, row: usize) -> String {
-    frame.column(column).expect("a column").str().expect("text").get(row).expect("a value").to_owned()
-}
-
-fn number(frame: &DataFrame, column: &str, row: usize) -> f64 {
-    let column = frame.column(column).expect("a column").cast(&DataType::Float64).expect("a number");
-    column.f64().expect("numbers").get(row).expect("a value")
-}
-
-fn texts(frame: &DataFrame, column: &str, row: usize) -> Vec<String> {
-    let AnyValue::List(list) = frame.column(column).expect("a column").get(row).expect("a row") else {
-        panic!("`{column}` is no list")
-    };
-    list.str().expect("text").iter().map(|text| text.expect("a value").to_owned()).collect()
-}
-
-fn row_of(frame: &DataFrame, uid: &str) -> usize {
-    (0..frame.height()).find(|&row| text(frame, "uid", row) == uid).expect("the node is scored")
-}
-
-fn fact(findings: &Findings, name: &str) -> f64 {
-    findings.facts.iter().find(|fact| fact.name == name).expect("the fact is there").value
-}
 
 /// Everything a study says, as bytes.
 fn bytes(findings: &Findings) -> Vec<u8> {
@@ -62,107 +22,6 @@ fn bytes(findings: &Findings) -> Vec<u8> {
         all.extend(sonograph::snapshot::parquet_bytes(frame).expect("a table"));
     }
     all
-}
-
-fn close(a: f64, b: f64) -> bool {
-    (a - b).abs() < 1e-9
-}
-
-#[test]
-fn influence_scores_every_node_and_ranks_sum_to_one() {
-    let findings = answer("influence", &json!({}));
-    let scores = findings.scores.expect("scores");
-    assert_eq!(
-        names(&scores.frame),
-        [
-            "uid",
-            "label",
-            "influence_pagerank",
-            "influence_betweenness",
-            "influence_harmonic",
-            "influence_eigenvector",
-            "influence_katz",
-            "influence_hub",
-            "influence_authority",
-            "influence_core",
-            "influence_in_degree",
-            "influence_out_degree",
-            "influence_in_strength",
-            "influence_out_strength",
-            "influence_collective"
-        ]
-    );
-    assert_eq!(scores.frame.height(), 15);
-    let ranks = scores.frame.column("influence_pagerank").expect("a column").f64().expect("numbers");
-    assert!(close(ranks.iter().flatten().sum(), 1.0));
-    let e1 = row_of(&scores.frame, "e1");
-    // Promoted once, five interests, four attendances, one performance.
-    assert!(close(number(&scores.frame, "influence_in_degree", e1), 11.0));
-    assert_eq!(text(&scores.frame, "label", e1), "Event");
-}
-
-#[test]
-fn influence_of_a_part_knows_only_that_part() {
-    let given = json!({"relations": ["FOLLOWS"], "labels": ["Person"], "metrics": ["degree", "personalized_pagerank"], "sources": ["cy"]});
-    let scores = answer("influence", &given).scores.expect("scores");
-    assert_eq!(
-        names(&scores.frame),
-        ["uid", "label", "influence_personalized_pagerank", "influence_in_degree", "influence_out_degree"]
-    );
-    assert_eq!(scores.frame.height(), 5);
-    assert!(close(number(&scores.frame, "influence_out_degree", row_of(&scores.frame, "cy")), 2.0));
-    let rank = |uid| number(&scores.frame, "influence_personalized_pagerank", row_of(&scores.frame, uid));
-    assert!(close(rank("leo"), 0.0));
-    // cy keeps x = 0.15 + 0.85·(mass at ben and art); ben and ana get 0.425·x each, art 0.85·0.425·x.
-    let x = 1.0 / (1.0 + 0.425 + 0.425 + 0.85 * 0.425);
-    assert!((rank("cy") - x).abs() < 1e-5 && (rank("art") - 0.85 * 0.425 * x).abs() < 1e-5);
-}
-
-#[test]
-fn centralities_of_a_part_are_those_of_its_definition() {
-    // Whom one follows, both ways: ben – cy – ana – art, and leo alone.
-    let mut given = json!({"relations": ["FOLLOWS"], "labels": ["Person"], "undirected": true, "weight": "none",
-        "metrics": ["betweenness", "harmonic", "core", "collective", "katz", "hits", "eigenvector", "voterank"],
-        "katz_alpha": 0.5});
-    let findings = answer("influence", &given);
-    let scores = &findings.scores.as_ref().expect("scores").frame;
-    let golden = 5f64.sqrt().midpoint(1.0);
-    let ends = 1.0 / (2.0 + 2.0 * golden * golden).sqrt();
-    for (metric, at_an_end, within, alone) in [
-        ("betweenness", 0.0, 2.0, 0.0),
-        ("harmonic", 11.0 / 6.0, 2.5, 0.0),
-        ("core", 1.0, 1.0, 0.0),
-        ("collective", 0.0, 0.0, 0.0),
-        // x = 1 + y/2 and y = 1 + (x + y)/2.
-        ("katz", 4.0, 6.0, 1.0),
-        ("eigenvector", ends, golden * ends, 0.0),
-        ("hub", ends, golden * ends, 0.0),
-        ("authority", ends, golden * ends, 0.0),
-    ] {
-        let of = |uid| number(scores, &format!("influence_{metric}"), row_of(scores, uid));
-        let expected = [at_an_end, within, within, at_an_end, alone];
-        for (uid, expected) in ["ben", "cy", "ana", "art", "leo"].into_iter().zip(expected) {
-            assert!((of(uid) - expected).abs() < 1e-8, "{metric} of {uid}: {}", of(uid));
-        }
-    }
-    let elected = table(&findings, "voterank");
-    assert_eq!((names(elected), elected.height()), (vec!["rank", "uid"], 2));
-    let mut both = [text(elected, "uid", 0), text(elected, "uid", 1)];
-    both.sort();
-    assert_eq!(both, ["ana", "cy"]);
-    assert!(close(fact(&findings, "katz_alpha"), 0.5));
-
-    given["normalized"] = true.into();
-    let scores = answer("influence", &given).scores.expect("scores").frame;
-    // Of the six pairs of others.
-    assert!(close(number(&scores, "influence_betweenness", row_of(&scores, "cy")), 2.0 / 6.0));
-}
-
-#[test]
-fn a_source_may_hold_a_comma() {
-    let given = &json!({"sources": ["https://a/1,2", "ana,ben"], "metrics": ["personalized_pagerank"]});
-    let scores = answer("influence", given).scores.expect("scores");
-    assert!(number(&scores.frame, "influence_personalized_pagerank", row_of(&scores.frame, "ben")) > 0.05);
 }
 
 #[test]

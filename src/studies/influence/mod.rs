@@ -8,28 +8,38 @@ pub mod collective_influence;
 pub mod degree;
 pub mod eigenvector;
 pub mod harmonic;
+pub mod harmonic_top;
 pub mod hits;
+pub mod kadabra;
 pub mod katz;
 pub mod kcore;
 pub mod pagerank;
+mod path_sampler;
 mod propagation;
+pub mod rank_aggregation;
+mod study_between;
+mod study_jumps;
 mod study_metrics;
+mod study_score;
+pub mod vertex_diameter;
 pub mod voterank;
+pub mod weighted_brandes;
 
 use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Fact, Findings, Marks, Table, grouped};
+use super::findings::{Chart, Declared, Fact, Findings, Marks, Table, grouped};
 use super::projection::{Part, Values, scores, uids};
-use super::{Family, Projecting, Study, StudyError, Weighing, lookup};
+use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
-use crate::graph::{BusinessGraph, NodeId};
+use crate::graph::{BusinessGraph, Expression, NodeId};
 use crate::ontology::Label;
 use crate::snapshot::tables::WEIGHT;
 use crate::snapshot::tables::size::Sizes;
 use hits::HitsError;
 use katz::KatzError;
 use pagerank::{PageRank, PageRankError, pagerank};
+pub use study_between::{Between, Betweenness};
 pub use study_metrics::Metric;
 
 /// Nodes times arcs up to which what takes as many steps is computed though nobody asks for it: a second or two.
@@ -46,6 +56,12 @@ pub struct Params {
     /// Where the jumps of the personalised PageRank go, all alike
     #[arg(long, value_name = "UID,UID")]
     pub sources: Vec<String>,
+    /// The jumps go to nodes of which this holds, too, such as "label = 'Artist' and followers > 100"
+    #[arg(long, value_name = "EXPRESSION")]
+    pub sources_where: Option<Expression>,
+    /// The jumps go to the nodes that are given, or to all, in proportion to this; what is missing counts as 0
+    #[arg(long, value_name = "EXPRESSION")]
+    pub sources_weight: Option<Expression>,
     /// Which part of the graph.
     #[command(flatten)]
     #[serde(flatten)]
@@ -70,9 +86,10 @@ pub struct Params {
     #[command(flatten)]
     #[serde(flatten)]
     pub voterank: voterank::Params,
-    /// Divide betweenness by the number of pairs of others
-    #[arg(long)]
-    pub normalized: bool,
+    /// How betweenness and nearness are computed.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub between: Between,
 }
 
 impl Params {
@@ -88,7 +105,7 @@ impl Params {
 
     /// Whether anything of edges' weights is asked for but degrees.
     fn asks_ranks(&self) -> bool {
-        self.asks_any(&[Metric::PageRank, Metric::PersonalizedPageRank])
+        self.needs(Metric::PageRank) || self.asks(Metric::PersonalizedPageRank)
     }
 
     fn asks_degrees(&self) -> bool {
@@ -102,22 +119,9 @@ impl Params {
         (self.metrics.is_empty() && steps <= SMALL) || (!self.metrics.is_empty() && self.asks(metric))
     }
 
-    /// Jump mass by node of `part`; `None`: not personalised.
-    fn teleport(&self, part: &Part) -> Result<Option<Vec<f64>>, StudyError> {
-        if self.sources.is_empty() {
-            if self.metrics.contains(&Metric::PersonalizedPageRank) {
-                return Err(StudyError::Unfit("`personalized_pagerank` needs --sources".into()));
-            }
-            return Ok(None);
-        }
-        let mut teleport = vec![0.0; part.nodes.len()];
-        for source in lookup::nodes(part.graph, &self.sources)? {
-            let own = part.nodes.binary_search(&source).map_err(|_| {
-                StudyError::Unfit(format!("the source `{}` has none of the --labels", part.graph.uid(source)))
-            })?;
-            teleport[own] = 1.0;
-        }
-        Ok(Some(teleport))
+    /// Whether a metric is computed: as it is asked for, or because another is made of it.
+    fn needs(&self, metric: Metric) -> bool {
+        self.asks(metric) || (self.asks(Metric::Score) && study_score::PARTS.contains(&metric))
     }
 }
 
@@ -126,8 +130,13 @@ impl Study for Params {
         name: "influence",
         question: "who matters in the network",
         scores: study_metrics::COLUMNS,
-        tables: &[("voterank", "a spreader, in the order in which VoteRank elects them")],
+        tables: &[
+            ("voterank", "a spreader, in the order in which VoteRank elects them"),
+            (study_score::RANKING.name, study_score::RANKING.row),
+            (study_between::HARMONIC.name, study_between::HARMONIC.row),
+        ],
     };
+    const DECLARED: &'static [Declared] = &[study_score::RANKING, study_between::HARMONIC];
 
     fn memory(&self, sizes: &Sizes) -> u64 {
         let nodes = sizes.node_count();
@@ -141,14 +150,22 @@ impl Study for Params {
             (self.asks_any(&[Metric::Eigenvector, Metric::Katz]), 24 * nodes),
             (self.asks_any(&[Metric::Hub, Metric::Authority]), 32 * nodes),
             (self.asks_degrees(), 24 * nodes),
-            (self.asks(Metric::Core), simple + 16 * nodes),
+            (self.needs(Metric::Core), simple + 16 * nodes),
             (self.asks(Metric::VoteRank), simple + 24 * nodes),
-            (self.metrics.contains(&Metric::Betweenness), simple + 44 * nodes * threads),
-            (self.metrics.contains(&Metric::Harmonic), 40 * nodes * threads),
+            (
+                self.needs(Metric::Betweenness),
+                self.between.betweenness_memory(sizes, simple, &self.projecting),
+            ),
+            (
+                self.metrics.contains(&Metric::Harmonic),
+                self.between.harmonic_memory(sizes, simple, &self.projecting),
+            ),
+            // Points of every ranking, their sums, ranks and bands.
+            (self.asks(Metric::Score), 60 * nodes),
             (self.metrics.contains(&Metric::Collective), simple + 4 * nodes * threads),
         ];
         let kernel = takes.iter().filter(|(is_asked, _)| *is_asked).map(|(_, bytes)| *bytes).max();
-        let columns = study_metrics::ALL.iter().filter(|&&metric| self.asks(metric)).count() as u64;
+        let columns = study_metrics::ALL.iter().filter(|&&metric| self.needs(metric)).count() as u64;
         self.projecting.memory(sizes, &self.weighing)
             + kernel.unwrap_or(0)
             + self.projecting.scores_memory(sizes, columns)
@@ -157,6 +174,7 @@ impl Study for Params {
     fn run(&self, graph: &BusinessGraph, cx: &Context) -> Result<Findings, StudyError> {
         let part = self.projecting.of(graph, &self.weighing)?;
         let mut found = Findings::new(Self::FAMILY.name, super::to_json(self));
+        found.declared = Self::DECLARED;
         found.facts.extend([
             Fact::count("influence_nodes", "nodes scored", part.nodes.len() as u64, "nodes"),
             Fact::count("influence_edges", "edges followed", part.csr.edge_count() as u64, "edges"),
@@ -174,6 +192,10 @@ impl Study for Params {
             let scores = collective_influence::collective_influence(&part.csr, cx)?;
             values.push((Metric::Collective, Values::Numbers(scores)));
         }
+        if self.asks(Metric::Score) {
+            study_score::score(&part, &mut values, &mut found)?;
+        }
+        values.retain(|(metric, _)| self.asks(*metric));
         let values = values.into_iter().filter_map(|(metric, values)| Some((metric.column()?, values)));
         found.scores = Some(scores(graph, &part.nodes, values.collect())?);
         Ok(found)
@@ -200,7 +222,7 @@ impl Params {
                 error => error.into(),
             })
         };
-        if self.asks(Metric::PageRank) {
+        if self.needs(Metric::PageRank) {
             let ranks = ranked(None)?;
             found.facts.push(Fact::count(
                 "pagerank_iterations",
@@ -223,37 +245,6 @@ impl Params {
             let ranks = ranked(Some(&teleport))?;
             found.caveats.extend(self.stopped_early("personalised PageRank", &ranks));
             values.push((Metric::PersonalizedPageRank, Values::Numbers(ranks.ranks)));
-        }
-        Ok(())
-    }
-
-    /// What lies between others and what is near them.
-    fn between(
-        &self,
-        part: &Part,
-        cx: &Context,
-        found: &mut Findings,
-        values: &mut Scored,
-    ) -> Result<(), StudyError> {
-        if self.asks_long(Metric::Betweenness, part) {
-            let mut scores = brandes::betweenness(&part.csr, cx)?;
-            let others = part.nodes.len().saturating_sub(1) as f64;
-            let ordered = others * (others - 1.0);
-            let pairs = if part.csr.is_undirected() { ordered / 2.0 } else { ordered };
-            if self.normalized && pairs > 0.0 {
-                for score in &mut scores {
-                    *score /= pairs;
-                }
-            }
-            values.push((Metric::Betweenness, Values::Numbers(scores)));
-        }
-        if self.asks_long(Metric::Harmonic, part) {
-            values.push((Metric::Harmonic, Values::Numbers(harmonic::harmonic(&part.csr, cx)?)));
-        } else if self.metrics.is_empty() {
-            found.caveats.push(
-                "no betweenness, harmonic and collective influence: they take minutes to hours on a graph of this size;                  ask for them with --metrics"
-                    .to_owned(),
-            );
         }
         Ok(())
     }
@@ -323,7 +314,7 @@ impl Params {
         found: &mut Findings,
         values: &mut Scored,
     ) -> Result<(), StudyError> {
-        if self.asks(Metric::Core) {
+        if self.needs(Metric::Core) {
             let cores = kcore::core_numbers(&part.csr, cx)?;
             let deepest = cores.iter().max().copied().unwrap_or(0);
             let inside = cores.iter().filter(|&&core| core == deepest).count() as u64;
@@ -354,14 +345,14 @@ impl Params {
     }
 
     fn degrees(&self, part: &Part, values: &mut Scored) -> Result<(), StudyError> {
-        if !self.asks_degrees() {
+        if !self.asks_degrees() && !self.needs(Metric::InStrength) {
             return Ok(());
         }
         let degrees = degree::degrees(&part.csr);
         let strengths =
             [(Metric::InStrength, &degrees.in_strength), (Metric::OutStrength, &degrees.out_strength)];
         for (metric, strength) in strengths {
-            if self.asks(metric) && strength.iter().any(|s| !s.is_finite()) {
+            if self.needs(metric) && strength.iter().any(|s| !s.is_finite()) {
                 return Err(self.overflow(part.graph).unwrap_or_else(|| PageRankError::Sum.into()));
             }
         }
@@ -371,14 +362,14 @@ impl Params {
             (Metric::InStrength, Values::Numbers(degrees.in_strength)),
             (Metric::OutStrength, Values::Numbers(degrees.out_strength)),
         ];
-        values.extend(all.into_iter().filter(|(metric, _)| self.asks(*metric)));
+        values.extend(all.into_iter().filter(|(metric, _)| self.needs(*metric)));
         Ok(())
     }
 
     /// The first edge that weighs less than nothing, named by the table it comes from.
     fn negative_weight(&self, graph: &BusinessGraph) -> Option<StudyError> {
-        let (relation, column, row, value) =
-            self.edge_weight(graph, |weights| weights.iter().position(|&weight| weight < 0.0))?;
+        let (relation, column, row, value) = self
+            .edge_weight(graph, &self.weighing, |weights| weights.iter().position(|&weight| weight < 0.0))?;
         Some(StudyError::NegativeWeight { relation, column, row, value })
     }
 
@@ -389,7 +380,7 @@ impl Params {
             // The first of equals.
             (0..weights.len()).rev().max_by(|a, b| of(a).total_cmp(&of(b)))
         };
-        let (relation, column, row, value) = self.edge_weight(graph, greatest)?;
+        let (relation, column, row, value) = self.edge_weight(graph, &self.weighing, greatest)?;
         Some(StudyError::WeightOverflow { relation, column, row, value })
     }
 
@@ -397,16 +388,18 @@ impl Params {
     fn edge_weight(
         &self,
         graph: &BusinessGraph,
+        weighing: &Weighing,
         pick: impl Fn(&[f64]) -> Option<usize>,
     ) -> Option<(String, String, usize, f64)> {
-        let projected = graph.project(&self.projecting.projection(graph, &self.weighing).ok()?).ok()?;
+        let projected = graph.project(&self.projecting.projection(graph, weighing).ok()?).ok()?;
         let weights: Vec<f64> =
             (0..projected.csr.edge_count() as u32).map(|edge| projected.csr.weight(edge)).collect();
-        let (table, row) = projected.origin(graph, pick(&weights)? as u32);
-        let column = self.weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
-        // As it stands there, before any half-life.
-        let value = table.frame.column(&column).and_then(|c| c.get(row)).ok()?.try_extract().ok()?;
-        Some((table.relation.clone(), column, row, value))
+        let edge = pick(&weights)?;
+        let (table, row) = projected.origin(graph, edge as u32);
+        let column = weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
+        // As it stands there, before any half-life; what a formula comes to stands nowhere.
+        let stands = table.frame.column(&column).ok().and_then(|c| c.get(row).ok()?.try_extract().ok());
+        Some((table.relation.clone(), column, row, stands.unwrap_or(weights[edge])))
     }
 
     fn stopped_early(&self, what: &str, found: &PageRank) -> Option<String> {

@@ -14,11 +14,11 @@ pub enum Metric {
     #[value(name = "pagerank")]
     #[serde(rename = "pagerank")]
     PageRank,
-    /// Rank as seen from --sources
+    /// Rank as seen from --sources, --sources-where or --sources-weight
     #[value(name = "personalized_pagerank")]
     #[serde(rename = "personalized_pagerank")]
     PersonalizedPageRank,
-    /// Shortest paths that lead through; by default where the graph is small
+    /// Shortest paths that lead through, from samples where the graph is large
     Betweenness,
     /// Nearness to everybody; by default where the graph is small
     Harmonic,
@@ -48,6 +48,8 @@ pub enum Metric {
     OutStrength,
     /// What removing it would tear; by default where the graph is small
     Collective,
+    /// One ranking out of PageRank, betweenness, core and strength in, and the table of its highest
+    Score,
     /// The table of spreaders who do not share their audience
     #[value(name = "voterank")]
     #[serde(rename = "voterank")]
@@ -82,6 +84,7 @@ impl Metric {
             Self::InStrength => Some(&IN_STRENGTH),
             Self::OutStrength => Some(&OUT_STRENGTH),
             Self::Collective => Some(&COLLECTIVE),
+            Self::Score => Some(&SCORE),
             Self::Hits | Self::Degree | Self::Strength | Self::VoteRank => None,
         }
     }
@@ -103,6 +106,7 @@ pub(super) const ALL: &[Metric] = &[
     Metric::InStrength,
     Metric::OutStrength,
     Metric::Collective,
+    Metric::Score,
 ];
 
 /// Every column, in the order of the file.
@@ -121,6 +125,7 @@ pub(super) const COLUMNS: &[ScoreColumn] = &[
     IN_STRENGTH,
     OUT_STRENGTH,
     COLLECTIVE,
+    SCORE,
 ];
 
 const PAGERANK: ScoreColumn = ScoreColumn {
@@ -186,4 +191,9 @@ const COLLECTIVE: ScoreColumn = ScoreColumn {
     name: "influence_collective",
     unit: "1",
     meaning: "neighbours beyond one, times those that the nodes two steps away have beyond one: how much would fall apart without it",
+};
+const SCORE: ScoreColumn = ScoreColumn {
+    name: "influence_score",
+    unit: "share",
+    meaning: "share of the others of its label that it stands above, the mean over PageRank, betweenness, core and strength in",
 };
