@@ -16,7 +16,7 @@ fn bench(c: &mut Criterion) {
         (0..1 << 14).map(|i| f64::from(1 + i % 9)).collect(),
     );
     c.bench_function("weighted_brandes", |b| {
-        b.iter(|| weighted_brandes(&graph, Sum::Betweenness, &Context::silent()))
+        b.iter(|| weighted_brandes(&graph, Sum::Betweenness, &Context::silent()));
     });
 }
 
