@@ -198,6 +198,42 @@ impl Projecting {
         let (csr, nodes) = graph.project(&self.projection(graph, weighing)?)?.part();
         Ok(Part { graph, csr, nodes })
     }
+
+    /// The first edge that weighs less than nothing, named by the table it comes from.
+    pub(super) fn negative_weight(&self, graph: &BusinessGraph, weighing: &Weighing) -> Option<StudyError> {
+        let negative = |weights: &[f64]| weights.iter().position(|&weight| weight < 0.0);
+        let (relation, column, row, value) = self.edge_weight(graph, weighing, negative)?;
+        Some(StudyError::NegativeWeight { relation, column, row, value })
+    }
+
+    /// The edge that weighs most where weights have no finite sum.
+    pub(super) fn overflow(&self, graph: &BusinessGraph, weighing: &Weighing) -> Option<StudyError> {
+        let greatest = |weights: &[f64]| {
+            let of = |edge: &usize| weights[*edge].abs();
+            // The first of equals.
+            (0..weights.len()).rev().max_by(|a, b| of(a).total_cmp(&of(b)))
+        };
+        let (relation, column, row, value) = self.edge_weight(graph, weighing, greatest)?;
+        Some(StudyError::WeightOverflow { relation, column, row, value })
+    }
+
+    /// Relation, column, row and weight of the edge that `pick` finds among the weights of all.
+    pub(super) fn edge_weight(
+        &self,
+        graph: &BusinessGraph,
+        weighing: &Weighing,
+        pick: impl Fn(&[f64]) -> Option<usize>,
+    ) -> Option<(String, String, usize, f64)> {
+        let projected = graph.project(&self.projection(graph, weighing).ok()?).ok()?;
+        let weights: Vec<f64> =
+            (0..projected.csr.edge_count() as u32).map(|edge| projected.csr.weight(edge)).collect();
+        let edge = pick(&weights)?;
+        let (table, row) = projected.origin(graph, edge as u32);
+        let column = weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
+        // As it stands there, before any half-life; what a formula comes to stands nowhere.
+        let stands = table.frame.column(&column).ok().and_then(|c| c.get(row).ok()?.try_extract().ok());
+        Some((table.relation.clone(), column, row, stands.unwrap_or(weights[edge])))
+    }
 }
 
 /// Scores of `nodes`: their `uid` and `label`, then one column per declared score.

@@ -36,6 +36,7 @@ fn community_finds_parts_and_events_that_share_people() {
             "community_component",
             "community_strong_component",
             "community_label",
+            "community_leiden",
             "community_clustering",
             "community_triangles"
         ]

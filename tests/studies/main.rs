@@ -3,6 +3,7 @@
 mod answers;
 mod asking;
 mod city;
+mod community;
 mod davis;
 mod influence;
 mod paths;

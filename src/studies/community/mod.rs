@@ -8,17 +8,18 @@ pub mod bridges;
 pub mod coattendance;
 pub mod components;
 pub mod label_propagation;
+pub mod leiden;
 pub mod strong_components;
+mod study_metrics;
 mod tables;
 pub mod triangles;
 
 use std::cmp::Reverse;
 
-use clap::ValueEnum;
 use polars::prelude::Column;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Chart, Declared, Fact, Findings, Marks, ScoreColumn, Table, counted};
+use super::findings::{Chart, Declared, Fact, Findings, Marks, Table, counted};
 use super::projection::{Part, Values, scores, uids};
 use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
@@ -28,64 +29,11 @@ use crate::snapshot::tables::size::Sizes;
 use coattendance::{CoAttendance, Pair, coattendance};
 use components::{Components, components};
 use label_propagation::{Labels, Mode, label_propagation};
+use leiden::leiden;
 use strong_components::strong_components;
+pub use study_metrics::Metric;
+use study_metrics::{CLUSTERING, COMPONENT, LABEL, LEIDEN, STRONG_COMPONENT, TRIANGLES};
 use triangles::triangles;
-
-const COMPONENT: ScoreColumn = ScoreColumn {
-    name: "community_component",
-    unit: "id",
-    meaning: "which connected part of the graph the node is in, edges taken both ways; the number itself means nothing",
-};
-
-const STRONG_COMPONENT: ScoreColumn = ScoreColumn {
-    name: "community_strong_component",
-    unit: "id",
-    meaning: "which set of nodes that reach each other along the edges the node is in; the number itself means nothing",
-};
-const LABEL: ScoreColumn = ScoreColumn {
-    name: "community_label",
-    unit: "id",
-    meaning: "which nodes agreed on a label by going along with most of their neighbours; the number itself means nothing",
-};
-const CLUSTERING: ScoreColumn = ScoreColumn {
-    name: "community_clustering",
-    unit: "1",
-    meaning: "share of the possible edges among the node's neighbours that are there (LDBC's local clustering coefficient)",
-};
-const TRIANGLES: ScoreColumn = ScoreColumn {
-    name: "community_triangles",
-    unit: "triangles",
-    meaning: "pairs of neighbours that are neighbours of each other, edges taken both ways",
-};
-
-/// What can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum Metric {
-    /// Connected parts
-    Component,
-    /// Parts in which every node reaches every other along the edges
-    StrongComponent,
-    /// Communities by label propagation
-    Label,
-    /// Share of a node's neighbours that are neighbours of each other
-    Clustering,
-    /// Pairs of neighbours that are neighbours of each other
-    Triangles,
-    /// Edges and nodes without which the graph falls apart
-    Bridges,
-    /// Events that share their people
-    #[value(name = "coattendance")]
-    #[serde(rename = "coattendance")]
-    CoAttendance,
-}
-
-impl Metric {
-    /// Those that are a column of the scores.
-    const SCORES: [Self; 5] =
-        [Self::Component, Self::StrongComponent, Self::Label, Self::Clustering, Self::Triangles];
-}
 
 /// What belongs together: what is asked of the graph.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -99,6 +47,14 @@ pub struct Params {
     #[command(flatten)]
     #[serde(flatten)]
     pub projecting: Projecting,
+    /// What its edges weigh for `leiden`; the others count them.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub weighing: Weighing,
+    /// How communities are found.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub leiden: leiden::Params,
     /// How labels spread.
     #[command(flatten)]
     #[serde(flatten)]
@@ -113,7 +69,7 @@ impl Study for Params {
     const FAMILY: Family = Family {
         name: "community",
         question: "who and what belongs together",
-        scores: &[COMPONENT, STRONG_COMPONENT, LABEL, CLUSTERING, TRIANGLES],
+        scores: &[COMPONENT, STRONG_COMPONENT, LABEL, LEIDEN, CLUSTERING, TRIANGLES],
         tables: &[
             ("coattendance", "an event, another its people attended, and how many more than by chance"),
             (tables::BRIDGES.name, tables::BRIDGES.row),
@@ -124,7 +80,7 @@ impl Study for Params {
 
     fn memory(&self, sizes: &Sizes) -> u64 {
         let nodes = sizes.node_count();
-        let part = self.projecting.memory(sizes, &Weighing::none());
+        let part = self.projecting.memory(sizes, &self.weighing());
         // Bytes that each takes while it is made; what comes out is counted with the scores.
         let edges: u64 = sizes.edges.values().map(|table| table.rows).sum();
         let threads = rayon::current_num_threads() as u64;
@@ -133,6 +89,7 @@ impl Study for Params {
             (Metric::StrongComponent, 16 * nodes),
             // The order of uids before, as numbers or texts; labels, those to come, who is awake, and counts.
             (Metric::Label, (24 * nodes).max((9 + 4 * threads) * nodes)),
+            (Metric::Leiden, leiden::memory(nodes, edges)),
             (Metric::Clustering, triangles::memory(nodes, edges)),
             (Metric::Triangles, triangles::memory(nodes, edges)),
             (Metric::Bridges, 32 * nodes),
@@ -153,7 +110,7 @@ impl Study for Params {
         findings.declared = Self::DECLARED;
         let asks_scores = Metric::SCORES.into_iter().any(|metric| self.asks(metric));
         if asks_scores || self.asks(Metric::Bridges) {
-            let part = self.projecting.of(graph, &Weighing::none())?;
+            let part = self.projecting.of(graph, &self.weighing())?;
             if asks_scores {
                 self.scores(&part, cx, &mut findings)?;
             }
@@ -181,6 +138,46 @@ impl Study for Params {
 impl Params {
     fn asks(&self, metric: Metric) -> bool {
         self.metrics.is_empty() || self.metrics.contains(&metric)
+    }
+
+    /// What edges weigh, where that is asked for.
+    fn weighing(&self) -> Weighing {
+        if self.asks(Metric::Leiden) { self.weighing.clone() } else { Weighing::none() }
+    }
+
+    /// Communities of high modularity.
+    fn communities(&self, part: &Part, cx: &Context, findings: &mut Findings) -> Result<Values, StudyError> {
+        let weights = (0..part.csr.edge_count() as u32).map(|edge| part.csr.weight(edge));
+        let unfit = |found: Option<StudyError>| {
+            found.unwrap_or_else(|| {
+                StudyError::Unfit("communities need weights of at least 0 and a finite sum".into())
+            })
+        };
+        if part.csr.is_weighted() && weights.clone().any(|weight| weight < 0.0) {
+            return Err(unfit(self.projecting.negative_weight(part.graph, &self.weighing)));
+        }
+        if !(4.0 * weights.sum::<f64>()).is_finite() {
+            return Err(unfit(self.projecting.overflow(part.graph, &self.weighing)));
+        }
+        if !(self.leiden.resolution > 0.0 && self.leiden.resolution.is_finite()) {
+            return Err(StudyError::Unfit(format!(
+                "the resolution {} is not a number above 0",
+                self.leiden.resolution
+            )));
+        }
+        let found = leiden(&part.csr, &self.leiden, cx)?;
+        findings.facts.extend(sizes_of(
+            &found.communities,
+            ("leiden_communities", "communities by modularity", "communities"),
+            ("leiden_largest", "nodes in the largest of these communities"),
+        ));
+        findings.facts.push(Fact::number(
+            "leiden_modularity",
+            "modularity: edges inside communities beyond chance",
+            found.modularity,
+            "share",
+        ));
+        Ok(Values::counts(&found.communities.of))
     }
 
     /// Scores of every node of the part that is asked about.
@@ -224,6 +221,9 @@ impl Params {
                 findings.caveats.push(self.unsettled(&found));
             }
             values.push((&LABEL, Values::counts(&found.communities.of)));
+        }
+        if self.asks(Metric::Leiden) {
+            values.push((&LEIDEN, self.communities(part, cx, findings)?));
         }
         if self.asks(Metric::Clustering) || self.asks(Metric::Triangles) {
             let found = triangles(&part.csr, cx)?;

@@ -34,7 +34,6 @@ use super::{Family, Projecting, Study, StudyError, Weighing};
 use crate::context::Context;
 use crate::graph::{BusinessGraph, Expression, NodeId};
 use crate::ontology::Label;
-use crate::snapshot::tables::WEIGHT;
 use crate::snapshot::tables::size::Sizes;
 use hits::HitsError;
 use katz::KatzError;
@@ -217,8 +216,13 @@ impl Params {
         let ranked = |teleport: Option<&[f64]>| {
             let ranks = pagerank(&part.csr, teleport, &self.pagerank, cx);
             ranks.map_err(|error| match error {
-                PageRankError::Weight(_) => self.negative_weight(part.graph).unwrap_or_else(|| error.into()),
-                PageRankError::Sum => self.overflow(part.graph).unwrap_or_else(|| error.into()),
+                PageRankError::Weight(_) => self
+                    .projecting
+                    .negative_weight(part.graph, &self.weighing)
+                    .unwrap_or_else(|| error.into()),
+                PageRankError::Sum => {
+                    self.projecting.overflow(part.graph, &self.weighing).unwrap_or_else(|| error.into())
+                }
                 error => error.into(),
             })
         };
@@ -263,7 +267,7 @@ impl Params {
             return Ok(());
         }
         if (0..part.csr.edge_count() as u32).any(|edge| part.csr.weight(edge) < 0.0) {
-            let negative = self.negative_weight(part.graph);
+            let negative = self.projecting.negative_weight(part.graph, &self.weighing);
             return Err(negative.unwrap_or_else(|| PageRankError::Weight(-1.0).into()));
         }
         let unsettled = |what: &str, iterations: u32| {
@@ -353,7 +357,10 @@ impl Params {
             [(Metric::InStrength, &degrees.in_strength), (Metric::OutStrength, &degrees.out_strength)];
         for (metric, strength) in strengths {
             if self.needs(metric) && strength.iter().any(|s| !s.is_finite()) {
-                return Err(self.overflow(part.graph).unwrap_or_else(|| PageRankError::Sum.into()));
+                return Err(self
+                    .projecting
+                    .overflow(part.graph, &self.weighing)
+                    .unwrap_or_else(|| PageRankError::Sum.into()));
             }
         }
         let all = [
@@ -364,42 +371,6 @@ impl Params {
         ];
         values.extend(all.into_iter().filter(|(metric, _)| self.needs(*metric)));
         Ok(())
-    }
-
-    /// The first edge that weighs less than nothing, named by the table it comes from.
-    fn negative_weight(&self, graph: &BusinessGraph) -> Option<StudyError> {
-        let (relation, column, row, value) = self
-            .edge_weight(graph, &self.weighing, |weights| weights.iter().position(|&weight| weight < 0.0))?;
-        Some(StudyError::NegativeWeight { relation, column, row, value })
-    }
-
-    /// The edge that weighs most where weights have no finite sum.
-    fn overflow(&self, graph: &BusinessGraph) -> Option<StudyError> {
-        let greatest = |weights: &[f64]| {
-            let of = |edge: &usize| weights[*edge].abs();
-            // The first of equals.
-            (0..weights.len()).rev().max_by(|a, b| of(a).total_cmp(&of(b)))
-        };
-        let (relation, column, row, value) = self.edge_weight(graph, &self.weighing, greatest)?;
-        Some(StudyError::WeightOverflow { relation, column, row, value })
-    }
-
-    /// Relation, column, row and weight of the edge that `pick` finds among the weights of all.
-    fn edge_weight(
-        &self,
-        graph: &BusinessGraph,
-        weighing: &Weighing,
-        pick: impl Fn(&[f64]) -> Option<usize>,
-    ) -> Option<(String, String, usize, f64)> {
-        let projected = graph.project(&self.projecting.projection(graph, weighing).ok()?).ok()?;
-        let weights: Vec<f64> =
-            (0..projected.csr.edge_count() as u32).map(|edge| projected.csr.weight(edge)).collect();
-        let edge = pick(&weights)?;
-        let (table, row) = projected.origin(graph, edge as u32);
-        let column = weighing.weight.as_deref().unwrap_or(WEIGHT).to_owned();
-        // As it stands there, before any half-life; what a formula comes to stands nowhere.
-        let stands = table.frame.column(&column).ok().and_then(|c| c.get(row).ok()?.try_extract().ok());
-        Some((table.relation.clone(), column, row, stands.unwrap_or(weights[edge])))
     }
 
     fn stopped_early(&self, what: &str, found: &PageRank) -> Option<String> {

@@ -61,29 +61,35 @@ impl PathSampler {
             if ahead[side] == 0 {
                 return false;
             }
-            (last[side], ahead[side]) = self.advance(ways[side], side, last[side]);
+            (last[side], ahead[side]) = match side {
+                0 => self.advance::<1>(ways[0], last[0]),
+                _ => self.advance::<-1>(ways[1], last[1]),
+            };
         }
         true
     }
 
-    /// One step from one end; where its new nodes begin, and how many arcs lead on from them.
-    fn advance(&mut self, arcs: &Simple, side: usize, last: usize) -> (usize, usize) {
-        let sign = if side == 0 { 1 } else { -1 };
-        let (begin, mut ahead) = (self.reached[side].len(), 0);
-        let reached = &mut self.reached[side];
-        let farther = self.level[reached[last] as usize] + sign;
+    /// One step from one end (`SIGN`: that of its levels); where its new nodes begin, and how many arcs lead on from them.
+    fn advance<const SIGN: i32>(&mut self, arcs: &Simple, last: usize) -> (usize, usize) {
+        let reached = &mut self.reached[usize::from(SIGN < 0)];
+        let (begin, mut ahead) = (reached.len(), 0);
+        let farther = SIGN * self.level[reached[last] as usize] + 1;
         for at in last..begin {
             let v = reached[at];
             let paths = self.paths[v as usize];
             for &w in arcs.neighbors(NodeId(v)) {
-                let level = self.level[w as usize];
-                if level * sign < 0 {
-                    self.meetings.push(if side == 0 { (v, w) } else { (w, v) });
-                } else if level == farther {
+                let level = SIGN * self.level[w as usize];
+                // Most are old acquaintances: one comparison for all of these.
+                if ((level - 1) as u32) < (farther - 1) as u32 {
+                    continue;
+                }
+                if level == farther {
                     self.paths[w as usize] += paths;
-                } else if level == 0 && self.meetings.is_empty() {
+                } else if level < 0 {
+                    self.meetings.push(if SIGN > 0 { (v, w) } else { (w, v) });
+                } else if self.meetings.is_empty() {
                     // Once the two have met, nobody goes on from new nodes.
-                    self.level[w as usize] = farther;
+                    self.level[w as usize] = SIGN * farther;
                     self.paths[w as usize] = paths;
                     ahead += arcs.neighbors(NodeId(w)).len();
                     reached.push(w);

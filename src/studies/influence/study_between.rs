@@ -216,7 +216,10 @@ impl Params {
     /// The first edge that is not long enough to be one, named by the table it comes from.
     fn no_length(&self, part: &Part) -> StudyError {
         let first = |lengths: &[f64]| lengths.iter().position(|&length| length <= 0.0);
-        let found = self.between.lengths().and_then(|lengths| self.edge_weight(part.graph, &lengths, first));
+        let found = self
+            .between
+            .lengths()
+            .and_then(|lengths| self.projecting.edge_weight(part.graph, &lengths, first));
         StudyError::Unfit(match found {
             Some((relation, column, row, value)) => format!(
                 "row {row} of `{relation}` has the length {value} in `{column}`; betweenness and nearness need lengths above 0"
